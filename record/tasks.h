@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes, threads and executable mappings as they are at each moment of the recording, and their rows in the
+ * file's dictionaries. Fed in time order: first a snapshot of /proc, then fork, exec, comm, exit and mmap events.
+ */
+#ifndef STINT_RECORD_TASKS_H
+#define STINT_RECORD_TASKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "format/writer.h"
+
+struct tasks;
+
+int tasks_new(struct tasks **ret, struct stint_writer *writer, struct stint_err *err);
+void tasks_free(struct tasks *t); /* NULL is fine */
+
+/* Reads the processes (all when n_pids is 0), their threads and mappings from /proc. Those that end meanwhile are skipped. */
+int tasks_snapshot(struct tasks *t, const pid_t *pids, size_t n_pids, struct stint_err *err);
+
+/* What the kernel reported. comm and path are NUL-terminated; build_id may be NULL. */
+int tasks_on_fork(struct tasks *t, uint64_t time_ns, pid_t pid, pid_t tid, pid_t parent_pid, pid_t parent_tid,
+		  struct stint_err *err);
+int tasks_on_comm(struct tasks *t, uint64_t time_ns, pid_t pid, pid_t tid, const char *comm, bool exec,
+		  struct stint_err *err);
+int tasks_on_exit(struct tasks *t, uint64_t time_ns, pid_t pid, pid_t tid, struct stint_err *err);
+
+struct tasks_mmap {
+	uint64_t start, size_bytes, file_off;
+	const uint8_t *build_id;
+	uint32_t build_id_size;
+	const char *path;
+	bool executable;
+};
+int tasks_on_mmap(struct tasks *t, uint64_t time_ns, pid_t pid, const struct tasks_mmap *map, struct stint_err *err);
+
+/* The row of the thread as it is now (STINT_THREAD), made from /proc or from nothing when it was unknown. */
+int tasks_thread(struct tasks *t, pid_t pid, pid_t tid, uint32_t *ret_thread, struct stint_err *err);
+
+/*
+ * The row of a user address in that process now (STINT_FRAME): file and offset where a mapping is known, else
+ * ANON or UNKNOWN.
+ */
+int tasks_user_frame(struct tasks *t, pid_t pid, uint64_t addr, uint32_t frame_flags, uint32_t *ret_frame,
+		     struct stint_err *err);
+
+/* Forgets processes that ended before this time, to keep memory bounded. */
+void tasks_expire(struct tasks *t, uint64_t before_ns);
+
+uint64_t tasks_unreadable_modules(const struct tasks *t); /* for STINT_LOSS_MODULE */
+
+#endif
