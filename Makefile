@@ -12,7 +12,8 @@ STRIP   ?= llvm-strip-14
 BPFTOOL ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
 
 OPTFLAGS ?= -O2 -g
-WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+WERROR   ?= -Werror
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla $(WERROR)
 CPPFLAGS += -D_GNU_SOURCE -DSTINT_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen
 CFLAGS   += -std=c11 $(OPTFLAGS) $(WARN) -fno-strict-aliasing
 SANITIZE ?=
@@ -97,14 +98,61 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/libanalyze.a $(
 workload_bins := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(wildcard tests/workloads/*.c))
 $(BUILD)/workloads/%: tests/workloads/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -Wall -Wextra -Werror \
-		-pthread $< -o $@
+	$(CC) -std=c11 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -Wall -Wextra \
+		$(WERROR) -pthread $< -o $@
 
-.PHONY: unit workloads clean
-unit: $(unit_bins) ## run the unit tests
+.PHONY: unit workloads test-programs test demo deps bench lint asan fuzz-smoke install clean
+unit: $(unit_bins)
 	@set -e; for t in $^; do echo "$$t"; $$t; done
 
 workloads: $(workload_bins)
+test-programs: all $(unit_bins) $(workload_bins)
+
+# What the build, the tests and the demonstration need, by Debian package. Idempotent.
+deps_build := build-essential pkg-config libelf-dev libdw-dev libiberty-dev libzstd-dev libxxhash-dev libcapstone-dev \
+	      liblzma-dev zlib1g-dev
+deps_bpf   := clang-14 llvm-14 bpftool libbpf-dev
+deps_test  := libcmocka-dev bats perl jq python3 python3-zstandard python3-xxhash elfutils binutils util-linux procps \
+	      nginx-light wrk chromium libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross dwz file \
+	      libdebuginfod-dev
+deps: ## install the Debian packages that building and testing need (as root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $(deps_build) $(deps_bpf) $(deps_test) \
+		>/dev/null
+
+# `make deps demo` must see the tools that deps has just installed, so these start make afresh.
+ifneq ($(filter deps,$(MAKECMDGOALS)),)
+all demo test bench lint asan fuzz-smoke: | deps
+endif
+
+demo: ## record a live nginx for some seconds and print the report from the file
+	@$(MAKE) --no-print-directory all
+	@STINT_BUILD=$(BUILD) tests/demo.sh
+
+test: ## run every test
+	@$(MAKE) --no-print-directory test-programs
+	@STINT_BUILD=$(BUILD) tests/run.sh
+
+bench: ## measure stint and its peers in one interleaved run
+	@$(MAKE) --no-print-directory test-programs
+	@STINT_BUILD=$(BUILD) tests/bench/run.sh
+
+lint: ## check who includes whom, who prints, and what is banned
+	@tests/lint/run.sh
+
+asan: ## run the unit and command-line tests under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPTFLAGS="-O1 -g" \
+		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
+		have_bpf= test-programs
+	@STINT_BUILD=$(BUILD)/asan tests/run.sh unit cli
+
+fuzz-smoke: ## fuzz the reader for a minute
+	@STINT_BUILD=$(BUILD) tests/fuzz/run.sh
+
+install: all ## install into $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(BUILD)/stint $(DESTDIR)$(PREFIX)/bin/stint
+	if test -e $(BUILD)/stint-record; then install -D -m 755 $(BUILD)/stint-record $(DESTDIR)$(PREFIX)/bin/stint-record; fi
+	for page in docs/man/*.1; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man1/$${page##*/} || exit 1; done
 
 clean: ## remove every output
 	rm -rf $(BUILD)
