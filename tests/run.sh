@@ -22,8 +22,8 @@ run_cmocka() {
 	status=$?
 	grep -vE '^\[ +(RUN|OK) +\]' "$log"
 	ok=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$log" | tail -n 1)
-	bad=$(sed -n 's/^\[  FAILED  \] [^:]*: \([0-9]*\) test.*/\1/p' "$log" | tail -n 1)
-	skip=$(sed -n 's/^\[  SKIPPED \] [^:]*: \([0-9]*\) test.*/\1/p' "$log" | tail -n 1)
+	bad=$(sed -n 's/^\[  FAILED  \] \(.*: \)\?\([0-9]*\) test.*/\2/p' "$log" | tail -n 1)
+	skip=$(sed -n 's/^\[  SKIPPED \] \(.*: \)\?\([0-9]*\) test.*/\2/p' "$log" | tail -n 1)
 	[ "$status" -ne 0 ] && [ "${bad:-0}" -eq 0 ] && bad=1
 	count "${ok:-0}" "${bad:-0}" "${skip:-0}"
 }
