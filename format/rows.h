@@ -66,7 +66,8 @@ struct stint_mapping {
 	uint32_t module;
 };
 
-#define STINT_FRAME_EXACT 1u /* addr is where it ran: a leaf or a frame interrupted by a signal. Without it, a return address. */
+/* addr is where it ran: a leaf or a frame interrupted by a signal. Without it, a return address. */
+#define STINT_FRAME_EXACT 1u
 
 struct stint_frame {
 	uint64_t addr; /* by the module's kind */

@@ -18,7 +18,10 @@ struct tasks;
 int tasks_new(struct tasks **ret, struct stint_writer *writer, struct stint_err *err);
 void tasks_free(struct tasks *t); /* NULL is fine */
 
-/* Reads the processes (all when n_pids is 0), their threads and mappings from /proc. Those that end meanwhile are skipped. */
+/*
+ * Reads the processes (all when n_pids is 0), their threads and mappings from /proc. Those that end meanwhile are
+ * skipped.
+ */
 int tasks_snapshot(struct tasks *t, const pid_t *pids, size_t n_pids, struct stint_err *err);
 
 /* What the kernel reported. comm and path are NUL-terminated; build_id may be NULL. */
