@@ -37,7 +37,7 @@ OWNERS = {
 MANY_FILES = {r"argp\.h"}  # interfaces of libc that are no library of their own
 
 # Files that may print: commands, mains, emitters.
-PRINTERS = re.compile(r"(record|analyze)/(main|options|cmd_[a-z_]+|emit[a-z_]*|[a-z_]*emit|json|csv|text|table[a-z_]*"
+PRINTERS = re.compile(r"(record|analyze)/(main|options[a-z_]*|cmd_[a-z_]+|emit[a-z_]*|[a-z_]*emit|json|csv|text|table[a-z_]*"
                       r"|[a-z_]*_(text|json|csv|html|folded)|progress|usage)\.c$")
 PRINTING = re.compile(r"\b(printf|fprintf|vprintf|vfprintf|puts|fputs|putc|fputc|putchar|perror|dprintf|warnx?|errx?|"
                       r"psignal|error|argp_error|argp_failure)\s*\(")

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands of stint. Each one parses its own arguments, prints, and returns stint's exit status. */
+#ifndef STINT_ANALYZE_COMMANDS_H
+#define STINT_ANALYZE_COMMANDS_H
+
+/* argv[0] is the command's full name, "stint report", as messages begin with it. */
+struct command_entry {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+};
+
+int cmd_record(int argc, char **argv);
+
+#endif

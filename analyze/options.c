@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyze/options.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NS_PER_S 1000000000ull
+
+/* -h, which argp leaves free, is what most people type first. */
+static error_t help_parser(int key, char *arg, struct argp_state *state)
+{
+	(void)arg;
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = state->input;
+		return 0;
+	case 'h':
+		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+void options_parse(const struct argp *argp, int argc, char **argv, void *input)
+{
+	static const struct argp_option help_options[] = {
+		{.key = 'h', .flags = OPTION_HIDDEN, .doc = "Give this help list"},
+		{0},
+	};
+	struct argp_child children[] = {{.argp = argp}, {0}};
+	struct argp outer = {
+		.options = help_options,
+		.parser = help_parser,
+		.args_doc = argp->args_doc,
+		.children = children,
+	};
+	int code;
+
+	argp_err_exit_status = EXIT_STATUS_USAGE;
+	code = argp_parse(&outer, argc, argv, 0, NULL, input);
+	if (code) {
+		struct stint_err err;
+
+		stint_err_set(&err, STINT_ERR_NOMEM, code, -1, "the arguments can't be parsed");
+		exit(options_failed(argv[0], &err));
+	}
+}
+
+void options_fault(const char *command, const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fprintf(stderr, "%s: ", command);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "\nTry '%s --help' for more information.\n", command);
+	exit(EXIT_STATUS_USAGE);
+}
+
+int options_failed(const char *command, const struct stint_err *err)
+{
+	fflush(stdout);
+	fprintf(stderr, "%s: %s\n", command, err->msg);
+	return stint_err_exit_status(err->code);
+}
+
+int options_finish_output(const char *command)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return 0;
+	fprintf(stderr, "%s: standard output: %s\n", command, strerror(errno));
+	return EXIT_STATUS_SYSTEM;
+}
+
+int string_list_add(struct string_list *list, const char *text)
+{
+	const char **at = realloc(list->at, (list->n + 1) * sizeof(*at));
+
+	if (!at)
+		return STINT_ERR_NOMEM;
+	list->at = at;
+	list->at[list->n++] = text;
+	return 0;
+}
+
+void string_list_done(struct string_list *list)
+{
+	if (!list)
+		return;
+	free(list->at);
+	memset(list, 0, sizeof(*list));
+}
+
+bool parse_u64(const char *text, uint64_t max, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	if (!*text)
+		return false;
+	for (; *text; text++) {
+		unsigned digit = (unsigned)(*text - '0');
+
+		if (digit > 9 || value > (max - digit) / 10 || digit > max)
+			return false;
+		value = value * 10 + digit;
+	}
+	*ret = value;
+	return true;
+}
+
+/*
+ * Digits with an optional fraction, times unit, rounded down; what follows them is left at *end. Done in integers, so
+ * that 0.1s is exactly 100 ms.
+ */
+static bool parse_decimal(const char *text, const char **end, uint64_t *ret_whole, uint64_t *ret_billionths)
+{
+	uint64_t whole = 0, fraction = 0, place = NS_PER_S;
+	bool digits = false;
+
+	for (; *text >= '0' && *text <= '9'; text++, digits = true) {
+		if (whole > (UINT64_MAX - 9) / 10)
+			return false;
+		whole = whole * 10 + (uint64_t)(*text - '0');
+	}
+	if (*text == '.') {
+		for (text++; *text >= '0' && *text <= '9'; text++, digits = true) {
+			place /= 10;
+			fraction += (uint64_t)(*text - '0') * place;
+		}
+	}
+	*end = text;
+	*ret_whole = whole;
+	*ret_billionths = fraction;
+	return digits;
+}
+
+static bool scale(uint64_t whole, uint64_t billionths, uint64_t unit, uint64_t *ret)
+{
+	unsigned __int128 value = (unsigned __int128)whole * unit +
+				  (unsigned __int128)billionths * unit / NS_PER_S;
+
+	if (value > INT64_MAX)
+		return false;
+	*ret = (uint64_t)value;
+	return true;
+}
+
+static bool unit_ns(const char *unit, uint64_t *ret)
+{
+	static const struct {
+		const char *name;
+		uint64_t ns;
+	} units[] = {
+		{"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", NS_PER_S}, {"m", 60 * NS_PER_S}, {"h", 3600 * NS_PER_S},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (!strcmp(unit, units[i].name)) {
+			*ret = units[i].ns;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool parse_duration(const char *text, uint64_t *ret_ns)
+{
+	uint64_t whole, billionths, unit = 1;
+	const char *end;
+
+	if (!parse_decimal(text, &end, &whole, &billionths))
+		return false;
+	if (!*end && (whole || billionths))
+		return false;
+	return (!*end || unit_ns(end, &unit)) && scale(whole, billionths, unit, ret_ns);
+}
+
+bool parse_time_point(const char *text, struct time_point *ret)
+{
+	uint64_t whole, billionths, unit = NS_PER_S;
+	const char *end;
+
+	*ret = (struct time_point){.given = true};
+	if (!parse_decimal(text, &end, &whole, &billionths))
+		return false;
+	if (!strcmp(end, "%")) {
+		ret->relative = true;
+		return whole <= 100 && scale(whole, billionths, NS_PER_S / 100, &ret->value) &&
+		       ret->value <= NS_PER_S;
+	}
+	return (!*end || unit_ns(end, &unit)) && scale(whole, billionths, unit, &ret->value);
+}
+
+int parse_word(const char *text, const char *const *words)
+{
+	int i;
+
+	for (i = 0; words[i]; i++)
+		if (!strcmp(text, words[i]))
+			return i;
+	return -1;
+}
+
+enum { KEY_SYMBOLS = 0x300, KEY_DEBUGINFOD, KEY_NO_INLINE, KEY_DEMANGLE };
+
+static const struct argp_option symbol_options[] = {
+	{.doc = "Symbols:", .group = 20},
+	{"symbols", KEY_SYMBOLS, "DIR", 0,
+	 "Look for symbols here too: a debug root, a .build-id tree or a sysroot (repeatable)", 0},
+	{"debuginfod", KEY_DEBUGINFOD, "URL|none", 0,
+	 "Ask this debuginfod server (default: $DEBUGINFOD_URLS, if set)", 0},
+	{"no-inline", KEY_NO_INLINE, NULL, 0, "Show inlined functions as part of the function they stand in", 0},
+	{"demangle", KEY_DEMANGLE, "HOW", 0,
+	 "Show C++ and Rust names 'short' (without parameters; the default), 'full' or 'none' (as in the symbol table)",
+	 0},
+	{0},
+};
+
+static error_t symbol_parser(int key, char *arg, struct argp_state *state)
+{
+	static const char *const modes[] = {"short", "full", "none", NULL};
+	struct symbol_spec *spec = state->input;
+	int mode;
+
+	switch (key) {
+	case ARGP_KEY_INIT: {
+		const char *urls = getenv("DEBUGINFOD_URLS");
+
+		spec->options.debuginfod_urls = urls && *urls ? urls : NULL;
+		return 0;
+	}
+	case KEY_SYMBOLS:
+		if (string_list_add(&spec->dirs, arg))
+			return ENOMEM;
+		spec->options.dirs = spec->dirs.at;
+		spec->options.n_dirs = spec->dirs.n;
+		return 0;
+	case KEY_DEBUGINFOD:
+		spec->options.debuginfod_urls = strcmp(arg, "none") ? arg : NULL;
+		return 0;
+	case KEY_NO_INLINE:
+		spec->options.inlines = false;
+		return 0;
+	case KEY_DEMANGLE:
+		mode = parse_word(arg, modes);
+		if (mode < 0)
+			argp_error(state, "--demangle: '%s' is not one of short, full, none", arg);
+		spec->options.demangle = (enum demangle_mode)mode;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp symbol_argp = {.options = symbol_options, .parser = symbol_parser};
+
+void symbol_spec_done(struct symbol_spec *spec)
+{
+	if (spec)
+		string_list_done(&spec->dirs);
+}
