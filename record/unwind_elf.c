@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/unwind_elf.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cursor.h"
+#include "record/unwind_inflate.h"
+
+#ifndef SHT_X86_64_UNWIND
+#define SHT_X86_64_UNWIND 0x70000001
+#endif
+
+/* While the file is read. */
+struct load {
+	const struct unwind_source *source;
+	struct unwind_elf *elf;
+	struct stint_err *err;
+	Elf64_Ehdr ehdr;
+	Elf64_Phdr *phdrs;
+	Elf64_Shdr *shdrs;
+	uint32_t n_phdrs, n_shdrs;
+	char *names; /* NUL-terminated beyond their size */
+	size_t names_bytes;
+};
+
+static int read_at(const struct load *load, uint64_t off, void *to, size_t size)
+{
+	const struct unwind_source *source = load->source;
+	uint8_t *at = to;
+
+	if (off > source->size_bytes || size > source->size_bytes - off)
+		return stint_err_set(load->err, STINT_ERR_FORMAT, 0, (int64_t)off, "the ELF file ends too early");
+	if (source->data) {
+		memcpy(to, source->data + off, size);
+		return 0;
+	}
+	while (size) {
+		ssize_t n = pread(source->fd, at, size, (off_t)off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return stint_err_set(load->err, STINT_ERR_IO, errno, (int64_t)off, "reading the ELF file");
+		if (n == 0)
+			return stint_err_set(load->err, STINT_ERR_FORMAT, 0, (int64_t)off, "the ELF file shrank");
+		at += n;
+		off += (uint64_t)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+/* Reads into fresh memory. The size is checked against the source first, so that it bounds what is allocated. */
+static int read_new(const struct load *load, uint64_t off, uint64_t size, void **ret)
+{
+	int rc;
+
+	*ret = NULL;
+	if (off > load->source->size_bytes || size > load->source->size_bytes - off)
+		return stint_err_set(load->err, STINT_ERR_FORMAT, 0, (int64_t)off, "the ELF file ends too early");
+	*ret = malloc(size + 1);
+	if (!*ret)
+		return stint_err_set(load->err, STINT_ERR_NOMEM, 0, -1, "no memory for %llu bytes of an ELF file",
+				     (unsigned long long)size);
+	rc = read_at(load, off, *ret, size);
+	if (rc) {
+		free(*ret);
+		*ret = NULL;
+	}
+	return rc;
+}
+
+static int read_header(struct load *load)
+{
+	Elf64_Ehdr *ehdr = &load->ehdr;
+	int rc = read_at(load, 0, ehdr, sizeof(*ehdr));
+
+	if (rc)
+		return rc;
+	if (memcmp(ehdr->e_ident, ELFMAG, SELFMAG) != 0)
+		return stint_err_set(load->err, STINT_ERR_FORMAT, 0, -1, "not an ELF file");
+	if (ehdr->e_ident[EI_CLASS] != ELFCLASS64 || ehdr->e_ident[EI_DATA] != ELFDATA2LSB)
+		return stint_err_set(load->err, STINT_ERR_UNSUPPORTED, 0, -1,
+				     "only 64-bit little-endian ELF files are unwound");
+	if (ehdr->e_phnum && ehdr->e_phentsize != sizeof(Elf64_Phdr))
+		return stint_err_set(load->err, STINT_ERR_FORMAT, 0, -1, "program headers of %u bytes",
+				     ehdr->e_phentsize);
+	if (ehdr->e_phnum > UNWIND_ELF_MAX_SEGMENTS)
+		return stint_err_set(load->err, STINT_ERR_LIMIT, 0, -1, "more than %u program headers",
+				     UNWIND_ELF_MAX_SEGMENTS);
+	load->elf->machine = ehdr->e_machine;
+	return 0;
+}
+
+static int read_segments(struct load *load)
+{
+	struct unwind_elf *elf = load->elf;
+	void *phdrs;
+	uint32_t i;
+	int rc;
+
+	rc = read_new(load, load->ehdr.e_phoff, (uint64_t)load->ehdr.e_phnum * sizeof(Elf64_Phdr), &phdrs);
+	if (rc)
+		return rc;
+	load->phdrs = phdrs;
+	load->n_phdrs = load->ehdr.e_phnum;
+	elf->segments = calloc(load->n_phdrs + 1u, sizeof(*elf->segments));
+	if (!elf->segments)
+		return stint_err_set(load->err, STINT_ERR_NOMEM, 0, -1, "no memory for program headers");
+	for (i = 0; i < load->n_phdrs; i++) {
+		const Elf64_Phdr *ph = &load->phdrs[i];
+
+		if (ph->p_type != PT_LOAD || !(ph->p_flags & PF_X) || !ph->p_filesz)
+			continue;
+		if (ph->p_vaddr + ph->p_filesz < ph->p_vaddr || ph->p_offset + ph->p_filesz < ph->p_offset)
+			return stint_err_set(load->err, STINT_ERR_FORMAT, 0, -1, "a segment wraps around");
+		elf->segments[elf->n_segments++] = (struct unwind_segment){
+			.vaddr = ph->p_vaddr, .file_off = ph->p_offset, .size_bytes = ph->p_filesz};
+	}
+	return 0;
+}
+
+/*
+ * Section headers are a convenience: a file without them (or whose headers lie outside, as after a cut) is unwound
+ * by its program headers, as the C++ runtime does.
+ */
+static int read_sections(struct load *load)
+{
+	const Elf64_Ehdr *ehdr = &load->ehdr;
+	const Elf64_Shdr *names;
+	uint64_t n = ehdr->e_shnum;
+	uint32_t names_index = ehdr->e_shstrndx;
+	void *data;
+	int rc;
+
+	if (!ehdr->e_shoff || ehdr->e_shentsize != sizeof(Elf64_Shdr) || !n || n > UNWIND_ELF_MAX_SECTIONS ||
+	    ehdr->e_shoff > load->source->size_bytes ||
+	    n * sizeof(Elf64_Shdr) > load->source->size_bytes - ehdr->e_shoff || names_index >= n)
+		return 0;
+	rc = read_new(load, ehdr->e_shoff, n * sizeof(Elf64_Shdr), &data);
+	if (rc)
+		return rc;
+	load->shdrs = data;
+	names = &load->shdrs[names_index];
+	if (names->sh_size > UNWIND_ELF_MAX_NAMES)
+		return stint_err_set(load->err, STINT_ERR_LIMIT, 0, -1, "more than %u bytes of section names",
+				     UNWIND_ELF_MAX_NAMES);
+	rc = read_new(load, names->sh_offset, names->sh_size, &data);
+	if (rc)
+		return rc;
+	load->names = data;
+	load->names[names->sh_size] = '\0';
+	load->names_bytes = names->sh_size;
+	load->n_shdrs = (uint32_t)n;
+	return 0;
+}
+
+static const char *section_name(const struct load *load, const Elf64_Shdr *sh)
+{
+	return sh->sh_name < load->names_bytes ? load->names + sh->sh_name : "";
+}
+
+static int inflate_section(const struct load *load, struct unwind_section *section)
+{
+	struct stint_cursor cur = stint_cursor_of(section->data, section->size_bytes);
+	uint32_t type = stint_cursor_u32(&cur);
+	uint64_t size;
+	uint8_t *plain;
+	int rc;
+
+	stint_cursor_u32(&cur); /* reserved */
+	size = stint_cursor_u64(&cur);
+	stint_cursor_u64(&cur); /* alignment */
+	if (cur.bad)
+		return stint_err_set(load->err, STINT_ERR_FORMAT, 0, -1, "a compressed section has no header");
+	if (type != ELFCOMPRESS_ZLIB)
+		return stint_err_set(load->err, STINT_ERR_UNSUPPORTED, 0, -1,
+				     "the unwind section's compression (%u) isn't zlib", type);
+	if (size > UNWIND_ELF_MAX_SECTION)
+		return stint_err_set(load->err, STINT_ERR_LIMIT, 0, -1, "an unwind section of more than %u bytes",
+				     UNWIND_ELF_MAX_SECTION);
+	rc = unwind_inflate(cur.at, stint_cursor_left(&cur), &plain, size, load->err);
+	if (rc)
+		return rc;
+	free(section->data);
+	section->data = plain;
+	section->size_bytes = size;
+	return 0;
+}
+
+static int read_section(const struct load *load, const Elf64_Shdr *sh, struct unwind_section *ret)
+{
+	void *data;
+	int rc;
+
+	if (sh->sh_size > UNWIND_ELF_MAX_SECTION)
+		return stint_err_set(load->err, STINT_ERR_LIMIT, 0, -1, "an unwind section of more than %u bytes",
+				     UNWIND_ELF_MAX_SECTION);
+	rc = read_new(load, sh->sh_offset, sh->sh_size, &data);
+	if (rc)
+		return rc;
+	*ret = (struct unwind_section){
+		.data = data, .size_bytes = sh->sh_size, .vaddr = sh->sh_addr, .file_off = sh->sh_offset};
+	return sh->sh_flags & SHF_COMPRESSED ? inflate_section(load, ret) : 0;
+}
+
+/* The section of that name that has contents; the first one counts. */
+static const Elf64_Shdr *find_section(const struct load *load, const char *name)
+{
+	uint32_t i;
+
+	for (i = 0; i < load->n_shdrs; i++) {
+		const Elf64_Shdr *sh = &load->shdrs[i];
+
+		if (sh->sh_size && (sh->sh_type == SHT_PROGBITS || sh->sh_type == SHT_X86_64_UNWIND) &&
+		    !strcmp(section_name(load, sh), name))
+			return sh;
+	}
+	return NULL;
+}
+
+static int read_stubs(struct load *load)
+{
+	static const char *const names[] = {".plt", ".plt.sec", ".plt.got", ".iplt"};
+	struct unwind_elf *elf = load->elf;
+	size_t i;
+
+	elf->stubs = calloc(sizeof(names) / sizeof(names[0]), sizeof(*elf->stubs));
+	if (!elf->stubs)
+		return stint_err_set(load->err, STINT_ERR_NOMEM, 0, -1, "no memory for sections");
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const Elf64_Shdr *sh = find_section(load, names[i]);
+
+		if (sh && (sh->sh_flags & SHF_EXECINSTR)) {
+			int rc = read_section(load, sh, &elf->stubs[elf->n_stubs]);
+
+			if (rc)
+				return rc;
+			elf->n_stubs++;
+		}
+	}
+	return 0;
+}
+
+/* The bytes of a loaded address up to the end of its segment in the file. */
+static bool loaded_at(const struct load *load, uint64_t vaddr, Elf64_Shdr *ret)
+{
+	uint32_t i;
+
+	for (i = 0; i < load->n_phdrs; i++) {
+		const Elf64_Phdr *ph = &load->phdrs[i];
+
+		if (ph->p_type == PT_LOAD && vaddr >= ph->p_vaddr && vaddr - ph->p_vaddr < ph->p_filesz) {
+			*ret = (Elf64_Shdr){.sh_addr = vaddr,
+					    .sh_offset = ph->p_offset + (vaddr - ph->p_vaddr),
+					    .sh_size = ph->p_filesz - (vaddr - ph->p_vaddr)};
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * .eh_frame by way of PT_GNU_EH_FRAME. Only its pointer is used, not its table. The section's end isn't known: it
+ * is taken to reach to the end of the segment, and the parser stops at the zero that ends it or at nonsense.
+ */
+static int read_eh_frame_by_segment(struct load *load)
+{
+	uint32_t i;
+
+	for (i = 0; i < load->n_phdrs; i++) {
+		const Elf64_Phdr *ph = &load->phdrs[i];
+		Elf64_Shdr found;
+		uint8_t header[8];
+		int32_t to;
+		int rc;
+
+		if (ph->p_type != PT_GNU_EH_FRAME)
+			continue;
+		rc = read_at(load, ph->p_offset, header, sizeof(header));
+		if (rc)
+			return rc;
+		if (header[0] != 1 || header[1] != 0x1b) /* version; eh_frame_ptr is pc-relative, sdata4 */
+			return stint_err_set(load->err, STINT_ERR_UNSUPPORTED, 0, (int64_t)ph->p_offset,
+					     ".eh_frame_hdr of a kind that linkers don't make");
+		memcpy(&to, header + 4, sizeof(to));
+		if (!loaded_at(load, ph->p_vaddr + 4 + (uint64_t)(int64_t)to, &found))
+			return stint_err_set(load->err, STINT_ERR_FORMAT, 0, (int64_t)ph->p_offset,
+					     ".eh_frame_hdr points outside the file");
+		return read_section(load, &found, &load->elf->eh_frame);
+	}
+	return 0;
+}
+
+static int read_contents(struct load *load)
+{
+	const Elf64_Shdr *eh_frame, *debug_frame;
+	int rc;
+
+	rc = read_header(load);
+	if (!rc)
+		rc = read_segments(load);
+	if (!rc)
+		rc = read_sections(load);
+	if (rc)
+		return rc;
+	eh_frame = find_section(load, ".eh_frame");
+	debug_frame = find_section(load, ".debug_frame");
+	if (eh_frame)
+		rc = read_section(load, eh_frame, &load->elf->eh_frame);
+	else
+		rc = read_eh_frame_by_segment(load);
+	if (!rc && debug_frame)
+		rc = read_section(load, debug_frame, &load->elf->debug_frame);
+	return rc ? rc : read_stubs(load);
+}
+
+int unwind_elf_read(struct unwind_elf *ret, const struct unwind_source *source, struct stint_err *err)
+{
+	struct load load = {.source = source, .elf = ret, .err = err};
+	int rc;
+
+	*ret = (struct unwind_elf){0};
+	rc = read_contents(&load);
+	free(load.phdrs);
+	free(load.shdrs);
+	free(load.names);
+	if (rc)
+		unwind_elf_done(ret);
+	return rc;
+}
+
+void unwind_elf_done(struct unwind_elf *elf)
+{
+	uint32_t i;
+
+	if (!elf)
+		return;
+	for (i = 0; i < elf->n_stubs; i++)
+		free(elf->stubs[i].data);
+	free(elf->stubs);
+	free(elf->segments);
+	free(elf->eh_frame.data);
+	free(elf->debug_frame.data);
+	*elf = (struct unwind_elf){0};
+}
+
+bool unwind_elf_offset(const struct unwind_elf *elf, uint64_t vaddr, uint64_t *ret_off, uint64_t *ret_left)
+{
+	uint32_t i;
+
+	for (i = 0; i < elf->n_segments; i++) {
+		const struct unwind_segment *seg = &elf->segments[i];
+
+		if (vaddr >= seg->vaddr && vaddr - seg->vaddr < seg->size_bytes) {
+			*ret_off = seg->file_off + (vaddr - seg->vaddr);
+			*ret_left = seg->size_bytes - (vaddr - seg->vaddr);
+			return true;
+		}
+	}
+	return false;
+}

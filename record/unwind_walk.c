@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/unwind_walk.h"
+
+/* Struct sigcontext's registers, from the stack pointer in __restore_rt, by DWARF number. */
+static const uint8_t sigcontext_off[UNWIND_N_REGS] = {
+	[0] = 144, [1] = 136, [2] = 152, [3] = 128, [4] = 112, [5] = 104, [6] = 120, [7] = 160,
+	[8] = 40,  [9] = 48,  [10] = 56, [11] = 64, [12] = 72, [13] = 80, [14] = 88, [15] = 96,
+};
+
+static enum stint_user_end step_signal(struct unwind_regs *regs, unwind_read_fn *read, void *context)
+{
+	uint64_t base = regs->r[UNWIND_REG_SP];
+	int i;
+
+	for (i = 0; i < UNWIND_N_REGS; i++)
+		if (!read(context, base + sigcontext_off[i], &regs->r[i]))
+			return STINT_USER_UNREADABLE;
+	if (!read(context, base + UNWIND_SIGNAL_IP, &regs->ip))
+		return STINT_USER_UNREADABLE;
+	regs->all = regs->fp_known = regs->exact = true;
+	return 0;
+}
+
+/* The register that the CFA is computed from. */
+static enum stint_user_end base_of(const struct unwind_row *row, const struct unwind_regs *regs, uint64_t *ret)
+{
+	switch (UNWIND_ROW_KIND(row->kind)) {
+	case UNWIND_SP:
+	case UNWIND_DEREF_SP:
+	case UNWIND_PLT:
+	case UNWIND_RA_REG:
+		*ret = regs->r[UNWIND_REG_SP];
+		return 0;
+	case UNWIND_FP:
+	case UNWIND_DEREF_FP:
+		*ret = regs->r[UNWIND_REG_FP];
+		return regs->fp_known ? 0 : STINT_USER_UNSUPPORTED;
+	case UNWIND_REG:
+		*ret = regs->r[UNWIND_ROW_ARG(row->kind)];
+		return regs->all ? 0 : STINT_USER_UNSUPPORTED;
+	case UNWIND_END:
+		return STINT_USER_COMPLETE;
+	case UNWIND_NONE:
+		return STINT_USER_NO_ROWS;
+	default:
+		return STINT_USER_UNSUPPORTED;
+	}
+}
+
+static enum stint_user_end cfa_of(const struct unwind_row *row, const struct unwind_regs *regs, uint64_t base,
+				  unwind_read_fn *read, void *context, uint64_t *ret)
+{
+	switch (UNWIND_ROW_KIND(row->kind)) {
+	case UNWIND_SP:
+	case UNWIND_FP:
+		*ret = base + (uint64_t)((int64_t)UNWIND_ROW_OFFSET(row) * 8);
+		return 0;
+	case UNWIND_PLT:
+		*ret = base + ((regs->ip & 15) >= (uint64_t)row->cfa ? 16 : 8);
+		return 0;
+	case UNWIND_DEREF_SP:
+	case UNWIND_DEREF_FP:
+		if (!read(context, base + (uint64_t)((int64_t)row->cfa * 8), ret))
+			return STINT_USER_UNREADABLE;
+		*ret += 8u * UNWIND_ROW_ARG(row->kind);
+		return 0;
+	default:
+		*ret = base + (uint64_t)((int64_t)row->cfa * 8);
+		return 0;
+	}
+}
+
+static enum stint_user_end restore_fp(const struct unwind_row *row, struct unwind_regs *regs, uint64_t base,
+				      uint64_t cfa, unwind_read_fn *read, void *context)
+{
+	uint64_t at = row->fp == UNWIND_FP_AT_BASE ? base : cfa - 8u * row->fp;
+
+	if (row->fp == UNWIND_FP_SAME)
+		return 0;
+	regs->fp_known = row->fp <= UNWIND_FP_MAX || row->fp == UNWIND_FP_AT_BASE;
+	if (regs->fp_known && !read(context, at, &regs->r[UNWIND_REG_FP]))
+		return STINT_USER_UNREADABLE;
+	return 0;
+}
+
+enum stint_user_end unwind_step(const struct unwind_row *row, struct unwind_regs *regs, unwind_read_fn *read,
+				void *context)
+{
+	uint64_t base, cfa, ip;
+	enum stint_user_end end;
+
+	if (UNWIND_ROW_KIND(row->kind) == UNWIND_SIGNAL)
+		return step_signal(regs, read, context);
+	end = base_of(row, regs, &base);
+	if (!end)
+		end = cfa_of(row, regs, base, read, context, &cfa);
+	if (end)
+		return end;
+	if (UNWIND_ROW_KIND(row->kind) == UNWIND_RA_REG) {
+		if (!regs->all)
+			return STINT_USER_UNSUPPORTED;
+		ip = regs->r[UNWIND_ROW_ARG(row->kind)];
+	} else if (!read(context, cfa - 8, &ip)) {
+		return STINT_USER_UNREADABLE;
+	}
+	end = restore_fp(row, regs, base, cfa, read, context);
+	regs->ip = ip;
+	regs->r[UNWIND_REG_SP] = cfa;
+	regs->all = regs->exact = false;
+	return end;
+}
+
+enum stint_user_end unwind_step_fp(struct unwind_regs *regs, unwind_read_fn *read, void *context)
+{
+	uint64_t fp = regs->r[UNWIND_REG_FP], next, ip;
+
+	/* A frame pointer is aligned and lies at or above the stack pointer. */
+	if (!regs->fp_known || (fp & 7) || fp < regs->r[UNWIND_REG_SP])
+		return STINT_USER_FP_END;
+	if (!read(context, fp, &next) || !read(context, fp + 8, &ip) || !ip)
+		return STINT_USER_FP_END;
+	regs->r[UNWIND_REG_FP] = next;
+	regs->r[UNWIND_REG_SP] = fp + 16;
+	regs->ip = ip;
+	regs->all = regs->exact = false;
+	return 0;
+}
