@@ -30,7 +30,7 @@ record_src  := $(filter-out $(record_bpf_src),$(wildcard record/*.c))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 format_libs  := -lzstd -lxxhash
-analyze_libs := $(format_libs) -ldw -lelf -liberty -lcapstone -lz -lpthread -ldl -lm
+analyze_libs := $(format_libs) -ldw -lelf -liberty -lcapstone -lz -llzma -lpthread -ldl -lm
 record_libs  := $(format_libs) -lbpf -lelf -lz -lpthread
 
 # The recorder needs a BPF compiler, bpftool and libbpf; without them only the offline half is built.
@@ -93,6 +93,13 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/libanalyze.a $(
 		$(BUILD)/libformat.a $(BUILD)/libbase.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(analyze_libs) -o $@
+
+# Programs that only tests and benchmarks use.
+$(BUILD)/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libanalyze.a $(BUILD)/libformat.a $(BUILD)/libbase.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(analyze_libs) -o $@
+
+tools: $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
 
 # Known-answer programs for the end-to-end tests: with frame pointers, without optimization surprises.
 workload_bins := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(wildcard tests/workloads/*.c))

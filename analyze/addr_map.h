@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From an address to the range that has it. Ranges may nest and overlap in any way: at each address the one of the
+ * highest priority wins, among equals the one that starts last, then the shortest, then the highest value.
+ */
+#ifndef STINT_ANALYZE_ADDR_MAP_H
+#define STINT_ANALYZE_ADDR_MAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ADDR_MAP_NONE UINT32_MAX
+
+struct addr_range {
+	uint64_t start;
+	uint64_t end;   /* exclusive; empty ranges are ignored */
+	uint32_t value; /* not ADDR_MAP_NONE */
+	uint32_t priority;
+};
+
+/* Flattened: from starts[i] up to starts[i + 1] the answer is values[i]. Zeroed is empty. */
+struct addr_map {
+	uint64_t *starts;
+	uint32_t *values;
+	size_t n;
+};
+
+/* Builds *map, in O(n log n), from ranges, which are reordered. Returns 0 or STINT_ERR_NOMEM. */
+int addr_map_build(struct addr_map *map, struct addr_range *ranges, size_t n);
+
+/* The value at addr, or ADDR_MAP_NONE. */
+uint32_t addr_map_find(const struct addr_map *map, uint64_t addr);
+
+void addr_map_done(struct addr_map *map); /* NULL and zeroed are fine */
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyze/debug_find.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_ID_BYTES 64
+
+struct search {
+	const struct debug_places *places;
+	debug_try_fn try_path;
+	void *context;
+};
+
+/* Puts a path together and tries it; one that is too long is none. */
+__attribute__((format(printf, 2, 3))) static bool try_at(const struct search *search, const char *fmt, ...)
+{
+	char path[PATH_MAX];
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(path, sizeof(path), fmt, ap);
+	va_end(ap);
+	return len > 0 && (size_t)len < sizeof(path) && search->try_path(search->context, path);
+}
+
+static bool by_id_in(const struct search *search, const char *dir, enum debug_want want, const char *hex)
+{
+	const char *rest = hex + 2;
+
+	if (want == DEBUG_WANT_DEBUG)
+		return try_at(search, "%s/.build-id/%.2s/%s.debug", dir, hex, rest) ||
+		       try_at(search, "%s/%.2s/%s.debug", dir, hex, rest) ||
+		       try_at(search, "%s/usr/lib/debug/.build-id/%.2s/%s.debug", dir, hex, rest) ||
+		       try_at(search, "%s/.build-id/%.2s/%s/debug", dir, hex, rest) || /* perf's cache */
+		       try_at(search, "%s/%s/debuginfo", dir, hex);                    /* debuginfod's cache */
+	return try_at(search, "%s/.build-id/%.2s/%s", dir, hex, rest) ||
+	       try_at(search, "%s/%.2s/%s", dir, hex, rest) ||
+	       try_at(search, "%s/usr/lib/.build-id/%.2s/%s", dir, hex, rest) ||
+	       try_at(search, "%s/.build-id/%.2s/%s/elf", dir, hex, rest) ||
+	       try_at(search, "%s/%s/executable", dir, hex);
+}
+
+bool debug_find_by_id(const struct debug_places *places, enum debug_want want, const uint8_t *id, size_t id_size,
+		      debug_try_fn try_path, void *context)
+{
+	struct search search = {places, try_path, context};
+	char hex[2 * MAX_ID_BYTES + 1];
+	size_t i;
+
+	if (id_size < 2 || id_size > MAX_ID_BYTES)
+		return false;
+	for (i = 0; i < id_size; i++)
+		snprintf(hex + 2 * i, 3, "%02x", id[i]);
+	for (i = 0; i < places->n_dirs; i++)
+		if (by_id_in(&search, places->dirs[i], want, hex))
+			return true;
+	if (!places->local)
+		return false;
+	if (want == DEBUG_WANT_DEBUG)
+		return try_at(&search, "/usr/lib/debug/.build-id/%.2s/%s.debug", hex, hex + 2);
+	return try_at(&search, "/usr/lib/debug/.build-id/%.2s/%s", hex, hex + 2) ||
+	       try_at(&search, "/usr/lib/.build-id/%.2s/%s", hex, hex + 2);
+}
+
+static bool by_path_in(const struct search *search, const char *dir, enum debug_want want, const char *path, int len)
+{
+	const char *base = memrchr(path, '/', (size_t)len);
+	int base_len = (int)(path + len - base);
+
+	if (want == DEBUG_WANT_DEBUG)
+		return try_at(search, "%s%.*s.debug", dir, len, path) ||
+		       try_at(search, "%s/usr/lib/debug%.*s.debug", dir, len, path) ||
+		       try_at(search, "%s%.*s.debug", dir, base_len, base);
+	return try_at(search, "%s%.*s", dir, len, path) || try_at(search, "%s%.*s", dir, base_len, base);
+}
+
+bool debug_find_by_path(const struct debug_places *places, enum debug_want want, const char *path,
+			debug_try_fn try_path, void *context)
+{
+	static const char deleted[] = " (deleted)";
+	struct search search = {places, try_path, context};
+	bool kernel = !strcmp(path, "[kernel]");
+	size_t len, i;
+
+	if (kernel)
+		path = "/vmlinux";
+	if (*path != '/')
+		return false;
+	len = strlen(path);
+	if (len > PATH_MAX)
+		return false;
+	if (len > sizeof(deleted) && !strcmp(path + len - (sizeof(deleted) - 1), deleted))
+		len -= sizeof(deleted) - 1;
+	for (i = 0; i < places->n_dirs; i++)
+		if (by_path_in(&search, places->dirs[i], want, path, (int)len))
+			return true;
+	if (!places->local || kernel)
+		return false;
+	if (want == DEBUG_WANT_DEBUG)
+		return try_at(&search, "/usr/lib/debug%.*s.debug", (int)len, path);
+	return try_at(&search, "%.*s", (int)len, path);
+}
+
+/* How much of path is its directory, without the slash before the last part. */
+static int dir_len(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? (int)(slash - path) : 0;
+}
+
+bool debug_find_by_link(const struct debug_places *places, const char *code_path, const char *path, const char *link,
+			debug_try_fn try_path, void *context)
+{
+	struct search search = {places, try_path, context};
+	int code_dir = dir_len(code_path), dir = *path == '/' ? dir_len(path) : 0;
+	size_t i;
+
+	if (!*link || strchr(link, '/') || strlen(code_path) >= PATH_MAX || strlen(path) >= PATH_MAX)
+		return false; /* it is the name of a file, without a directory */
+	if (try_at(&search, "%.*s/%s", code_dir, code_path, link) ||
+	    try_at(&search, "%.*s/.debug/%s", code_dir, code_path, link))
+		return true;
+	for (i = 0; i < places->n_dirs; i++)
+		if (try_at(&search, "%s%.*s/%s", places->dirs[i], dir, path, link) ||
+		    try_at(&search, "%s%.*s/.debug/%s", places->dirs[i], dir, path, link) ||
+		    try_at(&search, "%s/usr/lib/debug%.*s/%s", places->dirs[i], dir, path, link) ||
+		    try_at(&search, "%s/%s", places->dirs[i], link))
+			return true;
+	return places->local && try_at(&search, "/usr/lib/debug%.*s/%s", dir, path, link);
+}
+
+bool debug_find_alt(const struct debug_places *places, const char *from_path, const char *name, const uint8_t *id,
+		    size_t id_size, debug_try_fn try_path, void *context)
+{
+	struct search search = {places, try_path, context};
+	const char *slash = strrchr(name, '/');
+	char *real;
+	bool found = false;
+	size_t i;
+
+	/* The name is relative to the real place of the file that names it, which is often reached by a symbolic link. */
+	real = realpath(from_path, NULL);
+	if (real && *name != '/')
+		found = try_at(&search, "%.*s/%s", dir_len(real), real, name);
+	free(real);
+	for (i = 0; !found && i < places->n_dirs; i++)
+		found = (*name == '/' && try_at(&search, "%s%s", places->dirs[i], name)) ||
+			try_at(&search, "%s/%s", places->dirs[i], slash ? slash + 1 : name) ||
+			try_at(&search, "%s/.dwz/%s", places->dirs[i], slash ? slash + 1 : name);
+	if (!found && *name == '/' && places->local)
+		found = try_at(&search, "%s", name);
+	return found || debug_find_by_id(places, DEBUG_WANT_DEBUG, id, id_size, try_path, context);
+}

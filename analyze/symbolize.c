@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyze/symbolize.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyze/demangle.h"
+#include "analyze/elf_symtab.h"
+#include "analyze/program.h"
+#include "base/map.h"
+
+struct module {
+	struct symbol_module info;
+	struct elf_symtab recorded; /* what the recording itself carries */
+	bool opened;
+	bool sorted;
+	struct program *program;  /* owned by the symbolizer; NULL for memory without a file */
+	struct stint_map chains[2]; /* address -> struct symbol_chain *, by exact */
+};
+
+struct symbolizer {
+	struct symbolizer_options options;
+	struct stint_arena arena;
+	struct stint_intern names;     /* texts with their NUL */
+	struct stint_map demangled;    /* id of a linkage name -> id of what is shown */
+	struct stint_map by_number;    /* the caller's module number -> index + 1 in modules */
+	struct module **modules;
+	size_t n_modules;
+	struct stint_intern builds;    /* build IDs -> programs */
+	struct program **programs;
+	size_t n_programs;
+	char text[DEMANGLE_MAX_BYTES];
+};
+
+static int nomem(struct stint_err *err)
+{
+	return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for symbols");
+}
+
+/* Room for one more pointer in an array that grows by doubling. */
+static bool array_room(void ***array, size_t n)
+{
+	void **grown;
+
+	if (n & (n - 1))
+		return true; /* only full at powers of two */
+	grown = realloc(*array, (n ? n * 2 : 1) * sizeof(**array));
+	if (!grown)
+		return false;
+	*array = grown;
+	return true;
+}
+
+static int copy_dirs(struct symbolizer *s, const struct symbolizer_options *options)
+{
+	const char **dirs = stint_arena_alloc(&s->arena, (options->n_dirs + 1) * sizeof(*dirs));
+	size_t i;
+
+	if (!dirs)
+		return STINT_ERR_NOMEM;
+	for (i = 0; i < options->n_dirs; i++) {
+		dirs[i] = stint_arena_strndup(&s->arena, options->dirs[i], strlen(options->dirs[i]));
+		if (!dirs[i])
+			return STINT_ERR_NOMEM;
+	}
+	s->options.dirs = dirs;
+	if (options->debuginfod_urls) {
+		s->options.debuginfod_urls =
+			stint_arena_strndup(&s->arena, options->debuginfod_urls, strlen(options->debuginfod_urls));
+		if (!s->options.debuginfod_urls)
+			return STINT_ERR_NOMEM;
+	}
+	return 0;
+}
+
+int symbolizer_new(struct symbolizer **ret, const struct symbolizer_options *options, struct stint_err *err)
+{
+	struct symbolizer *s = calloc(1, sizeof(*s));
+
+	*ret = NULL;
+	if (!s)
+		return nomem(err);
+	s->options = *options;
+	if (copy_dirs(s, options)) {
+		symbolizer_free(s);
+		return nomem(err);
+	}
+	*ret = s;
+	return 0;
+}
+
+static void module_free(struct module *m)
+{
+	if (!m)
+		return;
+	elf_symtab_done(&m->recorded);
+	stint_map_done(&m->chains[0]);
+	stint_map_done(&m->chains[1]);
+	free(m);
+}
+
+void symbolizer_free(struct symbolizer *s)
+{
+	size_t i;
+
+	if (!s)
+		return;
+	for (i = 0; i < s->n_modules; i++)
+		module_free(s->modules[i]);
+	for (i = 0; i < s->n_programs; i++)
+		program_free(s->programs[i]);
+	free(s->modules);
+	free(s->programs);
+	stint_intern_done(&s->names);
+	stint_intern_done(&s->builds);
+	stint_map_done(&s->demangled);
+	stint_map_done(&s->by_number);
+	stint_arena_done(&s->arena);
+	free(s);
+}
+
+static struct module *find_module(const struct symbolizer *s, uint32_t number)
+{
+	const uint64_t *index = stint_map_get(&s->by_number, number);
+
+	return index && *index ? s->modules[*index - 1] : NULL;
+}
+
+int symbolizer_add_module(struct symbolizer *s, uint32_t module, const struct symbol_module *info,
+			  struct stint_err *err)
+{
+	struct module *m = calloc(1, sizeof(*m));
+	uint64_t *index;
+
+	if (!m || !array_room((void ***)&s->modules, s->n_modules))
+		goto nomem;
+	m->info = *info;
+	m->info.path = stint_arena_strndup(&s->arena, info->path, strlen(info->path));
+	m->info.build_id = (const uint8_t *)stint_arena_strndup(&s->arena, info->build_id, info->build_id_size);
+	index = stint_map_put(&s->by_number, module, NULL);
+	if (!m->info.path || !m->info.build_id || !index)
+		goto nomem;
+	s->modules[s->n_modules++] = m;
+	*index = s->n_modules;
+	return 0;
+nomem:
+	module_free(m);
+	return nomem(err);
+}
+
+/* A text that lives as long as the symbolizer; NULL without memory. */
+static const char *keep(struct symbolizer *s, const char *text, uint32_t *ret_id)
+{
+	uint32_t id;
+
+	if (stint_intern_put(&s->names, text, strlen(text) + 1, &id, NULL))
+		return NULL;
+	if (ret_id)
+		*ret_id = id;
+	return (const char *)s->names.entries[id - 1].data;
+}
+
+int symbolizer_add_symbol(struct symbolizer *s, uint32_t module, uint64_t addr, uint64_t size_bytes,
+			  const char *name, struct stint_err *err)
+{
+	struct module *m = find_module(s, module);
+	struct elf_symbol symbol = {.addr = addr, .limit = UINT64_MAX};
+
+	if (!m || !*name)
+		return 0;
+	symbol.name = keep(s, name, NULL);
+	if (!symbol.name)
+		return nomem(err);
+	symbol.sized = size_bytes && size_bytes <= UINT64_MAX - addr;
+	if (symbol.sized)
+		symbol.end = addr + size_bytes;
+	m->sorted = false;
+	return elf_symtab_put(&m->recorded, &symbol, err);
+}
+
+/* Modules of the same build share what was loaded, wherever their files were seen. */
+static int open_program(struct symbolizer *s, struct module *m, struct stint_err *err)
+{
+	const struct symbol_module *info = &m->info;
+	bool is_new;
+	uint32_t id;
+	int rc;
+
+	if (!array_room((void ***)&s->programs, s->n_programs))
+		return nomem(err);
+	if (info->build_id_size)
+		rc = stint_intern_put(&s->builds, info->build_id, info->build_id_size, &id, &is_new);
+	else
+		rc = stint_intern_put(&s->builds, info->path, strlen(info->path) + 1, &id, &is_new);
+	if (rc)
+		return nomem(err);
+	if (!is_new) {
+		m->program = s->programs[id - 1];
+		return 0;
+	}
+	s->programs[s->n_programs++] = NULL;
+	rc = program_load(&s->programs[id - 1], info, &s->options, err);
+	m->program = s->programs[id - 1];
+	return rc;
+}
+
+static int open_module(struct symbolizer *s, struct module *m, struct stint_err *err)
+{
+	bool has_file = m->info.kind != STINT_MODULE_ANON && m->info.kind != STINT_MODULE_UNKNOWN &&
+			m->info.kind != STINT_MODULE_KMOD;
+	int rc = 0;
+
+	if (!m->sorted) {
+		rc = elf_symtab_build(&m->recorded, err);
+		m->sorted = true;
+	}
+	if (!rc && !m->opened && has_file) {
+		rc = open_program(s, m, err);
+		m->opened = true;
+	}
+	return rc;
+}
+
+/* The name to show for a linkage name. */
+static const char *shown(struct symbolizer *s, const char *linkage, uint32_t linkage_id)
+{
+	uint64_t *slot;
+	const char *name = linkage;
+	uint32_t id = linkage_id;
+	bool is_new;
+
+	slot = stint_map_put(&s->demangled, linkage_id, &is_new);
+	if (!slot)
+		return NULL;
+	if (!is_new)
+		return (const char *)s->names.entries[*slot - 1].data;
+	if (demangle(linkage, s->options.demangle, s->text))
+		name = keep(s, s->text, &id);
+	*slot = id;
+	return name;
+}
+
+static bool name_symbol(struct symbolizer *s, struct symbol *symbol, const char *linkage)
+{
+	uint32_t id;
+
+	symbol->linkage = keep(s, linkage, &id);
+	if (!symbol->linkage)
+		return false;
+	symbol->name = shown(s, symbol->linkage, id);
+	symbol->resolved = true;
+	return symbol->name != NULL;
+}
+
+static bool name_unresolved(struct symbolizer *s, const struct module *m, struct symbol *symbol)
+{
+	const char *path = m ? m->info.path : "[unknown]", *base = strrchr(path, '/');
+
+	if (*path != '[' && base && base[1])
+		path = base + 1;
+	snprintf(s->text, sizeof(s->text), "%s+0x%llx", path, (unsigned long long)symbol->elf_addr);
+	symbol->name = keep(s, s->text, NULL);
+	return symbol->name != NULL;
+}
+
+static struct symbol_chain *chain_of(struct symbolizer *s, uint32_t n)
+{
+	struct symbol_chain *chain = stint_arena_alloc(&s->arena, sizeof(*chain));
+	struct symbol *symbols = stint_arena_alloc(&s->arena, n * sizeof(*symbols));
+
+	if (!chain || !symbols)
+		return NULL;
+	*chain = (struct symbol_chain){symbols, n};
+	return chain;
+}
+
+/* The chain at addr, whose instruction (or the call before it) is at look. NULL without memory. */
+static struct symbol_chain *resolve(struct symbolizer *s, const struct module *m, uint64_t addr, uint64_t look)
+{
+	struct symbol_chain *chain = chain_of(s, 1);
+	struct symbol *symbol = chain ? (struct symbol *)chain->symbols : NULL;
+	const struct elf_symbol *found = NULL, *recorded;
+	uint64_t vaddr = look;
+	bool ok;
+
+	if (!chain)
+		return NULL;
+	if (m && m->program && program_vaddr(m->program, m->info.kind, look, &vaddr))
+		found = elf_symtab_find(&m->program->symtab, vaddr);
+	symbol->elf_addr = vaddr + (addr - look);
+	symbol->start = found ? found->addr : 0;
+	if (m && (recorded = elf_symtab_find(&m->recorded, look))) {
+		found = recorded;
+		symbol->start = found->addr + (vaddr - look);
+	}
+	ok = found ? name_symbol(s, symbol, found->name) : name_unresolved(s, m, symbol);
+	return ok ? chain : NULL;
+}
+
+int symbolizer_lookup(struct symbolizer *s, uint32_t module, uint64_t addr, bool exact, struct symbol_chain *ret,
+		      struct stint_err *err)
+{
+	static const struct symbol nothing = {.name = "[unknown]"};
+	struct module *m = find_module(s, module);
+	struct symbol_chain *chain;
+	uint64_t *slot = NULL;
+	bool is_new = true;
+
+	*ret = (struct symbol_chain){&nothing, 1};
+	if (m) {
+		if (open_module(s, m, err))
+			return nomem(err);
+		slot = stint_map_put(&m->chains[exact], addr, &is_new);
+		if (!slot)
+			return nomem(err);
+	}
+	if (is_new) {
+		chain = resolve(s, m, addr, exact || !addr ? addr : addr - 1);
+		if (!chain) {
+			if (m)
+				stint_map_remove(&m->chains[exact], addr);
+			return nomem(err);
+		}
+		if (slot)
+			*slot = (uint64_t)(uintptr_t)chain;
+	} else {
+		chain = (struct symbol_chain *)(uintptr_t)*slot;
+	}
+	*ret = *chain;
+	return 0;
+}
+
+struct symbol_source symbolizer_source(struct symbolizer *s, uint32_t module)
+{
+	struct module *m = find_module(s, module);
+	struct stint_err err = STINT_ERR_INIT;
+
+	if (!m)
+		return (struct symbol_source){NULL, "not in the recording"};
+	if (open_module(s, m, &err))
+		return (struct symbol_source){NULL, "no memory"};
+	if (m->program && m->program->from)
+		return (struct symbol_source){m->program->from, NULL};
+	if (m->recorded.n)
+		return (struct symbol_source){"recording", NULL};
+	if (!m->program)
+		return (struct symbol_source){NULL, "no file"};
+	return (struct symbol_source){NULL, m->program->why};
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * For tests and benchmarks: the symbolizer by itself, with the input and the output of "addr2line -ifCa".
+ *
+ *	symbolize [-s DIR]... [-n] [-m full|none] [-r] [-q] [-p PATH] FILE < ADDRESSES
+ *
+ * ADDRESSES are the ELF file's own, in hex. -s: --symbols, -n: no inlines and lines, -r: return addresses, -q: print nothing
+ * but the time, -p: the path to go by instead of FILE's (which then only says which build it is).
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "analyze/elf_file.h"
+#include "analyze/symbolize.h"
+
+#define MAX_DIRS 16
+
+/* The file offset of an address: the inverse of what the symbolizer does. */
+static bool file_offset(const struct elf_file *ef, uint64_t vaddr, uint64_t *ret)
+{
+	size_t i;
+
+	for (i = 0; i < ef->n_segments; i++)
+		if (vaddr >= ef->segments[i].vaddr && vaddr - ef->segments[i].vaddr < ef->segments[i].file_size) {
+			*ret = vaddr - ef->segments[i].vaddr + ef->segments[i].file_off;
+			return true;
+		}
+	return false;
+}
+
+static void print_chain(uint64_t vaddr, const struct symbol_chain *chain)
+{
+	uint32_t i;
+
+	printf("0x%016" PRIx64 "\n", vaddr);
+	for (i = 0; i < chain->n; i++) {
+		printf("%s\n", chain->symbols[i].resolved ? chain->symbols[i].name : "??");
+		if (chain->symbols[i].file)
+			printf("%s:%u\n", chain->symbols[i].file, chain->symbols[i].line);
+		else
+			printf("??:0\n");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *dirs[MAX_DIRS], *path = NULL;
+	struct symbolizer_options options = {.dirs = dirs, .local = true, .lines = true, .inlines = true};
+	struct stint_err err = STINT_ERR_INIT;
+	struct symbol_module module = {.kind = STINT_MODULE_FILE};
+	struct symbol_source source;
+	struct symbol_chain chain;
+	struct symbolizer *s;
+	struct elf_file *ef;
+	struct timespec from, to;
+	bool exact = true, quiet = false;
+	uint64_t off, n = 0;
+	char line[64];
+	int opt;
+
+	while ((opt = getopt(argc, argv, "s:nm:rqp:")) != -1) {
+		switch (opt) {
+		case 's':
+			if (options.n_dirs < MAX_DIRS)
+				dirs[options.n_dirs++] = optarg;
+			break;
+		case 'n':
+			options.lines = options.inlines = false;
+			break;
+		case 'm':
+			options.demangle = !strcmp(optarg, "full") ? DEMANGLE_FULL : DEMANGLE_NONE;
+			break;
+		case 'r':
+			exact = false;
+			break;
+		case 'q':
+			quiet = true;
+			break;
+		case 'p':
+			path = optarg;
+			break;
+		default:
+			return 2;
+		}
+	}
+	if (optind + 1 != argc)
+		return 2;
+	if (elf_file_open(&ef, argv[optind], &err) || symbolizer_new(&s, &options, &err)) {
+		fprintf(stderr, "%s: %s\n", argv[optind], err.msg);
+		return 3;
+	}
+	module.path = path ? path : realpath(argv[optind], NULL);
+	module.build_id = ef->build_id;
+	module.build_id_size = ef->build_id_size;
+	symbolizer_add_module(s, 1, &module, &err);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	while (fgets(line, sizeof(line), stdin)) {
+		uint64_t vaddr = strtoull(line, NULL, 16);
+
+		if (!file_offset(ef, vaddr, &off))
+			off = vaddr;
+		if (symbolizer_lookup(s, 1, off, exact, &chain, &err))
+			return 3;
+		if (!quiet)
+			print_chain(vaddr, &chain);
+		n++;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	source = symbolizer_source(s, 1);
+	fprintf(stderr, "%" PRIu64 " addresses in %.3f s; from %s; %s\n", n,
+		(double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9,
+		source.from ? source.from : "nothing", source.why ? source.why : "ok");
+	symbolizer_free(s);
+	elf_file_close(ef);
+	return 0;
+}
