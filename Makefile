@@ -87,6 +87,13 @@ $(BUILD)/gen/stint.skel.h: $(BUILD)/bpf/stint.bpf.o
 
 $(BUILD)/obj/record/session.o: $(BUILD)/gen/stint.skel.h
 
+# The flame graph's page: its HTML, CSS and JavaScript in one C array.
+$(BUILD)/gen/flame_page.h: analyze/flame/page.sh $(wildcard analyze/flame/*.html analyze/flame/*.css analyze/flame/*.js)
+	@mkdir -p $(@D)
+	analyze/flame/page.sh > $@
+
+$(BUILD)/obj/analyze/flame_html.o: $(BUILD)/gen/flame_page.h
+
 # Unit tests: one program per tests/unit/test_*.c, linked with everything but the mains and libbpf.
 unit_bins := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/libanalyze.a $(BUILD)/librecord.a \
