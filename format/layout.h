@@ -19,6 +19,7 @@
 #define STINT_COMPAT_KNOWN 0u
 
 /* Limits. A file that asks for more is refused at that place, with the limit's name. */
+#define STINT_MAX_FILE_HEADER_BYTES 4096u
 #define STINT_MAX_BLOCK_BYTES (16u << 20)  /* of a payload, stored and decoded alike */
 #define STINT_MAX_BLOCK_ROWS 65536u
 #define STINT_MAX_COLUMNS 64u

@@ -76,9 +76,13 @@ struct stint_rows {
 int stint_reader_decode(const struct stint_reader *reader, size_t i, struct stint_rows *rows, struct stint_err *err);
 void stint_rows_done(struct stint_rows *rows);
 
-/* The stored bytes of block i, header included, checked; valid as long as the reader. For copying blocks whole. */
-int stint_reader_raw(const struct stint_reader *reader, size_t i, const uint8_t **ret_data, size_t *ret_size,
-		     struct stint_err *err);
+/*
+ * The stored bytes of block i, header included, with both checksums checked; for copying blocks whole.
+ * They stand in the rows' memory, valid until it is used again. Fails as stint_reader_decode does, but
+ * never for the content of the payload.
+ */
+int stint_reader_raw(const struct stint_reader *reader, size_t i, struct stint_rows *rows,
+		     const uint8_t **ret_data, size_t *ret_size, struct stint_err *err);
 
 /* "sample", "off-cpu", "string" …; NULL for an unknown type. */
 const char *stint_table_name(uint32_t table);

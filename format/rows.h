@@ -234,6 +234,10 @@ struct stint_index_entry {
 	uint32_t n_rows;
 	uint32_t first_id;
 	uint32_t stored_bytes; /* of the payload */
+	uint32_t raw_bytes;
+	uint32_t seq;
+	uint32_t codec;
+	uint32_t flags;
 };
 
 #endif

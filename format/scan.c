@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* Finds the blocks of a file without a usable index by their headers, and goes on behind damage. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/reader_internal.h"
+
+#define WINDOW_BYTES (64u << 10)
+
+struct scan {
+	struct stint_reader *reader;
+	uint8_t *window;
+	uint64_t damage_off; /* where the damage being skipped began */
+	const char *why;
+	/*
+	 * Payload bytes that may still be checked to find out whether a block is shorter than it says. Headers
+	 * that overlap on purpose could otherwise make us read the same bytes over and over.
+	 */
+	uint64_t check_budget;
+};
+
+/* The next place from off on where a block's magic stands; the file's end when there is none. */
+static uint64_t find_magic(const struct scan *s, uint64_t off)
+{
+	static const uint8_t magic[4] = {STINT_BLOCK_MAGIC & 255, STINT_BLOCK_MAGIC >> 8 & 255,
+					 STINT_BLOCK_MAGIC >> 16 & 255, STINT_BLOCK_MAGIC >> 24};
+	uint64_t size = s->reader->info.size_bytes;
+
+	while (size - off >= STINT_BLOCK_HEADER_BYTES) {
+		size_t n = size - off < WINDOW_BYTES ? (size_t)(size - off) : WINDOW_BYTES;
+		const uint8_t *bytes = stint_input_at(&s->reader->input, off, n, s->window, NULL);
+		const uint8_t *at = bytes ? memmem(bytes, n, magic, sizeof(magic)) : NULL;
+
+		if (at)
+			return off + (uint64_t)(at - bytes);
+		if (!bytes)
+			break;
+		/* A magic may lie across the windows' border. */
+		off += n - (sizeof(magic) - 1);
+	}
+	return size;
+}
+
+/* Whether the block in front of a place without a header is really as long as it says. */
+static bool payload_is_whole(struct scan *s, const struct stint_block_info *block,
+			     const struct stint_block_header *header)
+{
+	void *memory = NULL;
+	size_t memory_bytes = 0;
+	const uint8_t *payload;
+	int code;
+
+	if (header->stored_bytes > s->check_budget)
+		return true;
+	s->check_budget -= header->stored_bytes;
+	code = stint_reader_payload(s->reader, block->file_off, header, &memory, &memory_bytes, &payload, NULL);
+	free(memory);
+	return code != STINT_ERR_FORMAT;
+}
+
+static int end_damage(struct scan *s, uint64_t off)
+{
+	const char *why = s->why;
+	uint64_t from = s->damage_off;
+
+	s->why = NULL;
+	if (!why || off <= from)
+		return 0;
+	return stint_reader_add_damage(s->reader, from, off - from, why);
+}
+
+static void begin_damage(struct scan *s, uint64_t off, const char *why)
+{
+	if (s->why)
+		return;
+	s->damage_off = off;
+	s->why = why;
+}
+
+static int add_block(struct scan *s, uint64_t off, const struct stint_block_header *header,
+		     struct stint_block_info *last)
+{
+	*last = (struct stint_block_info){
+		.file_off = off,
+		.t_min_ns = header->t_min_ns,
+		.t_max_ns = header->t_max_ns,
+		.stored_bytes = header->stored_bytes,
+		.raw_bytes = header->raw_bytes,
+		.n_rows = header->n_rows,
+		.first_id = header->first_id,
+		.seq = header->seq,
+		.table = header->table,
+		.codec = header->codec,
+		.flags = header->flags,
+	};
+	return header->table == STINT_INDEX ? 0 : stint_reader_add_block(s->reader, last);
+}
+
+/* From block to block; off is where the first one should be. */
+static int scan_blocks(struct scan *s, uint64_t off)
+{
+	uint64_t size = s->reader->info.size_bytes;
+	struct stint_block_header header, last_header;
+	struct stint_block_info last;
+	bool have_last = false;
+	const char *why;
+
+	while (off < size) {
+		why = stint_reader_header_at(s->reader, off, &header);
+		if (!why) {
+			if (end_damage(s, off) || add_block(s, off, &header, &last))
+				return STINT_ERR_NOMEM;
+			last_header = header;
+			have_last = true;
+			off += STINT_BLOCK_HEADER_BYTES + header.stored_bytes;
+			continue;
+		}
+		begin_damage(s, off, why);
+		/* Bytes may be missing from the last block, with the next one's header inside what seems to be it. */
+		if (have_last && !payload_is_whole(s, &last, &last_header))
+			off = last.file_off + STINT_BLOCK_HEADER_BYTES;
+		else
+			off++;
+		have_last = false;
+		off = find_magic(s, off);
+	}
+	return end_damage(s, size);
+}
+
+int stint_reader_scan(struct stint_reader *reader)
+{
+	struct scan s = {
+		.reader = reader,
+		.check_budget = 2 * reader->info.size_bytes + STINT_MAX_BLOCK_BYTES,
+	};
+	int code = STINT_ERR_NOMEM;
+
+	s.window = malloc(WINDOW_BYTES);
+	if (s.window)
+		code = scan_blocks(&s, reader->header_bytes);
+	free(s.window);
+	return code;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#include "format/writer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "format/block_writer.h"
+
+/* Rows of one table per block: enough to compress well, few enough to lose and to hold. */
+#define BLOCK_ROWS 32768u
+/* Pending string bytes at which the strings are written. */
+#define BLOCK_STRING_BYTES (1u << 20)
+#define DEFAULT_DICTIONARY_BYTES (8u << 20)
+
+/* A table's rows that are in no block yet. */
+struct pending {
+	uint8_t *rows;
+	uint32_t n_rows;
+	uint32_t cap_rows;
+	uint64_t n_total; /* rows ever added */
+	/* Dictionaries only: the look-up, and how many ids were given out before it was last emptied. */
+	struct stint_intern intern;
+	uint32_t n_forgotten;
+	size_t string_bytes; /* of pending strings; they stand in intern, which is emptied only when none pend */
+};
+
+struct stint_writer {
+	struct stint_block_writer blocks;
+	struct pending tables[STINT_INDEX];
+	size_t max_dictionary_bytes;
+	uint64_t generation;
+	bool finished;
+};
+
+/* The order in which dictionaries are written, so that every row comes behind what it refers to. */
+static const uint8_t dictionary_order[] = {
+	STINT_STRING, STINT_PROCESS, STINT_MODULE, STINT_THREAD, STINT_MAPPING,
+	STINT_FRAME,  STINT_NODE,    STINT_STACK,  STINT_SOURCE,
+};
+
+#define N_DICTIONARIES (sizeof(dictionary_order) / sizeof(dictionary_order[0]))
+
+static int no_memory(struct stint_err *err)
+{
+	return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the rows to be written");
+}
+
+int stint_writer_new(struct stint_writer **ret, const struct stint_writer_options *options,
+		     struct stint_sink sink, struct stint_err *err)
+{
+	struct stint_file_header header = {
+		.major = STINT_FORMAT_MAJOR,
+		.minor = STINT_FORMAT_MINOR,
+		.header_bytes = STINT_FILE_HEADER_BYTES,
+	};
+	struct stint_writer *w = calloc(1, sizeof(*w));
+	int code;
+
+	*ret = NULL;
+	if (!w)
+		return no_memory(err);
+	w->max_dictionary_bytes =
+		options->max_dictionary_bytes ? options->max_dictionary_bytes : DEFAULT_DICTIONARY_BYTES;
+	memcpy(header.recording_id, options->recording_id, sizeof(header.recording_id));
+	code = stint_block_writer_init(&w->blocks, &header, options->compression_level, sink, err);
+	if (code) {
+		stint_writer_free(w);
+		return code;
+	}
+	*ret = w;
+	return 0;
+}
+
+void stint_writer_free(struct stint_writer *w)
+{
+	size_t i;
+
+	if (!w)
+		return;
+	for (i = 0; i < STINT_INDEX; i++) {
+		free(w->tables[i].rows);
+		stint_intern_done(&w->tables[i].intern);
+	}
+	stint_block_writer_done(&w->blocks);
+	free(w);
+}
+
+/* Refuses to go on after a failure or the index. */
+static int check_writable(const struct stint_writer *w, struct stint_err *err)
+{
+	if (w->finished)
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "the recording is already finished");
+	return stint_block_writer_status(&w->blocks, err);
+}
+
+static int write_table(struct stint_writer *w, uint32_t table, struct stint_err *err)
+{
+	struct pending *p = &w->tables[table];
+	uint32_t first_id = stint_is_dictionary(table) ? (uint32_t)(p->n_total - p->n_rows + 1) : 0;
+	int code = 0;
+
+	if (p->n_rows)
+		code = stint_block_writer_rows(&w->blocks, table, p->rows, p->n_rows, first_id, err);
+	p->n_rows = 0;
+	p->string_bytes = 0;
+	return code;
+}
+
+/* Frees the dictionaries' look-up when it has grown too large. Ids stay used up. */
+static void forget_dictionaries(struct stint_writer *w)
+{
+	size_t i, bytes = 0;
+
+	for (i = 0; i < N_DICTIONARIES; i++)
+		bytes += stint_intern_bytes(&w->tables[dictionary_order[i]].intern);
+	if (bytes <= w->max_dictionary_bytes)
+		return;
+	for (i = 0; i < N_DICTIONARIES; i++) {
+		struct pending *p = &w->tables[dictionary_order[i]];
+
+		stint_intern_done(&p->intern);
+		p->n_forgotten = (uint32_t)p->n_total;
+	}
+	w->generation++;
+}
+
+static int write_dictionaries(struct stint_writer *w, struct stint_err *err)
+{
+	size_t i;
+	int code = 0;
+
+	for (i = 0; i < N_DICTIONARIES && !code; i++)
+		code = write_table(w, dictionary_order[i], err);
+	forget_dictionaries(w);
+	return code;
+}
+
+/* Makes room for one more pending row and returns it; NULL when there is no memory. */
+static uint8_t *reserve_row(struct pending *p, size_t row_bytes)
+{
+	if (p->n_rows == p->cap_rows) {
+		uint32_t cap = p->cap_rows ? p->cap_rows * 2 : 64;
+		uint8_t *rows = realloc(p->rows, cap * row_bytes);
+
+		if (!rows)
+			return NULL;
+		p->rows = rows;
+		p->cap_rows = cap;
+	}
+	return p->rows + p->n_rows * row_bytes;
+}
+
+/* Finds or adds a row by its key: a string's bytes, which row is NULL for, or the row itself. */
+static int intern(struct stint_writer *w, uint32_t table, const void *row, const void *key, size_t key_bytes,
+		  uint32_t *ret_id, struct stint_err *err)
+{
+	const struct stint_schema *schema = stint_schema_of(table);
+	struct pending *p = &w->tables[table];
+	uint32_t id = stint_intern_find(&p->intern, key, key_bytes);
+	uint8_t *at;
+
+	if (id) {
+		*ret_id = p->n_forgotten + id;
+		return 0;
+	}
+	if (p->n_total >= STINT_MAX_DICTIONARY_ROWS)
+		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1,
+				     "%s rows are at STINT_MAX_DICTIONARY_ROWS", schema->name);
+	at = reserve_row(p, schema->row_bytes);
+	if (!at || stint_intern_put(&p->intern, key, key_bytes, &id, NULL))
+		return no_memory(err);
+	if (row) {
+		memcpy(at, row, schema->row_bytes);
+	} else {
+		struct stint_string string = {.data = p->intern.entries[id - 1].data, .size = key_bytes};
+
+		memcpy(at, &string, sizeof(string));
+		p->string_bytes += key_bytes;
+	}
+	p->n_rows++;
+	p->n_total++;
+	*ret_id = p->n_forgotten + id;
+	if (p->n_rows >= BLOCK_ROWS || p->string_bytes >= BLOCK_STRING_BYTES)
+		return write_dictionaries(w, err);
+	return 0;
+}
+
+int stint_writer_intern(struct stint_writer *w, enum stint_table table, const void *row, uint32_t *ret_id,
+			struct stint_err *err)
+{
+	const struct stint_schema *schema = stint_schema_of(table);
+	int code = check_writable(w, err);
+
+	*ret_id = 0;
+	if (code)
+		return code;
+	if (!schema || !stint_is_dictionary(table))
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "table %d is no dictionary", (int)table);
+	if (table == STINT_STRING) {
+		const struct stint_string *string = row;
+
+		return stint_writer_string(w, string->data, string->size, ret_id, err);
+	}
+	return intern(w, table, row, row, schema->row_bytes, ret_id, err);
+}
+
+int stint_writer_string(struct stint_writer *w, const void *data, size_t size, uint32_t *ret_id,
+			struct stint_err *err)
+{
+	int code = check_writable(w, err);
+
+	*ret_id = 0;
+	if (code || !size)
+		return code;
+	if (size > STINT_MAX_STRING_BYTES)
+		size = STINT_MAX_STRING_BYTES;
+	return intern(w, STINT_STRING, NULL, data, size, ret_id, err);
+}
+
+int stint_writer_add(struct stint_writer *w, enum stint_table table, const void *row, struct stint_err *err)
+{
+	const struct stint_schema *schema = stint_schema_of(table);
+	int code = check_writable(w, err);
+	struct pending *p;
+	uint8_t *at;
+
+	if (code)
+		return code;
+	if (!schema || stint_is_dictionary(table) || table >= STINT_INDEX)
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "table %d has no rows to add", (int)table);
+	p = &w->tables[table];
+	at = reserve_row(p, schema->row_bytes);
+	if (!at)
+		return no_memory(err);
+	memcpy(at, row, schema->row_bytes);
+	p->n_rows++;
+	p->n_total++;
+	if (p->n_rows < BLOCK_ROWS)
+		return 0;
+	code = write_dictionaries(w, err);
+	return code ? code : write_table(w, table, err);
+}
+
+int stint_writer_flush(struct stint_writer *w, struct stint_err *err)
+{
+	int code = check_writable(w, err);
+	uint32_t table;
+
+	if (!code)
+		code = write_dictionaries(w, err);
+	for (table = STINT_FIRST_EVENT_TABLE; table < STINT_INDEX && !code; table++)
+		code = write_table(w, table, err);
+	return code;
+}
+
+int stint_writer_finish(struct stint_writer *w, struct stint_err *err)
+{
+	int code = stint_writer_flush(w, err);
+
+	if (!code)
+		code = stint_block_writer_index(&w->blocks, err);
+	w->finished = true;
+	return code;
+}
+
+uint64_t stint_writer_size_bytes(const struct stint_writer *w)
+{
+	return w->blocks.size_bytes;
+}
+
+uint64_t stint_writer_rows(const struct stint_writer *w, enum stint_table table)
+{
+	return (unsigned int)table < STINT_INDEX ? w->tables[table].n_total : 0;
+}
+
+size_t stint_writer_memory_bytes(const struct stint_writer *w)
+{
+	size_t bytes = sizeof(*w) - sizeof(w->blocks) + stint_block_writer_memory_bytes(&w->blocks);
+	uint32_t table;
+
+	for (table = 0; table < STINT_INDEX; table++) {
+		const struct pending *p = &w->tables[table];
+		const struct stint_schema *schema = stint_schema_of(table);
+
+		bytes += schema ? (size_t)p->cap_rows * schema->row_bytes : 0;
+		bytes += stint_intern_bytes(&p->intern);
+	}
+	return bytes;
+}
+
+uint64_t stint_writer_generation(const struct stint_writer *w)
+{
+	return w->generation;
+}
