@@ -161,6 +161,7 @@ function draw() {
 	const columns = new Int32Array(tree.rows.length);
 	const offset = offsetTop();
 
+	cancelAnimationFrame(state.frameRequest);
 	state.frameRequest = 0;
 	ctx.fillStyle = state.printing ? '#fff' : css('--paper');
 	ctx.fillRect(0, 0, state.width, state.height);
@@ -208,6 +209,7 @@ function size(width, height) {
 	charWidth.size = ctx.measureText('mmmmmmmmmm').width / 10;
 }
 
+/* A resized canvas is empty, so it is drawn at once and not with the next frame: nothing flickers. */
 function resize() {
 	const atEnd = main.scrollTop + main.clientHeight >= space.offsetHeight - 2;
 
@@ -215,7 +217,7 @@ function resize() {
 	size(main.clientWidth, main.clientHeight);
 	if (state.inverted && atEnd)
 		main.scrollTop = space.offsetHeight;
-	redraw();
+	draw();
 }
 
 /* ---- what is said about a node ---- */
@@ -576,6 +578,7 @@ function furnish() {
 
 	byId('facts').textContent = [...data.facts, tree.value(tree.total[0]) + ' in all'].join(' · ');
 	byId('notes').hidden = data.notes.length === 0;
+	byId('notes').open = data.notes.length <= 3;
 	byId('notes').querySelector('summary').textContent =
 		data.notes.length === 1 ? data.notes[0] : data.notes.length + ' notes on what is missing here';
 	list.replaceChildren(...(data.notes.length === 1 ? [] : data.notes).map(text => {
