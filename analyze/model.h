@@ -97,6 +97,12 @@ static inline uint32_t model_id(const struct model *m, uint32_t table, uint32_t 
 	return 0;
 }
 
+/*
+ * Reads block i, one of events: as stint_reader_decode, but ids that the file doesn't define are 0. A damaged block
+ * (STINT_ERR_FORMAT, STINT_ERR_LIMIT) is counted; go on with the next one. For one thread at a time.
+ */
+int model_read_block(struct model *m, size_t i, struct stint_rows *rows, struct stint_err *err);
+
 /* What is called with each block of rows. Ids in the rows are within the bounds of the dictionaries. */
 typedef int (*model_block_fn)(void *context, const struct stint_rows *rows, struct stint_err *err);
 

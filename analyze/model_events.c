@@ -59,26 +59,40 @@ struct worker {
 	struct stint_err err;
 };
 
-/* Decodes block i and hands it on. What is wrong with it counts once, however often its rows are walked. */
+/* Decodes block i and puts its ids right. What is wrong with it counts once, however often its rows are read. */
+static int read_block(const struct model *m, size_t i, struct stint_rows *rows, uint64_t *lost, uint64_t *n_damaged,
+		      struct stint_err *err)
+{
+	uint8_t *seen = &m->block_seen[i];
+	uint64_t n_lost = 0;
+	int code = stint_reader_decode(m->reader, i, rows, err);
+
+	if (code == STINT_ERR_FORMAT || code == STINT_ERR_LIMIT)
+		*n_damaged += !*seen;
+	else if (code)
+		return code;
+	else
+		check_rows(m, rows, &n_lost);
+	if (!*seen)
+		*lost += n_lost;
+	*seen = 1;
+	return code;
+}
+
+int model_read_block(struct model *m, size_t i, struct stint_rows *rows, struct stint_err *err)
+{
+	return read_block(m, i, rows, &m->lost_ids, &m->n_damaged_blocks, err);
+}
+
+/* Hands block i on, unless it is damaged. */
 static int work_block(struct worker *w, size_t i, struct stint_rows *rows)
 {
 	struct walk *walk = w->walk;
-	uint8_t *seen = &walk->m->block_seen[i];
-	uint64_t lost = 0;
-	int code = stint_reader_decode(walk->m->reader, i, rows, &w->err);
+	int code = read_block(walk->m, i, rows, &w->lost, &w->n_damaged, &w->err);
 
-	if (code == STINT_ERR_FORMAT || code == STINT_ERR_LIMIT) {
-		w->n_damaged += !*seen;
-		*seen = 1;
+	if (code == STINT_ERR_FORMAT || code == STINT_ERR_LIMIT)
 		return 0;
-	}
-	if (code)
-		return code;
-	check_rows(walk->m, rows, &lost);
-	if (!*seen)
-		w->lost += lost;
-	*seen = 1;
-	return walk->each(w->context, rows, &w->err);
+	return code ? code : walk->each(w->context, rows, &w->err);
 }
 
 /* Takes blocks until there are none left. */
