@@ -205,7 +205,13 @@ static int read_section(const struct load *load, const Elf64_Shdr *sh, struct un
 		return rc;
 	*ret = (struct unwind_section){
 		.data = data, .size_bytes = sh->sh_size, .vaddr = sh->sh_addr, .file_off = sh->sh_offset};
-	return sh->sh_flags & SHF_COMPRESSED ? inflate_section(load, ret) : 0;
+	if (sh->sh_flags & SHF_COMPRESSED)
+		rc = inflate_section(load, ret);
+	if (rc) {
+		free(ret->data);
+		*ret = (struct unwind_section){0};
+	}
+	return rc;
 }
 
 /* The section of that name that has contents; the first one counts. */

@@ -43,7 +43,7 @@ static bool encode_base(const struct cfi_cfa *cfa, struct unwind_row *row)
 	return true;
 }
 
-/* CFA = *(reg + off) + add: realigned frames (GCC's DRAP), and assembly that keeps the old stack pointer on the stack. */
+/* CFA = *(reg + off) + add: realigned frames (GCC's DRAP), and assembly that saves the old stack pointer. */
 static bool encode_deref(const struct cfi_cfa *cfa, struct unwind_row *row)
 {
 	if ((cfa->reg != RSP && cfa->reg != RBP) || !fits16(cfa->off) || !divides(cfa->add) || cfa->add < 0 ||

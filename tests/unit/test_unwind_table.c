@@ -1,300 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Unwind tables of real files against libdw: at every row's first and last byte and at random addresses, both are
- * made to step over the same registers and the same made-up memory, and must arrive at the same caller.
- */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+/* Unwind tables of installed files, and of files compiled here for what installed ones don't have. */
+#include "tests/unit/unwind_oracle.h"
 
-#include <dwarf.h>
-#include <elfutils/libdw.h>
-#include <fcntl.h>
-#include <gelf.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/auxv.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "record/unwind_table.h"
-#include "record/unwind_walk.h"
-
-#define N_RANDOM 20000
-
-struct oracle {
-	int fd;
-	Elf *elf;
-	Dwarf *dwarf;
-	Dwarf_CFI *cfi[2]; /* .eh_frame, .debug_frame */
-};
-
-struct tally {
-	uint64_t n_same;     /* addresses where both know the caller, and agree */
-	uint64_t n_none;     /* where neither knows */
-	uint64_t n_more;     /* where only the table knows: stubs */
-	uint64_t n_given_up; /* rules that a row can't hold */
-};
-
-/* Memory that holds a different number at each address. */
-static bool read_made_up(void *context, uint64_t addr, uint64_t *ret)
-{
-	(void)context;
-	*ret = (addr ^ (addr >> 29)) * 0x9e3779b97f4a7c15u & ~UINT64_C(7);
-	return true;
-}
-
-static void made_up_regs(struct unwind_regs *regs, uint64_t ip)
-{
-	int i;
-
-	*regs = (struct unwind_regs){.ip = ip, .all = true, .fp_known = true};
-	for (i = 0; i < UNWIND_N_REGS; i++)
-		regs->r[i] = 0x7ffc00000000u + (uint64_t)i * 0x100000;
-}
-
-/* A DWARF expression as libdw hands it out, over the same registers. */
-static bool evaluate(const Dwarf_Op *ops, size_t n, const struct unwind_regs *regs, uint64_t cfa, uint64_t *ret,
-		     bool *ret_is_value)
-{
-	uint64_t stack[16] = {0};
-	size_t depth = 0, i;
-
-	*ret_is_value = false;
-	for (i = 0; i < n; i++) {
-		uint8_t op = ops[i].atom;
-		uint64_t top = depth ? stack[depth - 1] : 0;
-
-		if (depth > 14)
-			return false;
-		if (op >= DW_OP_breg0 && op <= DW_OP_breg31) {
-			unsigned reg = op - DW_OP_breg0;
-
-			if (reg > 16)
-				return false;
-			stack[depth++] = (reg == 16 ? regs->ip : regs->r[reg]) + ops[i].number;
-		} else if (op >= DW_OP_lit0 && op <= DW_OP_lit31) {
-			stack[depth++] = op - DW_OP_lit0;
-		} else if (op == DW_OP_bregx && ops[i].number < 16) {
-			stack[depth++] = regs->r[ops[i].number] + ops[i].number2;
-		} else if (op >= DW_OP_reg0 && op <= DW_OP_reg15) {
-			stack[depth++] = regs->r[op - DW_OP_reg0];
-			*ret_is_value = true;
-		} else if (op == DW_OP_regx && ops[i].number < 16) {
-			stack[depth++] = regs->r[ops[i].number];
-			*ret_is_value = true;
-		} else if (op == DW_OP_call_frame_cfa) {
-			stack[depth++] = cfa;
-		} else if (op == DW_OP_const1u || op == DW_OP_const1s || op == DW_OP_const2s || op == DW_OP_constu ||
-			   op == DW_OP_consts || op == DW_OP_const2u || op == DW_OP_const4u || op == DW_OP_const4s) {
-			stack[depth++] = ops[i].number;
-		} else if (op == DW_OP_plus_uconst) {
-			stack[depth - 1] = top + ops[i].number;
-		} else if (op == DW_OP_deref) {
-			read_made_up(NULL, top, &stack[depth - 1]);
-		} else if (op == DW_OP_stack_value) {
-			*ret_is_value = true;
-		} else if (depth >= 2) {
-			uint64_t below = stack[--depth - 1];
-
-			switch (op) {
-			case DW_OP_plus:
-				stack[depth - 1] = below + top;
-				break;
-			case DW_OP_minus:
-				stack[depth - 1] = below - top;
-				break;
-			case DW_OP_and:
-				stack[depth - 1] = below & top;
-				break;
-			case DW_OP_shl:
-				stack[depth - 1] = below << top;
-				break;
-			case DW_OP_mul:
-				stack[depth - 1] = below * top;
-				break;
-			case DW_OP_ge:
-				stack[depth - 1] = (int64_t)below >= (int64_t)top;
-				break;
-			default:
-				return false;
-			}
-		} else {
-			return false;
-		}
-	}
-	/* Expressions of registers start with the CFA on the stack and need not use it. */
-	*ret = depth ? stack[depth - 1] : 0;
-	return depth > 0;
-}
-
-enum verdict { KNOWN, OUTERMOST, UNKNOWN };
-
-/* A register of the caller by libdw. ret_lost: nobody knows it. */
-static bool oracle_register(Dwarf_Frame *frame, int reg, const struct unwind_regs *regs, uint64_t cfa, uint64_t *ret,
-			    bool *ret_lost)
-{
-	Dwarf_Op memory[3], *ops;
-	size_t n;
-	bool is_value;
-
-	*ret_lost = false;
-	if (dwarf_frame_register(frame, reg, memory, &ops, &n))
-		return false;
-	if (n == 0) { /* undefined (ops points to memory) or the same value (ops is NULL) */
-		*ret_lost = ops != NULL;
-		*ret = reg == 16 ? regs->ip : regs->r[reg];
-		return true;
-	}
-	if (!evaluate(ops, n, regs, cfa, ret, &is_value))
-		return false;
-	if (!is_value)
-		read_made_up(NULL, *ret, ret);
-	return true;
-}
-
-static enum verdict oracle_step(struct oracle *o, uint64_t vaddr, struct unwind_regs *regs, bool *ret_signal)
-{
-	struct unwind_regs before = *regs;
-	Dwarf_Frame *frame = NULL;
-	Dwarf_Op *ops;
-	uint64_t cfa = 0;
-	bool lost, is_value;
-	size_t n;
-
-	if ((!o->cfi[0] || dwarf_cfi_addrframe(o->cfi[0], vaddr, &frame)) &&
-	    (!o->cfi[1] || dwarf_cfi_addrframe(o->cfi[1], vaddr, &frame)))
-		return UNKNOWN;
-	dwarf_frame_info(frame, NULL, NULL, ret_signal);
-	if (!oracle_register(frame, 16, &before, 0, &regs->ip, &lost) || lost) {
-		free(frame);
-		return lost ? OUTERMOST : UNKNOWN;
-	}
-	if (dwarf_frame_cfa(frame, &ops, &n) || !evaluate(ops, n, &before, 0, &cfa, &is_value) ||
-	    !oracle_register(frame, 16, &before, cfa, &regs->ip, &lost)) {
-		free(frame);
-		return UNKNOWN;
-	}
-	regs->r[UNWIND_REG_SP] = cfa;
-	regs->fp_known = oracle_register(frame, UNWIND_REG_FP, &before, cfa, &regs->r[UNWIND_REG_FP], &lost) && !lost;
-	free(frame);
-	return KNOWN;
-}
-
-static void oracle_open(struct oracle *o, const char *path)
-{
-	*o = (struct oracle){.fd = open(path, O_RDONLY | O_CLOEXEC)};
-	assert_true(o->fd >= 0);
-	elf_version(EV_CURRENT);
-	o->elf = elf_begin(o->fd, ELF_C_READ_MMAP, NULL);
-	assert_non_null(o->elf);
-	o->cfi[0] = dwarf_getcfi_elf(o->elf);
-	o->dwarf = dwarf_begin_elf(o->elf, DWARF_C_READ, NULL);
-	o->cfi[1] = o->dwarf ? dwarf_getcfi(o->dwarf) : NULL;
-}
-
-static void oracle_close(struct oracle *o)
-{
-	dwarf_cfi_end(o->cfi[0]);
-	dwarf_end(o->dwarf);
-	elf_end(o->elf);
-	close(o->fd);
-}
-
-/* The executable segments, for addresses of file offsets. */
-static bool to_vaddr(struct oracle *o, uint64_t off, uint64_t *ret)
-{
-	size_t n, i;
-
-	assert_int_equal(elf_getphdrnum(o->elf, &n), 0);
-	for (i = 0; i < n; i++) {
-		GElf_Phdr ph;
-
-		gelf_getphdr(o->elf, (int)i, &ph);
-		if (ph.p_type == PT_LOAD && (ph.p_flags & PF_X) && off >= ph.p_offset &&
-		    off - ph.p_offset < ph.p_filesz) {
-			*ret = off - ph.p_offset + ph.p_vaddr;
-			return true;
-		}
-	}
-	return false;
-}
-
-static void check_address(struct oracle *o, const struct unwind_table *table, uint64_t off, struct tally *tally)
-{
-	const struct unwind_row *row = unwind_table_find(table, off);
-	struct unwind_regs mine, theirs;
-	enum stint_user_end end = STINT_USER_NO_ROWS;
-	enum verdict verdict;
-	bool signal = false;
-	uint64_t vaddr;
-
-	if (!to_vaddr(o, off, &vaddr))
-		return;
-	made_up_regs(&mine, vaddr);
-	theirs = mine;
-	verdict = oracle_step(o, vaddr, &theirs, &signal);
-	if (row)
-		end = unwind_step(row, &mine, read_made_up, NULL);
-	if (end == STINT_USER_UNSUPPORTED) {
-		tally->n_given_up++;
-		return;
-	}
-	if (verdict == UNKNOWN) {
-		if (row)
-			tally->n_more++;
-		else
-			tally->n_none++;
-		return;
-	}
-	if (end == STINT_USER_NO_ROWS)
-		fail_msg("no row at file offset 0x%lx", off);
-	if ((verdict == OUTERMOST) != (end == STINT_USER_COMPLETE))
-		fail_msg("the outermost frame is in dispute at file offset 0x%lx", off);
-	if (verdict == KNOWN &&
-	    (mine.ip != theirs.ip || mine.r[UNWIND_REG_SP] != theirs.r[UNWIND_REG_SP] || end ||
-	     (mine.fp_known && mine.r[UNWIND_REG_FP] != theirs.r[UNWIND_REG_FP]) || (mine.fp_known && !theirs.fp_known)))
-		fail_msg("another caller at file offset 0x%lx (row %x %d %u): ip %lx %lx, sp %lx %lx, fp %lx %lx", off,
-			 row->kind, row->cfa, row->fp, mine.ip, theirs.ip, mine.r[UNWIND_REG_SP],
-			 theirs.r[UNWIND_REG_SP], mine.r[UNWIND_REG_FP], theirs.r[UNWIND_REG_FP]);
-	tally->n_same++;
-}
-
-static struct tally check_file(const char *path)
-{
-	struct stint_err err = STINT_ERR_INIT;
-	struct unwind_table table;
-	struct tally tally = {0};
-	struct oracle o;
-	uint64_t span;
-	uint32_t i, stride;
-	unsigned short seed[3] = {1, 2, 3};
-
-	oracle_open(&o, path);
-	if (unwind_table_read(&table, o.fd, &err))
-		fail_msg("%s: %s", path, err.msg);
-	assert_true(table.n_rows > 0);
-	stride = table.n_rows / 60000 + 1;
-	for (i = 0; i < table.n_rows; i += stride) {
-		assert_true(!i || table.rows[i - 1].pc < table.rows[i].pc);
-		check_address(&o, &table, table.rows[i].pc, &tally);
-		if (i)
-			check_address(&o, &table, table.rows[i].pc - 1, &tally);
-	}
-	span = table.rows[table.n_rows - 1].pc;
-	for (i = 0; i < N_RANDOM; i++)
-		check_address(&o, &table, (uint64_t)(erand48(seed) * (double)span), &tally);
-	print_message("%s: %u rows, %u functions; %lu addresses agree, %lu in neither, %lu only here, "
-		      "%lu unsupported (%u rows), %u bad entries\n",
-		      path, table.n_rows, table.n_fdes, tally.n_same, tally.n_none, tally.n_more, tally.n_given_up,
-		      table.n_unsupported, table.n_bad);
-	unwind_table_done(&table);
-	oracle_close(&o);
-	return tally;
-}
 
 static void test_installed_files(void **state)
 {
@@ -323,11 +32,227 @@ static void test_installed_files(void **state)
 	}
 }
 
+
+/* A directory for what is compiled; removed at the end. */
+static char dir[] = "/tmp/stint-unwind-XXXXXX";
+
+static int make_dir(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	return system(command);
+}
+
+static void write_source(const char *name, const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+/* Frames of every shape: large, variable, realigned, in one function and its callers. */
+static const char source_c[] =
+	"#include <stdlib.h>\n"
+	"#include <string.h>\n"
+	"#include <immintrin.h>\n"
+	"extern int tail(int, char *);\n"
+	"__attribute__((noinline)) int big(int n) { char room[1200000]; memset(room, n, sizeof(room));\n"
+	"	return room[n] + tail(n, room); }\n"
+	"__attribute__((noinline)) int variable(int n) { char room[n]; memset(room, n, n); return tail(n, room) + 1; }\n"
+	"__attribute__((noinline)) int realigned(int n) { double lines[16] __attribute__((aligned(64)));\n"
+	"	char *room = __builtin_alloca(n); memset(lines, n, sizeof(lines)); memset(room, 1, n);\n"
+	"	return tail(n, (char *)lines) + tail(n, room); }\n"
+	"__attribute__((noinline)) int many(int a, int b, int c, int d, int e, int f, int g, int h) {\n"
+	"	return tail(a, 0) * tail(b, 0) + tail(c, 0) * tail(d, 0) + tail(e, 0) * tail(f, 0) + g * h + a * b; }\n"
+	"__attribute__((noinline)) int early(int *p) { if (!p) return 3; return tail(*p, (char *)p) + *p; }\n"
+	"int tail(int n, char *p) { return p ? p[0] + rand() % (n + 1) : n; }\n"
+	"int main(int argc, char **argv) { (void)argv; return big(argc) + variable(argc) + realigned(argc) +\n"
+	"	many(1, 2, 3, 4, 5, 6, 7, argc) + early(&argc); }\n";
+
+static const char source_start_c[] =
+	"extern int g(int *);\n"
+	"int f(int n) { int a[4000]; a[n] = n; return g(a) + a[n / 2]; }\n"
+	"int g(int *p) { return *p; }\n"
+	"int h(int n) { char room[n]; int local[4]; local[0] = n; return f(n) + f(n + 1) + g((int *)room) + g(local); }\n"
+	"void _start(void) { h(4); for (;;) ; }\n";
+
+static void compile_and_check(const char *what, const char *command, const char *output, uint32_t max_unsupported)
+{
+	char line[1024], path[128];
+	struct tally tally;
+
+	snprintf(line, sizeof(line), "cd %s && %s 2>/dev/null", dir, command);
+	if (system(line)) {
+		print_message("[  SKIPPED ] %s: can't be compiled here\n", what);
+		return;
+	}
+	snprintf(path, sizeof(path), "%s/%s", dir, output);
+	print_message("%s\n", what);
+	tally = check_file(path);
+	assert_true(tally.n_same > 10);
+	assert_true(tally.n_given_up <= max_unsupported);
+}
+
+static void test_compiled_files(void **state)
+{
+	(void)state;
+	write_source("a.c", source_c);
+	write_source("b.c", source_start_c);
+	compile_and_check("gcc -O2", "gcc -O2 -mavx2 a.c -o o1", "o1", 0);
+	compile_and_check("gcc -O3 -fomit-frame-pointer -fcf-protection",
+			  "gcc -O3 -mavx2 -fomit-frame-pointer -fcf-protection=full a.c -o o2", "o2", 0);
+	compile_and_check("gcc -O0", "gcc -O0 a.c -o o3", "o3", 0);
+	compile_and_check("gcc -static", "gcc -O2 -static a.c -o o4", "o4", 8);
+	compile_and_check("gcc -static-pie", "gcc -O2 -static-pie a.c -o o5", "o5", 8);
+	compile_and_check("clang -O2", "clang-14 -O2 -mavx2 a.c -o o6", "o6", 0);
+	compile_and_check("clang -O1 with lld", "clang-14 -O1 -fuse-ld=lld a.c -o o7", "o7", 0);
+	compile_and_check("gcc -z ibtplt", "gcc -O2 -fcf-protection -Wl,-z,ibtplt a.c -o o8", "o8", 0);
+	compile_and_check("aarch64, clang -O2",
+			  "clang-14 --target=aarch64-linux-gnu -O1 -fno-inline -fasynchronous-unwind-tables -fuse-ld=lld -nostdlib -shared "
+			  "-Wno-implicit-function-declaration b.c -o o9",
+			  "o9", 0);
+	compile_and_check("aarch64, clang -O0 with signed return addresses",
+			  "clang-14 --target=aarch64-linux-gnu -O0 -mbranch-protection=standard "
+			  "-fasynchronous-unwind-tables "
+			  "-fuse-ld=lld -nostdlib -shared b.c -o o10",
+			  "o10", 0);
+}
+
+#define NO_EH_FRAME \
+	"-fno-asynchronous-unwind-tables -fno-unwind-tables -nostdlib -static -fno-builtin -fno-stack-protector"
+
+static void test_debug_frame(void **state)
+{
+	(void)state;
+	write_source("b.c", source_start_c);
+	compile_and_check(".debug_frame", "gcc -g -O2 " NO_EH_FRAME " b.c -o d1", "d1", 0);
+	compile_and_check(".debug_frame, DWARF 4", "gcc -gdwarf-4 -O2 " NO_EH_FRAME " b.c -o d2", "d2", 0);
+	compile_and_check(".debug_frame, compressed", "gcc -g -gz=zlib -O2 " NO_EH_FRAME " b.c -o d3", "d3", 0);
+}
+
+/* The kernel's own: read from this process's memory. */
+static void test_vdso(void **state)
+{
+	const uint8_t *image = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
+	struct stint_err err = STINT_ERR_INIT;
+	struct unwind_table table;
+	uint32_t i;
+
+	(void)state;
+	if (!image)
+		skip();
+	assert_int_equal(unwind_table_read_memory(&table, image, 2 * (size_t)sysconf(_SC_PAGESIZE), &err), 0);
+	assert_true(table.n_fdes > 3);
+	for (i = 0; i < table.n_rows; i++)
+		assert_int_not_equal(table.rows[i].kind, UNWIND_UNSUPPORTED);
+	unwind_table_done(&table);
+}
+
+static void *read_whole(const char *path, size_t *ret_size)
+{
+	FILE *file = fopen(path, "r");
+	uint8_t *data;
+
+	assert_non_null(file);
+	fseek(file, 0, SEEK_END);
+	*ret_size = (size_t)ftell(file);
+	rewind(file);
+	data = malloc(*ret_size);
+	assert_non_null(data);
+	assert_int_equal(fread(data, 1, *ret_size, file), *ret_size);
+	fclose(file);
+	return data;
+}
+
+/* The same rows without section headers, but for those of stubs, which have no information but their section's name. */
+static void test_without_sections(void **state)
+{
+	struct unwind_table with, without;
+	uint32_t i, n_differ = 0;
+	size_t size;
+	uint8_t *data = read_whole("/lib/x86_64-linux-gnu/libc.so.6", &size);
+	Elf64_Ehdr *ehdr = (Elf64_Ehdr *)data;
+
+	(void)state;
+	assert_int_equal(unwind_table_read_memory(&with, data, size, NULL), 0);
+	ehdr->e_shoff = ehdr->e_shnum = ehdr->e_shstrndx = 0;
+	assert_int_equal(unwind_table_read_memory(&without, data, size, NULL), 0);
+	assert_int_equal(with.n_fdes, without.n_fdes);
+	for (i = 0; i < with.n_rows; i++) {
+		const struct unwind_row *row = unwind_table_find(&without, with.rows[i].pc);
+
+		if (UNWIND_ROW_KIND(with.rows[i].kind) != UNWIND_NONE &&
+		    (!row || row->kind != with.rows[i].kind || row->cfa != with.rows[i].cfa))
+			n_differ++;
+	}
+	assert_true(n_differ <= 2);
+	unwind_table_done(&with);
+	unwind_table_done(&without);
+	free(data);
+}
+
+static void test_rules(void **state)
+{
+	static const char asm_s[] =
+		".text\n.globl _start\n"
+		"_start: .cfi_startproc\n .cfi_undefined rip\n hlt\n .cfi_endproc\n"
+		".align 64\nplain: .cfi_startproc\n nop\n .cfi_adjust_cfa_offset 8\n nop\n"
+		" .cfi_offset rbp, -16\n nop\n .cfi_def_cfa_register rbp\n nop\n .cfi_def_cfa rsp, 0x200008\n nop\n"
+		" .cfi_def_cfa r10, 0\n nop\n .cfi_endproc\n"
+		".align 64\ndrap: .cfi_startproc\n .cfi_escape 0x0f,0x03,0x76,0x78,0x06\n nop\n"
+		" .cfi_escape 0x10,0x06,0x02,0x76,0x00\n nop\n"
+		" .cfi_escape 0x0f,0x05,0x77,0x20,0x06,0x23,0x08\n nop\n"   /* *(rsp+32) + 8 */
+		" .cfi_escape 0x0f,0x06,0x77,0x20,0x06,0x38,0x22,0x96\n nop\n .cfi_endproc\n" /* the same, otherwise */
+		".align 64\nregister: .cfi_startproc\n .cfi_def_cfa_offset 0\n .cfi_register rip, rdi\n nop\n"
+		" .cfi_endproc\n"
+		".align 64\nstates: .cfi_startproc\n .cfi_remember_state\n .cfi_def_cfa_offset 32\n nop\n"
+		" .cfi_restore_state\n nop\n .cfi_offset rbp, -24\n nop\n .cfi_restore rbp\n nop\n .cfi_same_value rbp\n"
+		" nop\n .cfi_undefined rbp\n nop\n .cfi_endproc\n"
+		".align 64\nodd: .cfi_startproc\n .cfi_def_cfa_offset 13\n nop\n .cfi_def_cfa_offset 8\n"
+		" .cfi_val_offset rsp, 16\n nop\n .cfi_endproc\n";
+	static const uint32_t kinds[] = {UNWIND_END, UNWIND_SP, UNWIND_FP, UNWIND_REG, UNWIND_DEREF_FP, UNWIND_DEREF_SP,
+					 UNWIND_RA_REG, UNWIND_UNSUPPORTED};
+	struct unwind_table table;
+	uint32_t seen = 0, i;
+	char path[128];
+	int fd;
+
+	(void)state;
+	write_source("r.s", asm_s);
+	compile_and_check("hand-written assembly", "gcc -nostdlib -static r.s -o r", "r", 40);
+	snprintf(path, sizeof(path), "%s/r", dir);
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(unwind_table_read(&table, fd, NULL), 0);
+	for (i = 0; i < table.n_rows; i++)
+		seen |= 1u << UNWIND_ROW_KIND(table.rows[i].kind);
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!(seen & 1u << kinds[i]))
+			fail_msg("no row of kind %u", kinds[i]);
+	unwind_table_done(&table);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_installed_files),
+		cmocka_unit_test(test_installed_files), cmocka_unit_test(test_compiled_files),
+		cmocka_unit_test(test_debug_frame),	cmocka_unit_test(test_vdso),
+		cmocka_unit_test(test_without_sections), cmocka_unit_test(test_rules),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
