@@ -38,7 +38,7 @@ size_t stint_compressor_memory_bytes(const struct stint_compressor *c)
 }
 
 int stint_compress(struct stint_compressor *c, const void *data, size_t size, const uint32_t *cuts,
-		   size_t n_cuts, struct stint_buf *out)
+                   size_t n_cuts, struct stint_buf *out)
 {
 	size_t start = out->len, i, left;
 	ZSTD_outBuffer dst = {.size = ZSTD_compressBound(size) + 32 * (n_cuts + 1)};
@@ -52,8 +52,10 @@ int stint_compress(struct stint_compressor *c, const void *data, size_t size, co
 		return STINT_ERR_NOMEM;
 	for (i = 0; i <= n_cuts; i++) {
 		src.size = i < n_cuts ? cuts[i] : size;
-		left = ZSTD_compressStream2(c->ctx, &dst, &src, i < n_cuts ? ZSTD_e_flush : ZSTD_e_end);
-		/* The output has room for everything, so anything left over is an error of zstd's. */
+		left = ZSTD_compressStream2(c->ctx, &dst, &src,
+		                            i < n_cuts ? ZSTD_e_flush : ZSTD_e_end);
+		/* The output has room for everything, so anything left over is an error of zstd's.
+		 */
 		if (ZSTD_isError(left) || left)
 			return STINT_ERR_NOMEM;
 	}
@@ -67,7 +69,7 @@ void stint_decompressor_free(void *state)
 }
 
 int stint_decompress(void **state, const void *data, size_t size, void *out, size_t out_size,
-		     struct stint_err *err)
+                     struct stint_err *err)
 {
 	size_t n;
 
@@ -78,16 +80,17 @@ int stint_decompress(void **state, const void *data, size_t size, void *out, siz
 	n = ZSTD_findFrameCompressedSize(data, size);
 	if (ZSTD_isError(n))
 		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "payload is no zstd frame: %s",
-				     ZSTD_getErrorName(n));
+		                     ZSTD_getErrorName(n));
 	if (n != size)
 		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1,
-				     "zstd frame ends after %zu of %zu bytes", n, size);
+		                     "zstd frame ends after %zu of %zu bytes", n, size);
 	n = ZSTD_decompressDCtx(*state, out, out_size, data, size);
 	if (ZSTD_isError(n))
-		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "zstd: %s", ZSTD_getErrorName(n));
+		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "zstd: %s",
+		                     ZSTD_getErrorName(n));
 	if (n != out_size)
 		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1,
-				     "zstd frame holds %zu bytes, the block's header says %zu", n,
-				     out_size);
+		                     "zstd frame holds %zu bytes, the block's header says %zu", n,
+		                     out_size);
 	return 0;
 }

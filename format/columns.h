@@ -22,7 +22,8 @@ struct stint_encoder {
 	struct stint_buf body;
 	uint64_t *values; /* of the column at hand */
 	size_t cap_values;
-	/* Offsets in the container where another column or byte plane begins, for stint_compress. */
+	/* Offsets in the container where another column or byte plane begins, for stint_compress.
+	 */
 	uint32_t cuts[STINT_MAX_CUTS];
 	size_t n_cuts;
 };
@@ -36,14 +37,14 @@ size_t stint_encoder_memory_bytes(const struct stint_encoder *enc);
  * STINT_ERR_NOMEM, or STINT_ERR_LIMIT when it would pass STINT_MAX_BLOCK_BYTES.
  */
 int stint_encode(struct stint_encoder *enc, const struct stint_schema *schema, const void *rows,
-		 size_t n_rows);
+                 size_t n_rows);
 
 /*
  * Decodes a container from cur, which is left behind its last column, into n_rows structs. Strings
  * point into the container's memory. Returns 0, STINT_ERR_FORMAT or STINT_ERR_LIMIT; rows are then
  * undefined, and err says what is wrong.
  */
-int stint_decode(const struct stint_schema *schema, struct stint_cursor *cur, void *rows, size_t n_rows,
-		 struct stint_err *err);
+int stint_decode(const struct stint_schema *schema, struct stint_cursor *cur, void *rows,
+                 size_t n_rows, struct stint_err *err);
 
 #endif

@@ -43,8 +43,8 @@ static uint64_t zigzag(uint64_t difference)
 }
 
 /* Collects a column's values from the rows and transforms them. */
-static void gather(uint64_t *values, const struct stint_column *column, size_t row_bytes, const uint8_t *rows,
-		   size_t n_rows)
+static void gather(uint64_t *values, const struct stint_column *column, size_t row_bytes,
+                   const uint8_t *rows, size_t n_rows)
 {
 	const uint8_t *field = rows + column->offset;
 	uint64_t value, previous = 0;
@@ -63,7 +63,8 @@ static void gather(uint64_t *values, const struct stint_column *column, size_t r
 	}
 }
 
-/* Appends the values as byte planes of as few bytes as they need, or as a constant. Returns the width. */
+/* Appends the values as byte planes of as few bytes as they need, or as a constant. Returns the
+ * width. */
 static uint8_t pack(struct stint_encoder *enc, size_t n_rows)
 {
 	const uint64_t *values = enc->values;
@@ -92,7 +93,7 @@ static uint8_t pack(struct stint_encoder *enc, size_t n_rows)
 }
 
 static void encode_numbers(struct stint_encoder *enc, const struct stint_schema *schema,
-			   const struct stint_column *column, const void *rows, size_t n_rows)
+                           const struct stint_column *column, const void *rows, size_t n_rows)
 {
 	size_t before = enc->body.len;
 	uint8_t width;
@@ -110,7 +111,7 @@ static void encode_numbers(struct stint_encoder *enc, const struct stint_schema 
 }
 
 static void encode_strings(struct stint_encoder *enc, const struct stint_column *column,
-			   const struct stint_string *rows, size_t n_rows)
+                           const struct stint_string *rows, size_t n_rows)
 {
 	size_t before = enc->body.len, i;
 
@@ -125,7 +126,8 @@ static void encode_strings(struct stint_encoder *enc, const struct stint_column 
 	stint_buf_varint(&enc->container, enc->body.len - before);
 }
 
-int stint_encode(struct stint_encoder *enc, const struct stint_schema *schema, const void *rows, size_t n_rows)
+int stint_encode(struct stint_encoder *enc, const struct stint_schema *schema, const void *rows,
+                 size_t n_rows)
 {
 	size_t i, directory;
 

@@ -17,7 +17,7 @@ static uint8_t *put(uint8_t *at, uint64_t value, size_t size)
 }
 
 void stint_file_header_encode(const struct stint_file_header *header,
-			      uint8_t bytes[STINT_FILE_HEADER_BYTES])
+                              uint8_t bytes[STINT_FILE_HEADER_BYTES])
 {
 	uint8_t *at = bytes;
 
@@ -33,7 +33,7 @@ void stint_file_header_encode(const struct stint_file_header *header,
 }
 
 const char *stint_file_header_decode(const uint8_t bytes[STINT_FILE_HEADER_BYTES],
-				     struct stint_file_header *header)
+                                     struct stint_file_header *header)
 {
 	struct stint_cursor cur = stint_cursor_of(bytes, STINT_FILE_HEADER_BYTES);
 
@@ -55,7 +55,7 @@ const char *stint_file_header_decode(const uint8_t bytes[STINT_FILE_HEADER_BYTES
 }
 
 void stint_block_header_encode(const struct stint_block_header *header,
-			       uint8_t bytes[STINT_BLOCK_HEADER_BYTES])
+                               uint8_t bytes[STINT_BLOCK_HEADER_BYTES])
 {
 	uint8_t *at = bytes;
 
@@ -95,7 +95,7 @@ const char *stint_block_header_limits(const struct stint_block_header *header)
 }
 
 const char *stint_block_header_decode(const uint8_t bytes[STINT_BLOCK_HEADER_BYTES],
-				      struct stint_block_header *header)
+                                      struct stint_block_header *header)
 {
 	struct stint_cursor cur = stint_cursor_of(bytes, STINT_BLOCK_HEADER_BYTES);
 

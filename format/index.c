@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loads the chain of index blocks, last one first. Each lists all blocks since the one before it, which
- * is its first entry, without a gap: so either every byte of the file is accounted for, or the index is
- * not believed.
+ * Loads the chain of index blocks, last one first. Each lists all blocks since the one before it,
+ * which is its first entry, without a gap: so either every byte of the file is accounted for, or
+ * the index is not believed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static int unusable(struct stint_err *err, uint64_t file_off, const char *why)
 
 /* Decodes an index block's payload: a container and a trailer that says where the block is. */
 static int decode_index(struct index_block *block, const struct stint_block_header *header,
-			const uint8_t *payload, struct stint_err *err)
+                        const uint8_t *payload, struct stint_err *err)
 {
 	const struct stint_schema *schema = stint_schema_of(STINT_INDEX);
 	struct stint_cursor cur = stint_cursor_of(payload, header->stored_bytes);
@@ -45,8 +45,9 @@ static int decode_index(struct index_block *block, const struct stint_block_head
 	return 0;
 }
 
-static int read_index(const struct stint_reader *reader, struct index_block *block, uint64_t *ret_end,
-		      struct stint_err *err)
+/* Reads the index block at block->file_off. *ret_info is what is known about it. */
+static int read_index(const struct stint_reader *reader, struct index_block *block,
+                      struct stint_block_info *ret_info, struct stint_err *err)
 {
 	struct stint_block_header header;
 	const char *why = stint_reader_header_at(reader, block->file_off, &header);
@@ -60,47 +61,60 @@ static int read_index(const struct stint_reader *reader, struct index_block *blo
 	if (header.table != STINT_INDEX || header.codec != STINT_CODEC_NONE ||
 	    header.stored_bytes != header.raw_bytes)
 		return unusable(err, block->file_off, "its block is of another kind");
-	*ret_end = block->file_off + STINT_BLOCK_HEADER_BYTES + header.stored_bytes;
-	code = stint_reader_payload(reader, block->file_off, &header, &memory, &memory_bytes, &payload, err);
+	*ret_info = stint_reader_info_of(block->file_off, &header);
+	code = stint_reader_payload(reader, block->file_off, &header, &memory, &memory_bytes,
+	                            &payload, err);
 	if (!code)
 		code = decode_index(block, &header, payload, err);
 	free(memory);
 	return code;
 }
 
+int stint_reader_check_index(const struct stint_reader *reader, uint64_t file_off,
+                             struct stint_err *err)
+{
+	struct index_block block = {.file_off = file_off};
+	struct stint_block_info info;
+	int code = read_index(reader, &block, &info, err);
+
+	free(block.entries);
+	return code;
+}
+
 static struct stint_block_info info_of(const struct stint_index_entry *entry)
 {
 	return (struct stint_block_info){
-		.file_off = entry->file_off,
-		.t_min_ns = entry->t_min_ns,
-		.t_max_ns = entry->t_max_ns,
-		.stored_bytes = entry->stored_bytes,
-		.raw_bytes = entry->raw_bytes,
-		.n_rows = entry->n_rows,
-		.first_id = entry->first_id,
-		.seq = entry->seq,
-		.table = (uint8_t)entry->table,
-		.codec = (uint8_t)entry->codec,
-		.flags = (uint16_t)entry->flags,
+	        .file_off = entry->file_off,
+	        .t_min_ns = entry->t_min_ns,
+	        .t_max_ns = entry->t_max_ns,
+	        .stored_bytes = entry->stored_bytes,
+	        .raw_bytes = entry->raw_bytes,
+	        .n_rows = entry->n_rows,
+	        .first_id = entry->first_id,
+	        .seq = entry->seq,
+	        .table = (uint8_t)entry->table,
+	        .codec = (uint8_t)entry->codec,
+	        .flags = (uint16_t)entry->flags,
 	};
 }
 
 static bool entry_is_sane(const struct stint_index_entry *entry)
 {
 	struct stint_block_header header = {
-		.table = (uint8_t)entry->table,
-		.stored_bytes = entry->stored_bytes,
-		.raw_bytes = entry->raw_bytes,
-		.n_rows = entry->n_rows,
-		.first_id = entry->first_id,
+	        .table = (uint8_t)entry->table,
+	        .stored_bytes = entry->stored_bytes,
+	        .raw_bytes = entry->raw_bytes,
+	        .n_rows = entry->n_rows,
+	        .first_id = entry->first_id,
 	};
 
-	return entry->table <= UINT8_MAX && entry->codec <= UINT8_MAX && entry->flags <= UINT16_MAX &&
-	       !stint_block_header_limits(&header);
+	return entry->table <= UINT8_MAX && entry->codec <= UINT8_MAX &&
+	       entry->flags <= UINT16_MAX && !stint_block_header_limits(&header);
 }
 
 /* Adds an index block's entries to the reader, last one first. They must lie end to end. */
-static int take_entries(struct stint_reader *reader, const struct index_block *block, struct stint_err *err)
+static int take_entries(struct stint_reader *reader, const struct index_block *block,
+                        struct stint_err *err)
 {
 	uint64_t end = block->file_off;
 	size_t i;
@@ -114,11 +128,13 @@ static int take_entries(struct stint_reader *reader, const struct index_block *b
 			return unusable(err, block->file_off, "its entries don't fit together");
 		if (entry->table == STINT_INDEX && i > 0)
 			return unusable(err, block->file_off, "it lists an index in its middle");
-		if (entry->table != STINT_INDEX && stint_reader_add_block(reader, &info))
-			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the index");
+		if (stint_reader_add_block(reader, &info))
+			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
+			                     "no memory for the index");
 		end = entry->file_off;
 	}
-	if (end != reader->header_bytes && (!block->n_entries || block->entries[0].table != STINT_INDEX))
+	if (end != reader->header_bytes &&
+	    (!block->n_entries || block->entries[0].table != STINT_INDEX))
 		return unusable(err, block->file_off, "its entries don't begin where they should");
 	return 0;
 }
@@ -133,7 +149,8 @@ static uint64_t find_trailer(const struct stint_reader *reader)
 
 	if (size < reader->header_bytes + STINT_BLOCK_HEADER_BYTES + STINT_TRAILER_BYTES)
 		return 0;
-	bytes = stint_input_at(&reader->input, size - STINT_TRAILER_BYTES, STINT_TRAILER_BYTES, buffer, NULL);
+	bytes = stint_input_at(&reader->input, size - STINT_TRAILER_BYTES, STINT_TRAILER_BYTES,
+	                       buffer, NULL);
 	if (!bytes || memcmp(bytes + 8, STINT_TRAILER_MAGIC, 8) != 0)
 		return 0;
 	cur = stint_cursor_of(bytes, STINT_TRAILER_BYTES);
@@ -155,28 +172,35 @@ static void reverse_blocks(struct stint_reader *reader)
 int stint_reader_load_index(struct stint_reader *reader, struct stint_err *err)
 {
 	struct index_block block = {.file_off = find_trailer(reader)};
-	uint64_t expected_end = reader->info.size_bytes, end = 0;
+	uint64_t end = reader->info.size_bytes;
+	struct stint_block_info info;
 	int code = block.file_off ? 0 : STINT_ERR_NOTFOUND;
 
 	/* Offsets strictly fall from one index block to the one before it, so this ends. */
 	while (!code) {
-		code = read_index(reader, &block, &end, err);
-		if (!code && end != expected_end)
+		code = read_index(reader, &block, &info, err);
+		if (!code && info.file_off + STINT_BLOCK_HEADER_BYTES + info.stored_bytes != end)
 			code = unusable(err, block.file_off, "it doesn't end where it should");
+		/* Each of the older ones is an entry of the one behind it. */
+		if (!code && !reader->n_indexes && stint_reader_add_block(reader, &info))
+			code = stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
+			                     "no memory for the index");
 		if (!code)
 			code = take_entries(reader, &block, err);
 		if (code || !block.n_entries || block.entries[0].table != STINT_INDEX)
 			break;
-		expected_end = block.entries[0].file_off + STINT_BLOCK_HEADER_BYTES +
-			       block.entries[0].stored_bytes;
+		end = block.entries[0].file_off + STINT_BLOCK_HEADER_BYTES +
+		      block.entries[0].stored_bytes;
 		block.file_off = block.entries[0].file_off;
 		free(block.entries);
 		block.entries = NULL;
 	}
 	free(block.entries);
-	if (code)
+	if (code) {
 		reader->info.n_blocks = 0;
-	else
+		reader->n_indexes = 0;
+	} else {
 		reverse_blocks(reader);
+	}
 	return code;
 }

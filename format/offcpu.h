@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Off-CPU intervals as they stand in the file (FORMAT.md, "Off-CPU intervals"): their times are kept
- * relative to each other, because a thread leaves a CPU at the instant another one comes on.
+ * Off-CPU intervals as they stand in the file (FORMAT.md, "Off-CPU intervals"): their times are
+ * kept relative to each other, because a thread leaves a CPU at the instant another one comes on.
  *
  * While a block is encoded or decoded, a row's fields carry other things than their names say:
  * start_ns is off_ns, wake_ns is runq_ns, and reserved is start_ref.

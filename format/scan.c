@@ -13,8 +13,9 @@ struct scan {
 	uint64_t damage_off; /* where the damage being skipped began */
 	const char *why;
 	/*
-	 * Payload bytes that may still be checked to find out whether a block is shorter than it says. Headers
-	 * that overlap on purpose could otherwise make us read the same bytes over and over.
+	 * Payload bytes that may still be checked to find out whether a block is shorter than it
+	 * says. Headers that overlap on purpose could otherwise make us read the same bytes over
+	 * and over.
 	 */
 	uint64_t check_budget;
 };
@@ -23,7 +24,7 @@ struct scan {
 static uint64_t find_magic(const struct scan *s, uint64_t off)
 {
 	static const uint8_t magic[4] = {STINT_BLOCK_MAGIC & 255, STINT_BLOCK_MAGIC >> 8 & 255,
-					 STINT_BLOCK_MAGIC >> 16 & 255, STINT_BLOCK_MAGIC >> 24};
+	                                 STINT_BLOCK_MAGIC >> 16 & 255, STINT_BLOCK_MAGIC >> 24};
 	uint64_t size = s->reader->info.size_bytes;
 
 	while (size - off >= STINT_BLOCK_HEADER_BYTES) {
@@ -43,7 +44,7 @@ static uint64_t find_magic(const struct scan *s, uint64_t off)
 
 /* Whether the block in front of a place without a header is really as long as it says. */
 static bool payload_is_whole(struct scan *s, const struct stint_block_info *block,
-			     const struct stint_block_header *header)
+                             const struct stint_block_header *header)
 {
 	void *memory = NULL;
 	size_t memory_bytes = 0;
@@ -53,7 +54,8 @@ static bool payload_is_whole(struct scan *s, const struct stint_block_info *bloc
 	if (header->stored_bytes > s->check_budget)
 		return true;
 	s->check_budget -= header->stored_bytes;
-	code = stint_reader_payload(s->reader, block->file_off, header, &memory, &memory_bytes, &payload, NULL);
+	code = stint_reader_payload(s->reader, block->file_off, header, &memory, &memory_bytes,
+	                            &payload, NULL);
 	free(memory);
 	return code != STINT_ERR_FORMAT;
 }
@@ -77,25 +79,6 @@ static void begin_damage(struct scan *s, uint64_t off, const char *why)
 	s->why = why;
 }
 
-static int add_block(struct scan *s, uint64_t off, const struct stint_block_header *header,
-		     struct stint_block_info *last)
-{
-	*last = (struct stint_block_info){
-		.file_off = off,
-		.t_min_ns = header->t_min_ns,
-		.t_max_ns = header->t_max_ns,
-		.stored_bytes = header->stored_bytes,
-		.raw_bytes = header->raw_bytes,
-		.n_rows = header->n_rows,
-		.first_id = header->first_id,
-		.seq = header->seq,
-		.table = header->table,
-		.codec = header->codec,
-		.flags = header->flags,
-	};
-	return header->table == STINT_INDEX ? 0 : stint_reader_add_block(s->reader, last);
-}
-
 /* From block to block; off is where the first one should be. */
 static int scan_blocks(struct scan *s, uint64_t off)
 {
@@ -108,7 +91,8 @@ static int scan_blocks(struct scan *s, uint64_t off)
 	while (off < size) {
 		why = stint_reader_header_at(s->reader, off, &header);
 		if (!why) {
-			if (end_damage(s, off) || add_block(s, off, &header, &last))
+			last = stint_reader_info_of(off, &header);
+			if (end_damage(s, off) || stint_reader_add_block(s->reader, &last))
 				return STINT_ERR_NOMEM;
 			last_header = header;
 			have_last = true;
@@ -116,7 +100,8 @@ static int scan_blocks(struct scan *s, uint64_t off)
 			continue;
 		}
 		begin_damage(s, off, why);
-		/* Bytes may be missing from the last block, with the next one's header inside what seems to be it. */
+		/* Bytes may be missing from the last block, with the next one's header inside what
+		 * seems to be it. */
 		if (have_last && !payload_is_whole(s, &last, &last_header))
 			off = last.file_off + STINT_BLOCK_HEADER_BYTES;
 		else
@@ -130,8 +115,8 @@ static int scan_blocks(struct scan *s, uint64_t off)
 int stint_reader_scan(struct stint_reader *reader)
 {
 	struct scan s = {
-		.reader = reader,
-		.check_budget = 2 * reader->info.size_bytes + STINT_MAX_BLOCK_BYTES,
+	        .reader = reader,
+	        .check_budget = 2 * reader->info.size_bytes + STINT_MAX_BLOCK_BYTES,
 	};
 	int code = STINT_ERR_NOMEM;
 

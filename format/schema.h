@@ -12,7 +12,8 @@
 
 #include "format/layout.h"
 
-/* The encoding byte of a column: how values are transformed (low nibble), then packed (high nibble). */
+/* The encoding byte of a column: how values are transformed (low nibble), then packed (high
+ * nibble). */
 enum stint_transform {
 	STINT_PLAIN = 0,
 	STINT_DELTA = 1, /* zigzag of the difference to the previous row, the first row's to 0 */
@@ -38,7 +39,8 @@ struct stint_schema {
 	const char *name;
 	uint16_t row_bytes;
 	uint8_t n_columns;
-	/* The fields that t_min and t_max of the block are taken from; both -1 where rows have no time. */
+	/* The fields that t_min and t_max of the block are taken from; both -1 where rows have no
+	 * time. */
 	int16_t time_from, time_to;
 	const struct stint_column *columns;
 };

@@ -8,9 +8,9 @@
 #include "format/block_writer.h"
 
 /* Rows of one table per block: enough to compress well, few enough to lose and to hold. */
-#define BLOCK_ROWS 32768u
+#define BLOCK_ROWS               32768u
 /* Pending string bytes at which the strings are written. */
-#define BLOCK_STRING_BYTES (1u << 20)
+#define BLOCK_STRING_BYTES       (1u << 20)
 #define DEFAULT_DICTIONARY_BYTES (8u << 20)
 
 /* A table's rows that are in no block yet. */
@@ -19,10 +19,12 @@ struct pending {
 	uint32_t n_rows;
 	uint32_t cap_rows;
 	uint64_t n_total; /* rows ever added */
-	/* Dictionaries only: the look-up, and how many ids were given out before it was last emptied. */
+	/* Dictionaries only: the look-up, and how many ids were given out before it was last
+	 * emptied. */
 	struct stint_intern intern;
 	uint32_t n_forgotten;
-	size_t string_bytes; /* of pending strings; they stand in intern, which is emptied only when none pend */
+	size_t string_bytes; /* of pending strings; they stand in intern, which is emptied only when
+	                        none pend */
 };
 
 struct stint_writer {
@@ -35,8 +37,8 @@ struct stint_writer {
 
 /* The order in which dictionaries are written, so that every row comes behind what it refers to. */
 static const uint8_t dictionary_order[] = {
-	STINT_STRING, STINT_PROCESS, STINT_MODULE, STINT_THREAD, STINT_MAPPING,
-	STINT_FRAME,  STINT_NODE,    STINT_STACK,  STINT_SOURCE,
+        STINT_STRING, STINT_PROCESS, STINT_MODULE, STINT_THREAD, STINT_MAPPING,
+        STINT_FRAME,  STINT_NODE,    STINT_STACK,  STINT_SOURCE,
 };
 
 #define N_DICTIONARIES (sizeof(dictionary_order) / sizeof(dictionary_order[0]))
@@ -47,12 +49,12 @@ static int no_memory(struct stint_err *err)
 }
 
 int stint_writer_new(struct stint_writer **ret, const struct stint_writer_options *options,
-		     struct stint_sink sink, struct stint_err *err)
+                     struct stint_sink sink, struct stint_err *err)
 {
 	struct stint_file_header header = {
-		.major = STINT_FORMAT_MAJOR,
-		.minor = STINT_FORMAT_MINOR,
-		.header_bytes = STINT_FILE_HEADER_BYTES,
+	        .major = STINT_FORMAT_MAJOR,
+	        .minor = STINT_FORMAT_MINOR,
+	        .header_bytes = STINT_FILE_HEADER_BYTES,
 	};
 	struct stint_writer *w = calloc(1, sizeof(*w));
 	int code;
@@ -60,8 +62,8 @@ int stint_writer_new(struct stint_writer **ret, const struct stint_writer_option
 	*ret = NULL;
 	if (!w)
 		return no_memory(err);
-	w->max_dictionary_bytes =
-		options->max_dictionary_bytes ? options->max_dictionary_bytes : DEFAULT_DICTIONARY_BYTES;
+	w->max_dictionary_bytes = options->max_dictionary_bytes ? options->max_dictionary_bytes
+	                                                        : DEFAULT_DICTIONARY_BYTES;
 	memcpy(header.recording_id, options->recording_id, sizeof(header.recording_id));
 	code = stint_block_writer_init(&w->blocks, &header, options->compression_level, sink, err);
 	if (code) {
@@ -90,7 +92,8 @@ void stint_writer_free(struct stint_writer *w)
 static int check_writable(const struct stint_writer *w, struct stint_err *err)
 {
 	if (w->finished)
-		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "the recording is already finished");
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
+		                     "the recording is already finished");
 	return stint_block_writer_status(&w->blocks, err);
 }
 
@@ -101,7 +104,8 @@ static int write_table(struct stint_writer *w, uint32_t table, struct stint_err 
 	int code = 0;
 
 	if (p->n_rows)
-		code = stint_block_writer_rows(&w->blocks, table, p->rows, p->n_rows, first_id, err);
+		code = stint_block_writer_rows(&w->blocks, table, p->rows, p->n_rows, first_id,
+		                               err);
 	p->n_rows = 0;
 	p->string_bytes = 0;
 	return code;
@@ -152,8 +156,8 @@ static uint8_t *reserve_row(struct pending *p, size_t row_bytes)
 }
 
 /* Finds or adds a row by its key: a string's bytes, which row is NULL for, or the row itself. */
-static int intern(struct stint_writer *w, uint32_t table, const void *row, const void *key, size_t key_bytes,
-		  uint32_t *ret_id, struct stint_err *err)
+static int intern(struct stint_writer *w, uint32_t table, const void *row, const void *key,
+                  size_t key_bytes, uint32_t *ret_id, struct stint_err *err)
 {
 	const struct stint_schema *schema = stint_schema_of(table);
 	struct pending *p = &w->tables[table];
@@ -166,14 +170,15 @@ static int intern(struct stint_writer *w, uint32_t table, const void *row, const
 	}
 	if (p->n_total >= STINT_MAX_DICTIONARY_ROWS)
 		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1,
-				     "%s rows are at STINT_MAX_DICTIONARY_ROWS", schema->name);
+		                     "%s rows are at STINT_MAX_DICTIONARY_ROWS", schema->name);
 	at = reserve_row(p, schema->row_bytes);
 	if (!at || stint_intern_put(&p->intern, key, key_bytes, &id, NULL))
 		return no_memory(err);
 	if (row) {
 		memcpy(at, row, schema->row_bytes);
 	} else {
-		struct stint_string string = {.data = p->intern.entries[id - 1].data, .size = key_bytes};
+		struct stint_string string = {.data = p->intern.entries[id - 1].data,
+		                              .size = key_bytes};
 
 		memcpy(at, &string, sizeof(string));
 		p->string_bytes += key_bytes;
@@ -186,8 +191,8 @@ static int intern(struct stint_writer *w, uint32_t table, const void *row, const
 	return 0;
 }
 
-int stint_writer_intern(struct stint_writer *w, enum stint_table table, const void *row, uint32_t *ret_id,
-			struct stint_err *err)
+int stint_writer_intern(struct stint_writer *w, enum stint_table table, const void *row,
+                        uint32_t *ret_id, struct stint_err *err)
 {
 	const struct stint_schema *schema = stint_schema_of(table);
 	int code = check_writable(w, err);
@@ -196,7 +201,8 @@ int stint_writer_intern(struct stint_writer *w, enum stint_table table, const vo
 	if (code)
 		return code;
 	if (!schema || !stint_is_dictionary(table))
-		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "table %d is no dictionary", (int)table);
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "table %d is no dictionary",
+		                     (int)table);
 	if (table == STINT_STRING) {
 		const struct stint_string *string = row;
 
@@ -206,7 +212,7 @@ int stint_writer_intern(struct stint_writer *w, enum stint_table table, const vo
 }
 
 int stint_writer_string(struct stint_writer *w, const void *data, size_t size, uint32_t *ret_id,
-			struct stint_err *err)
+                        struct stint_err *err)
 {
 	int code = check_writable(w, err);
 
@@ -218,7 +224,8 @@ int stint_writer_string(struct stint_writer *w, const void *data, size_t size, u
 	return intern(w, STINT_STRING, NULL, data, size, ret_id, err);
 }
 
-int stint_writer_add(struct stint_writer *w, enum stint_table table, const void *row, struct stint_err *err)
+int stint_writer_add(struct stint_writer *w, enum stint_table table, const void *row,
+                     struct stint_err *err)
 {
 	const struct stint_schema *schema = stint_schema_of(table);
 	int code = check_writable(w, err);
@@ -228,7 +235,8 @@ int stint_writer_add(struct stint_writer *w, enum stint_table table, const void 
 	if (code)
 		return code;
 	if (!schema || stint_is_dictionary(table) || table >= STINT_INDEX)
-		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "table %d has no rows to add", (int)table);
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "table %d has no rows to add",
+		                     (int)table);
 	p = &w->tables[table];
 	at = reserve_row(p, schema->row_bytes);
 	if (!at)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is written is read: every table, random rows, several blocks, with and without compression. */
+/* What is written is read: every table, random rows, several blocks, with and without compression.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -156,7 +157,8 @@ static void test_strings(void **state)
 	stint_buf_done(&buf);
 }
 
-/* Two threads that take turns on a CPU, and one on another: nearly every start is another row's end. */
+/* Two threads that take turns on a CPU, and one on another: nearly every start is another row's
+ * end. */
 static void test_offcpu_chain(void **state)
 {
 	const struct stint_offcpu *back;
@@ -170,13 +172,13 @@ static void test_offcpu_chain(void **state)
 	(void)state;
 	for (i = 0; i < 100000; i++) {
 		struct stint_offcpu row = {
-			.start_ns = left[i & 1],
-			.end_ns = now,
-			.wake_ns = now - 500,
-			.flags = STINT_OFFCPU_WOKEN,
-			.cpu = (uint32_t)(i % 7 == 0),
-			.cpu_out = (uint32_t)(i % 5 == 0),
-			.thread = 1 + (i & 1),
+		        .start_ns = left[i & 1],
+		        .end_ns = now,
+		        .wake_ns = now - 500,
+		        .flags = STINT_OFFCPU_WOKEN,
+		        .cpu = (uint32_t)(i % 7 == 0),
+		        .cpu_out = (uint32_t)(i % 5 == 0),
+		        .thread = 1 + (i & 1),
 		};
 
 		t_min = row.start_ns < t_min ? row.start_ns : t_min;
@@ -195,7 +197,8 @@ static void test_offcpu_chain(void **state)
 			assert_true(back[i].start_ns < back[i].end_ns);
 			assert_int_equal(back[i].reserved, 0);
 			assert_true(!i || back[i - 1].cpu < back[i].cpu ||
-				    (back[i - 1].cpu == back[i].cpu && back[i - 1].end_ns <= back[i].end_ns));
+			            (back[i - 1].cpu == back[i].cpu &&
+			             back[i - 1].end_ns <= back[i].end_ns));
 		}
 		n += rows.n_rows;
 	}
@@ -209,9 +212,9 @@ static void test_offcpu_chain(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_table),
-		cmocka_unit_test(test_strings),
-		cmocka_unit_test(test_offcpu_chain),
+	        cmocka_unit_test(test_every_table),
+	        cmocka_unit_test(test_strings),
+	        cmocka_unit_test(test_offcpu_chain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
