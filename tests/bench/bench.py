@@ -55,6 +55,10 @@ class Recorder:
         return None
 
 
+class CantRun(Exception):
+    """A recorder that ended as soon as it was started; the text is what it said."""
+
+
 class Recording:
     """A recorder that runs; stop() ends it and gives what it used and wrote."""
 
@@ -69,7 +73,8 @@ class Recording:
         # bpftrace and bcc take a while to compile and attach; the workload must not run before.
         time.sleep({"bpftrace": 3.0, "bcc": 3.0}.get(recorder.kind, 1.2))
         if self.process.poll() is not None:
-            raise RuntimeError(f"{recorder.name} ended at once: {self.said()[:300]}")
+            said = [line for line in self.said().splitlines() if re.search("[Uu]nable|rror|not found", line)]
+            raise CantRun((said or ["no message"])[-1].strip())
 
     def said(self):
         with open(self.out, encoding="utf-8", errors="replace") as f:
@@ -174,6 +179,13 @@ class Bench:
 
     def run(self, names):
         results = {name: {r.name: [] for r in self.recorders} for name in names}
+        for recorder in self.recorders[1:]:
+            try:
+                with tempfile.TemporaryDirectory(prefix="stint-bench-", dir=self.options.tmp) as directory:
+                    Recording(recorder, directory).stop()
+            except CantRun as reason:
+                self.left_out[recorder.name] = f"doesn't run here: {reason}"
+        self.recorders = [r for r in self.recorders if r.name not in self.left_out]
         for i in range(self.options.rounds):
             for name in names:
                 # Each round starts elsewhere, so that no recorder always follows the same other one.
@@ -182,7 +194,7 @@ class Bench:
                     with tempfile.TemporaryDirectory(prefix="stint-bench-", dir=self.options.tmp) as directory:
                         try:
                             result = self.run_once(recorder, self.WORKLOADS[name][1], directory, i == 0)
-                        except (RuntimeError, subprocess.CalledProcessError, load.Missing) as error:
+                        except (CantRun, RuntimeError, subprocess.CalledProcessError, load.Missing) as error:
                             log(f"  {name} under {recorder.name}: {error}")
                             continue
                     results[name][recorder.name].append((i, result))
@@ -247,10 +259,10 @@ def main():
         return 2
     print(f"{time.strftime('%Y-%m-%d')}, Linux {platform.release()}, {os.cpu_count()} CPUs, "
           f"`tests/bench/run.sh {' '.join(sys.argv[1:])}`")
-    for name, reason in bench.left_out.items():
-        print(f"\n{name}: left out: {reason}")
     online = [n for n in names if n != "offline"]
     results = bench.run(online)
+    for name, reason in bench.left_out.items():
+        print(f"\n{name}: left out: {reason}")
     for name in online:
         bench.print_table(name, results[name])
     if "offline" in names:
