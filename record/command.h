@@ -10,15 +10,24 @@
 
 struct command {
 	pid_t pid; /* 0 while there is none */
-	int gate_fd;
+	int gate_fd; /* valid from start to release: the child waits at its other end */
 	int status; /* as from waitpid, valid once ended */
 	bool ended;
+	bool released;
+	char program[256];
 };
 
-/* Forks a child that waits to be released before it execs argv. When the recorder dies first, the child never execs. */
+/*
+ * Forks a child that waits to be released before it execs argv. When the recorder dies first, the child never execs;
+ * once released it outlives the recorder, as a production command should. The child has the signal mask and
+ * dispositions that the caller has now: call it before the recorder changes its own.
+ */
 int command_start(struct command *cmd, char *const argv[], struct stint_err *err);
 
-/* Lets it exec. Fails with STINT_ERR_USAGE when the exec failed, naming the program. */
+/*
+ * Lets it exec, and waits until it has. Fails with STINT_ERR_USAGE when the exec failed, naming the program, or
+ * when the child died at the gate; it has then ended.
+ */
 int command_release(struct command *cmd, struct stint_err *err);
 
 /* Has it ended? Reaps it when so. Never blocks. */
@@ -26,7 +35,7 @@ bool command_ended(struct command *cmd);
 
 void command_signal(struct command *cmd, int signal); /* passes a signal on while it runs */
 
-/* What the recorder exits with: the command's status, or 128 + signal. */
+/* What the recorder exits with: the command's status, or 128 + signal. 0 while it runs. */
 int command_exit_status(const struct command *cmd);
 
 /* Ends a child that was never released, and closes the gate. NULL and zeroed are fine. */

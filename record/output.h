@@ -14,22 +14,37 @@ struct output {
 	uint64_t written_bytes;
 	uint64_t max_bytes; /* 0: none */
 	bool owned;
-	bool full; /* the size limit or the disk's end was reached: later writes of events are refused */
+	bool regular; /* a file of our own: what a failed write left of its piece is cut off again */
+	bool full;    /* the size limit or the disk's end was reached: later writes of events are refused */
+	bool ending;  /* set by the caller for the last rows and the index, which may use the reserve, also when full */
 	char path[4096];
 };
 
+/* How much of max_bytes is kept for the ending: the ledger that says what the limit cost, and the index. */
+#define OUTPUT_RESERVE_BYTES (64u << 10)
+
 /*
- * Opens path for writing ("-": standard output, refused when that is a terminal). An existing regular file is replaced
- * only once the new one could be created.
+ * Opens path for writing. A file is made anew, readable by its owner only (mode 0600: a recording tells what a
+ * host runs), and replaces an existing regular file only once it could be created; a symbolic link to a regular
+ * file is replaced, not followed. A FIFO or a device is written to as it is. "-" is standard output, refused when
+ * that is a terminal; from then on the process's standard output is its standard error, so that neither a message
+ * nor the recorded command's own output gets into the stream: call it before command_start.
+ * Fails with STINT_ERR_USAGE or STINT_ERR_SYSTEM. A max_bytes too small for any recording is STINT_ERR_USAGE.
  */
 int output_open(struct output *out, const char *path, uint64_t max_bytes, struct stint_err *err);
 
-/* The sink of a writer. A write past max_bytes fails with STINT_ERR_LIMIT and writes nothing of it. */
+/*
+ * The sink of a writer. A write that would pass max_bytes (less the reserve, until ending is set) fails with
+ * STINT_ERR_LIMIT and writes nothing of it; out->full is then set, and stays. When the disk is full or the write
+ * fails otherwise, it fails with STINT_ERR_SYSTEM; a regular file is cut back to where it was whole, and
+ * written_bytes says where that is. The process should ignore SIGPIPE and SIGXFSZ, to see these as errors.
+ */
 struct stint_sink output_sink(struct output *out);
 
-/* "stint-<host>-<time>.stint" */
+/* "stint-<host>-<time>.stint", in local time. */
 void output_default_path(char *path, size_t size);
 
-int output_close(struct output *out, struct stint_err *err); /* syncs nothing: that costs the host */
+/* Closes it; a failure of the last write-back is reported. Syncs nothing: that costs the host. */
+int output_close(struct output *out, struct stint_err *err);
 
 #endif

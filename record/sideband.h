@@ -6,6 +6,8 @@
 #ifndef STINT_RECORD_SIDEBAND_H
 #define STINT_RECORD_SIDEBAND_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -13,20 +15,38 @@
 
 struct sideband;
 
-/* Starts collecting at once. Needs CAP_PERFMON or root; says so where it is missing. */
+/*
+ * Starts collecting at once: call it before tasks_snapshot, so that nothing falls between the two. Needs CAP_PERFMON or
+ * root; says so where it is missing. CPUs that are offline are left out.
+ */
 int sideband_new(struct sideband **ret, struct stint_err *err);
 void sideband_free(struct sideband *sb); /* NULL is fine */
 
-/* Copies all that the kernel has reported so far out of its rings, into time order. Cheap when there is nothing. */
+/*
+ * Copies everything that the kernel has reported so far out of its rings, into time order. Cheap when there is nothing:
+ * one memory read a CPU. What finds no room (4 MiB) stays in the kernel's rings until records were applied.
+ */
 int sideband_drain(struct sideband *sb, struct stint_err *err);
 
-/* Hands every collected record up to and including until_ns to tasks, in time order. Call after sideband_drain. */
+/*
+ * Hands every collected record up to and including until_ns to tasks, in time order. Call after sideband_drain, and
+ * drain after reading the events that are to be seen in this order: a record is complete in its ring a moment after
+ * its time.
+ */
 int sideband_apply(struct sideband *sb, uint64_t until_ns, struct tasks *tasks, struct stint_err *err);
 
-uint64_t sideband_lost(const struct sideband *sb);      /* records that the kernel dropped so far */
-uint64_t sideband_throttled(const struct sideband *sb); /* samples throttled on events redirected here */
+/* Records that the kernel dropped so far: exact from Linux 6.0 on, before only up to the next one that found room. */
+uint64_t sideband_lost(const struct sideband *sb);
 
-/* The perf event of a CPU, for redirecting another event's output (PERF_EVENT_IOC_SET_OUTPUT); -1 if there is none. */
+/* How often, and for how long, the kernel throttled events redirected here; it doesn't count the samples. */
+uint64_t sideband_throttled(const struct sideband *sb);
+uint64_t sideband_throttled_ns(const struct sideband *sb);
+
+/* The perf event of a CPU, to redirect another event's output to (PERF_EVENT_IOC_SET_OUTPUT); -1 if there is none. */
 int sideband_fd(const struct sideband *sb, int cpu);
+
+bool sideband_has_build_ids(const struct sideband *sb); /* Linux 5.12; else they are read from the files */
+uint64_t sideband_records(const struct sideband *sb);   /* collected so far */
+size_t sideband_memory_bytes(const struct sideband *sb); /* rings included */
 
 #endif

@@ -7,6 +7,7 @@
 #define STINT_RECORD_TASKS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -19,6 +20,17 @@ int tasks_new(struct tasks **ret, struct stint_writer *writer, struct stint_err 
 void tasks_free(struct tasks *t); /* NULL is fine */
 
 /*
+ * By default every process that forks, execs or exits goes to the file with its mappings (--all). After
+ * tasks_follow_none only those followed and the children they start from then on do, and those that tasks_thread
+ * and tasks_user_frame are asked for. tasks_follow takes a process before or after it is known.
+ */
+void tasks_follow_none(struct tasks *t);
+int tasks_follow(struct tasks *t, pid_t pid, struct stint_err *err);
+
+/* Also write a STINT_SYMBOL for the vDSO's functions that frames are in. Off by default. */
+void tasks_embed_vdso(struct tasks *t, bool embed);
+
+/*
  * Reads the processes (all when n_pids is 0), their threads and mappings from /proc. Those that end meanwhile are
  * skipped.
  */
@@ -27,18 +39,24 @@ int tasks_snapshot(struct tasks *t, const pid_t *pids, size_t n_pids, struct sti
 /* What the kernel reported. comm and path are NUL-terminated; build_id may be NULL. */
 int tasks_on_fork(struct tasks *t, uint64_t time_ns, pid_t pid, pid_t tid, pid_t parent_pid, pid_t parent_tid,
 		  struct stint_err *err);
+
+/* exe: with exec, the path of the new executable where the caller knows it already, or NULL to look into /proc. */
 int tasks_on_comm(struct tasks *t, uint64_t time_ns, pid_t pid, pid_t tid, const char *comm, bool exec,
-		  struct stint_err *err);
+		  const char *exe, struct stint_err *err);
 int tasks_on_exit(struct tasks *t, uint64_t time_ns, pid_t pid, pid_t tid, struct stint_err *err);
 
 struct tasks_mmap {
 	uint64_t start, size_bytes, file_off;
-	const uint8_t *build_id;
+	const uint8_t *build_id; /* NULL: unknown, it is then read from the file if that is still there */
 	uint32_t build_id_size;
+	uint64_t dev, ino; /* of the file; ino 0 where unknown */
 	const char *path;
 	bool executable;
 };
 int tasks_on_mmap(struct tasks *t, uint64_t time_ns, pid_t pid, const struct tasks_mmap *map, struct stint_err *err);
+
+/* Reports were lost: mappings may be missing from here on, and are read again where an address isn't found. */
+void tasks_on_lost(struct tasks *t);
 
 /* The row of the thread as it is now (STINT_THREAD), made from /proc or from nothing when it was unknown. */
 int tasks_thread(struct tasks *t, pid_t pid, pid_t tid, uint32_t *ret_thread, struct stint_err *err);
@@ -54,5 +72,6 @@ int tasks_user_frame(struct tasks *t, pid_t pid, uint64_t addr, uint32_t frame_f
 void tasks_expire(struct tasks *t, uint64_t before_ns);
 
 uint64_t tasks_unreadable_modules(const struct tasks *t); /* for STINT_LOSS_MODULE */
+size_t tasks_memory_bytes(const struct tasks *t);         /* heap held now */
 
 #endif

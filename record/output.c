@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MIN_MAX_BYTES (OUTPUT_RESERVE_BYTES * 2)
+#define N_TEMP_TRIES 100
+
+static int open_stdout(struct output *out, struct stint_err *err)
+{
+	if (isatty(STDOUT_FILENO))
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
+				     "standard output is a terminal; redirect it, or name a file with -o");
+	out->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (out->fd < 0)
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot use standard output");
+	out->owned = true;
+	if (dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot redirect standard output");
+	return 0;
+}
+
+/* Does path name something that must be written to in place: a FIFO, a device? A directory fails in open. */
+static bool is_special(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && !S_ISREG(st.st_mode);
+}
+
+static int open_special(struct output *out, struct stint_err *err)
+{
+	out->fd = open(out->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	if (out->fd < 0)
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot write to %s", out->path);
+	out->owned = true;
+	return 0;
+}
+
+/* Makes the new file beside the old one and moves it over it at once: the name always has a whole file. */
+static int create_file(struct output *out, struct stint_err *err)
+{
+	char temp[sizeof(out->path) + 32];
+	int i;
+
+	for (i = 0; i < N_TEMP_TRIES && out->fd < 0; i++) {
+		snprintf(temp, sizeof(temp), "%s.new-%d-%d", out->path, (int)getpid(), i);
+		out->fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (out->fd < 0 && errno != EEXIST)
+			break;
+	}
+	if (out->fd < 0)
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot create %s", out->path);
+	out->owned = true;
+	out->regular = true;
+	if (rename(temp, out->path)) {
+		int failed_errno = errno;
+
+		unlink(temp);
+		return stint_err_set(err, STINT_ERR_SYSTEM, failed_errno, -1, "cannot create %s", out->path);
+	}
+	return 0;
+}
+
+int output_open(struct output *out, const char *path, uint64_t max_bytes, struct stint_err *err)
+{
+	size_t length = strlen(path);
+	int ret;
+
+	memset(out, 0, sizeof(*out));
+	out->fd = -1;
+	out->max_bytes = max_bytes;
+	if (length == 0 || length >= sizeof(out->path))
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "the output's name is %s",
+				     length ? "too long" : "empty");
+	if (max_bytes && max_bytes < MIN_MAX_BYTES)
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "a size limit of %llu bytes is too small: at least %u",
+				     (unsigned long long)max_bytes, MIN_MAX_BYTES);
+	memcpy(out->path, path, length + 1);
+	if (!strcmp(path, "-"))
+		ret = open_stdout(out, err);
+	else if (is_special(path))
+		ret = open_special(out, err);
+	else
+		ret = create_file(out, err);
+	if (ret && out->fd >= 0) {
+		close(out->fd);
+		out->fd = -1;
+	}
+	return ret;
+}
+
+/* Writes all of it, waiting where a pipe was made non-blocking by its other users. Returns 0 or an errno. */
+static int write_fully(int fd, const uint8_t *data, size_t size, size_t *ret_done)
+{
+	*ret_done = 0;
+	while (*ret_done < size) {
+		ssize_t n = write(fd, data + *ret_done, size - *ret_done);
+		struct pollfd wait = {.fd = fd, .events = POLLOUT};
+
+		if (n > 0)
+			*ret_done += (size_t)n;
+		else if (n < 0 && errno == EAGAIN)
+			poll(&wait, 1, 1000);
+		else if (n < 0 && errno != EINTR)
+			return errno;
+		else if (n == 0)
+			return EIO;
+	}
+	return 0;
+}
+
+/* A torn piece at the end of a file of our own would only be damage to its readers. */
+static void cut_back(struct output *out, size_t torn)
+{
+	if (torn && (!out->regular || ftruncate(out->fd, (off_t)out->written_bytes) ||
+		     lseek(out->fd, (off_t)out->written_bytes, SEEK_SET) < 0))
+		out->written_bytes += torn;
+}
+
+static int sink_write(void *context, const void *data, size_t size, struct stint_err *err)
+{
+	struct output *out = context;
+	uint64_t limit = out->max_bytes && !out->ending ? out->max_bytes - OUTPUT_RESERVE_BYTES : out->max_bytes;
+	size_t done;
+	int failed_errno;
+
+	if (out->full && !out->ending)
+		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "%s is full", out->path);
+	if (limit && (out->written_bytes > limit || size > limit - out->written_bytes)) {
+		out->full = true;
+		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "%s reached its size limit", out->path);
+	}
+	failed_errno = write_fully(out->fd, data, size, &done);
+	if (!failed_errno) {
+		out->written_bytes += size;
+		return 0;
+	}
+	cut_back(out, done);
+	out->full = true;
+	return stint_err_set(err, STINT_ERR_SYSTEM, failed_errno, -1, "cannot write to %s", out->path);
+}
+
+struct stint_sink output_sink(struct output *out)
+{
+	return (struct stint_sink){.write = sink_write, .context = out};
+}
+
+void output_default_path(char *path, size_t size)
+{
+	char host[65] = "host";
+	char when[32] = "";
+	time_t now = time(NULL);
+	struct tm tm;
+	size_t i;
+
+	if (gethostname(host, sizeof(host) - 1) || !host[0])
+		memcpy(host, "host", sizeof("host"));
+	for (i = 0; host[i]; i++)
+		if (host[i] == '/')
+			host[i] = '_';
+	if (localtime_r(&now, &tm))
+		strftime(when, sizeof(when), "%Y%m%d-%H%M%S", &tm);
+	snprintf(path, size, "stint-%s-%s.stint", host, when);
+}
+
+int output_close(struct output *out, struct stint_err *err)
+{
+	int fd = out->fd;
+
+	out->fd = -1;
+	if (!out->owned || fd < 0 || !close(fd) || errno == EINTR)
+		return 0;
+	return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot finish %s", out->path);
+}
