@@ -19,7 +19,7 @@
 #define MAX_MODULES 4096
 #define MAX_FRAMES 16384 /* in the cache, which is then emptied */
 #define RESCAN_S 10
-/* Without _text, what addresses are relative to: nothing can be looked up then, and the randomized base stays untold. */
+/* Without _text, what addresses are relative to: nothing can be looked up then; the random base stays untold. */
 #define HIDDEN_BASE_MASK UINT64_C(0x3fffffff)
 
 struct module {
@@ -127,8 +127,8 @@ static int scan(struct kernel_syms *ks, struct stint_err *err)
 			 "kernel functions will have no names: cannot read /proc/kallsyms: %s", strerror(errno));
 	else if (ks->syms.hidden || !ks->syms.text)
 		snprintf(ks->warning, sizeof(ks->warning),
-			 "kernel functions will have no names: their addresses are hidden (sysctl kernel.kptr_restrict=1 "
-			 "as root, or CAP_SYSLOG)");
+			 "kernel functions will have no names: their addresses are hidden (set sysctl "
+			 "kernel.kptr_restrict=1 and run as root or with CAP_SYSLOG)");
 	read_modules(ks);
 	return 0;
 }

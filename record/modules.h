@@ -64,7 +64,7 @@ int modules_row(struct modules *mods, uint32_t module, uint32_t process, uint32_
 /* The row for addresses of a process that no mapping is known for. */
 int modules_unknown_row(struct modules *mods, uint32_t process, uint32_t *ret_row, struct stint_err *err);
 
-/* Forgets which file had which build ID: a file number may be another file's by now. To be called every second or so. */
+/* Forgets which file had which build ID: a file number may be another file's by now. Call it every second or so. */
 void modules_forget_files(struct modules *mods);
 
 /* Forgets every number given out, to give memory back. Rows stay what they are. */

@@ -82,8 +82,8 @@ int output_open(struct output *out, const char *path, uint64_t max_bytes, struct
 		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "the output's name is %s",
 				     length ? "too long" : "empty");
 	if (max_bytes && max_bytes < MIN_MAX_BYTES)
-		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "a size limit of %llu bytes is too small: at least %u",
-				     (unsigned long long)max_bytes, MIN_MAX_BYTES);
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "the size limit is too small: at least %u bytes",
+				     MIN_MAX_BYTES);
 	memcpy(out->path, path, length + 1);
 	if (!strcmp(path, "-"))
 		ret = open_stdout(out, err);

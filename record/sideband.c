@@ -124,7 +124,7 @@ static int fail_open(struct stint_err *err, int sys_errno)
 {
 	if (sys_errno == EACCES || sys_errno == EPERM)
 		return stint_err_set(err, STINT_ERR_SYSTEM, sys_errno, -1,
-				     "cannot follow processes (perf_event_open): run as root, or with CAP_PERFMON");
+				     "cannot follow processes (perf_event_open); run as root, or with CAP_PERFMON");
 	if (sys_errno == ENOSYS)
 		return stint_err_set(err, STINT_ERR_SYSTEM, sys_errno, -1,
 				     "cannot follow processes: this kernel was built without perf events");
@@ -151,7 +151,7 @@ static int open_rings(struct sideband *sb, struct stint_err *err)
 		map_errno = ring_map(sb, ring);
 		if (map_errno)
 			return stint_err_set(err, STINT_ERR_SYSTEM, map_errno, -1,
-					     "cannot map the ring of process events (sysctl kernel.perf_event_mlock_kb)");
+					     "cannot map a ring of process events (see kernel.perf_event_mlock_kb)");
 		n_open++;
 	}
 	return n_open ? 0 : fail_open(err, failed_errno);
