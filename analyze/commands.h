@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands of stint. Each one parses its own arguments, prints, and returns stint's exit status. */
+/* The commands of stint. Each one parses its own arguments, prints, and returns stint's exit
+ * status. */
 #ifndef STINT_ANALYZE_COMMANDS_H
 #define STINT_ANALYZE_COMMANDS_H
 
@@ -11,5 +12,6 @@ struct command_entry {
 };
 
 int cmd_record(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 
 #endif

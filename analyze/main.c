@@ -7,7 +7,8 @@
 #include "analyze/options.h"
 
 static const struct command_entry commands[] = {
-	{"record", cmd_record, "record this host into a file (runs stint-record)"},
+        {"record", cmd_record, "record this host into a file (runs stint-record)"},
+        {"report", cmd_report, "tables: where CPU time went, or where threads were off the CPU"},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -17,11 +18,14 @@ static void print_help(void)
 	size_t i;
 
 	printf("Usage: stint COMMAND [OPTIONS] FILE...\n"
-	       "Record what a Linux host does, on the CPU and off it, and read the recording anywhere.\n\n");
+	       "Record what a Linux host does, on the CPU and off it, and read the recording "
+	       "anywhere.\n\n");
 	for (i = 0; i < N_COMMANDS; i++)
 		printf("  %-10s %s\n", commands[i].name, commands[i].summary);
-	printf("\n'stint COMMAND --help' describes a command. Where a FILE is read, '-' is standard input.\n"
-	       "Exit status: 0 done; 1 ran, and the answer is no; 2 usage; 3 bad or unreadable input;\n"
+	printf("\n'stint COMMAND --help' describes a command. Where a FILE is read, '-' is "
+	       "standard input.\n"
+	       "Exit status: 0 done; 1 ran, and the answer is no; 2 usage; 3 bad or unreadable "
+	       "input;\n"
 	       "4 the system refused.\n");
 }
 
@@ -56,7 +60,8 @@ int main(int argc, char **argv)
 		printf("stint %s\n", STINT_VERSION);
 		return options_finish_output("stint");
 	}
-	if (!strcmp(word, "--help") || !strcmp(word, "-h") || (!strcmp(word, "help") && argc == 2)) {
+	if (!strcmp(word, "--help") || !strcmp(word, "-h") ||
+	    (!strcmp(word, "help") && argc == 2)) {
 		print_help();
 		return options_finish_output("stint");
 	}

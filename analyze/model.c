@@ -12,7 +12,7 @@ struct dict_view {
 	size_t row_size;
 };
 
-#define DICT_VIEW(m, name) \
+#define DICT_VIEW(m, name)                                                                         \
 	((struct dict_view){(void **)&(m)->name.rows, &(m)->name.n, sizeof(*(m)->name.rows)})
 
 static struct dict_view dict_view(struct model *m, uint32_t table)
@@ -69,13 +69,14 @@ static int reserve(struct model *m, const uint64_t *n_rows, struct stint_err *er
 			continue;
 		if (n > STINT_MAX_DICTIONARY_ROWS)
 			return stint_err_set(err, STINT_ERR_LIMIT, 0, -1,
-					     "%llu rows of table %s, more than the limit of %u",
-					     (unsigned long long)n, stint_table_name(table),
-					     STINT_MAX_DICTIONARY_ROWS);
+			                     "%llu rows of table %s, more than the limit of %u",
+			                     (unsigned long long)n, stint_table_name(table),
+			                     STINT_MAX_DICTIONARY_ROWS);
 		*dict.rows = calloc(n + 1, dict.row_size);
 		if (!*dict.rows)
-			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for %llu rows of table %s",
-					     (unsigned long long)n, stint_table_name(table));
+			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
+			                     "no memory for %llu rows of table %s",
+			                     (unsigned long long)n, stint_table_name(table));
 		*dict.n = is_dictionary(table) ? (uint32_t)n + 1 : 0;
 	}
 	return 0;
@@ -115,11 +116,12 @@ static int load_strings(struct model *m, const struct stint_rows *rows, struct s
 		to->data = (uint8_t *)stint_arena_strndup(&m->arena, from[i].data, from[i].size);
 		to->size = from[i].size;
 		if (!to->data)
-			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the recording's strings");
+			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
+			                     "no memory for the recording's strings");
 	}
 	if (m->arena.total_bytes > MODEL_MAX_STRING_BYTES)
 		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "over %zu bytes of strings",
-				     MODEL_MAX_STRING_BYTES);
+		                     MODEL_MAX_STRING_BYTES);
 	return 0;
 }
 
@@ -137,7 +139,8 @@ static int load_rows(struct model *m, const struct stint_rows *rows, struct stin
 	size_t at;
 
 	if (is_dictionary(rows->table)) {
-		/* The headers were counted, but it is the decoded block that gets written to memory. */
+		/* The headers were counted, but it is the decoded block that gets written to
+		 * memory. */
 		if (rows->first_id == 0 || rows->first_id + rows->n_rows > *dict.n) {
 			m->n_damaged_blocks++;
 			return 0;
@@ -151,7 +154,8 @@ static int load_rows(struct model *m, const struct stint_rows *rows, struct stin
 		*dict.n += (uint32_t)rows->n_rows;
 	}
 	if (rows->n_rows)
-		memcpy((uint8_t *)*dict.rows + at * dict.row_size, rows->rows, rows->n_rows * dict.row_size);
+		memcpy((uint8_t *)*dict.rows + at * dict.row_size, rows->rows,
+		       rows->n_rows * dict.row_size);
 	return 0;
 }
 
@@ -169,7 +173,8 @@ static int load_blocks(struct model *m, struct stint_err *err)
 			continue;
 		code = stint_reader_decode(m->reader, i, &rows, &block_err);
 		if (!code) {
-			/* A block can't have more rows than its header said: the room was made for those. */
+			/* A block can't have more rows than its header said: the room was made for
+			 * those. */
 			if (rows.n_rows <= block->n_rows)
 				code = load_rows(m, &rows, err);
 		} else if (code == STINT_ERR_FORMAT || code == STINT_ERR_LIMIT) {
@@ -186,7 +191,8 @@ static int load_blocks(struct model *m, struct stint_err *err)
 }
 
 /* Where ids are missing between those that blocks define, remember which ones are there. */
-static int find_gaps(struct model *m, const uint64_t *n_rows, const uint64_t *n_present, struct stint_err *err)
+static int find_gaps(struct model *m, const uint64_t *n_rows, const uint64_t *n_present,
+                     struct stint_err *err)
 {
 	uint32_t table;
 
@@ -195,7 +201,8 @@ static int find_gaps(struct model *m, const uint64_t *n_rows, const uint64_t *n_
 			continue;
 		m->defined[table] = calloc(n_rows[table] / 64 + 1, sizeof(uint64_t));
 		if (!m->defined[table])
-			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for a table of ids");
+			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
+			                     "no memory for a table of ids");
 		m->defined[table][0] = 1;
 	}
 	return 0;
@@ -286,7 +293,8 @@ static bool meta_u64(const struct model *m, const char *key, uint64_t *ret)
 	return !errno && !*end;
 }
 
-/* The recording's time is from its metadata; a file that was cut off lacks the end, which is then its last event. */
+/* The recording's time is from its metadata; a file that was cut off lacks the end, which is then
+ * its last event. */
 static void find_times(struct model *m)
 {
 	size_t i, n = stint_reader_info(m->reader)->n_blocks;
@@ -295,7 +303,8 @@ static void find_times(struct model *m)
 	for (i = 0; i < n; i++) {
 		const struct stint_block_info *block = stint_reader_block(m->reader, i);
 
-		if (block->table != STINT_SAMPLE && block->table != STINT_OFFCPU && block->table != STINT_TASK)
+		if (block->table != STINT_SAMPLE && block->table != STINT_OFFCPU &&
+		    block->table != STINT_TASK)
 			continue;
 		if (block->t_min_ns < first)
 			first = block->t_min_ns;
@@ -341,7 +350,8 @@ static int open_with(struct model **ret, struct stint_reader *reader, struct sti
 	}
 	m->reader = reader;
 	m->block_seen = calloc(stint_reader_info(reader)->n_blocks + 1, 1);
-	code = m->block_seen ? load(m, err) : stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory");
+	code = m->block_seen ? load(m, err)
+	                     : stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory");
 	if (code)
 		model_free(m);
 	else
@@ -414,8 +424,8 @@ const struct stint_process *model_process_of(const struct model *m, uint32_t thr
 	return &m->processes.rows[process];
 }
 
-int model_symbolizer(const struct model *m, const struct symbolizer_options *options, struct symbolizer **ret,
-		     struct stint_err *err)
+int model_symbolizer(const struct model *m, const struct symbolizer_options *options,
+                     struct symbolizer **ret, struct stint_err *err)
 {
 	struct symbolizer *s;
 	int code = symbolizer_new(&s, options, err);
@@ -427,10 +437,10 @@ int model_symbolizer(const struct model *m, const struct symbolizer_options *opt
 		const struct stint_module *row = &m->modules.rows[i];
 		const struct stint_string *build_id = &m->strings.rows[row->build_id_str];
 		struct symbol_module info = {
-			.kind = row->kind,
-			.path = model_str(m, row->path_str),
-			.build_id = build_id->data,
-			.build_id_size = build_id->size,
+		        .kind = row->kind,
+		        .path = model_str(m, row->path_str),
+		        .build_id = build_id->data,
+		        .build_id_size = build_id->size,
 		};
 
 		code = symbolizer_add_module(s, i, &info, err);
@@ -439,7 +449,7 @@ int model_symbolizer(const struct model *m, const struct symbolizer_options *opt
 		const struct stint_symbol *row = &m->symbols.rows[i];
 
 		code = symbolizer_add_symbol(s, row->module, row->addr, row->size_bytes,
-					     model_str(m, row->name_str), err);
+		                             model_str(m, row->name_str), err);
 	}
 	if (code)
 		symbolizer_free(s);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A recording's dictionaries in memory, and its events one block at a time. Loading keeps no event: memory grows
- * with distinct stacks, threads and names. Ids that the file doesn't define (their block is damaged) are within
- * bounds and read as zeroed rows; lost_ids counts how often that was needed.
+ * A recording's dictionaries in memory, and its events one block at a time. Loading keeps no event:
+ * memory grows with distinct stacks, threads and names. Ids that the file doesn't define (their
+ * block is damaged) are within bounds and read as zeroed rows; lost_ids counts how often that was
+ * needed.
  */
 #ifndef STINT_ANALYZE_MODEL_H
 #define STINT_ANALYZE_MODEL_H
@@ -18,10 +19,10 @@
 
 /* A dictionary: rows by id. rows[0] is the zeroed "none". */
 #define MODEL_N_DICTS 10
-#define MODEL_DICT(type)      \
-	struct {              \
-		type *rows;   \
-		uint32_t n;   \
+#define MODEL_DICT(type)                                                                           \
+	struct {                                                                                   \
+		type *rows;                                                                        \
+		uint32_t n;                                                                        \
 	}
 
 struct model {
@@ -37,9 +38,11 @@ struct model {
 	MODEL_DICT(struct stint_stack) stacks;
 	MODEL_DICT(struct stint_source) sources;
 
-	uint64_t start_ns, end_ns; /* of the recording: from its metadata, else the span of its events */
+	uint64_t start_ns,
+	        end_ns; /* of the recording: from its metadata, else the span of its events */
 	uint64_t n_samples, n_offcpu, n_tasks; /* rows in the file, from the block headers */
-	uint64_t loss[STINT_N_LOSS_CAUSES];    /* by enum stint_loss_cause; [0] sums causes that are unknown here */
+	uint64_t loss[STINT_N_LOSS_CAUSES];    /* by enum stint_loss_cause; [0] sums causes that are
+	                                          unknown here */
 
 	/* Not dictionaries: all rows in file order, from 0 on. */
 	MODEL_DICT(struct stint_loss) losses;
@@ -50,16 +53,18 @@ struct model {
 
 	uint64_t n_damaged_blocks; /* that couldn't be decoded while loading or reading events */
 	uint64_t lost_ids;
-	uint8_t *block_seen; /* private: one per block, 1 once its damage and lost ids were counted */
-	uint64_t *defined[MODEL_N_DICTS]; /* private, see model_id: where a dictionary has gaps, what is there */
+	uint8_t *block_seen; /* private: one per block, 1 once its damage and lost ids were counted
+	                      */
+	uint64_t *defined[MODEL_N_DICTS]; /* private, see model_id: where a dictionary has gaps,
+	                                     what is there */
 };
 
 /* More text than this in one recording's strings is refused (STINT_ERR_LIMIT). */
 #define MODEL_MAX_STRING_BYTES ((size_t)1 << 30)
 
 /*
- * Opens a recording ("-" is standard input) and loads its dictionaries. Fails as stint_reader_open does, and with
- * STINT_ERR_LIMIT; the message names the file.
+ * Opens a recording ("-" is standard input) and loads its dictionaries. Fails as stint_reader_open
+ * does, and with STINT_ERR_LIMIT; the message names the file.
  */
 int model_open(struct model **ret, const char *path, struct stint_err *err);
 
@@ -67,7 +72,8 @@ int model_open(struct model **ret, const char *path, struct stint_err *err);
 int model_open_memory(struct model **ret, const void *data, size_t size, struct stint_err *err);
 void model_free(struct model *m); /* NULL is fine */
 
-/* The text of a string id; "" for 0 and for lost ids. NUL-terminated, lives as long as the model. */
+/* The text of a string id; "" for 0 and for lost ids. NUL-terminated, lives as long as the model.
+ */
 const char *model_str(const struct model *m, uint32_t str);
 
 /* The value of a metadata key, NULL where the recording has none. */
@@ -77,17 +83,19 @@ const char *model_meta(const struct model *m, const char *key);
 const struct stint_process *model_process_of(const struct model *m, uint32_t thread);
 
 /* Tells a new symbolizer about all of this recording's modules and embedded symbols. */
-int model_symbolizer(const struct model *m, const struct symbolizer_options *options, struct symbolizer **ret,
-		     struct stint_err *err);
+int model_symbolizer(const struct model *m, const struct symbolizer_options *options,
+                     struct symbolizer **ret, struct stint_err *err);
 
 /*
- * The frames of a stack, innermost first, into ids (room for STINT_MAX_STACK_DEPTH). Returns how many; the first
- * n_kernel of them (in the stack's row) are the kernel's.
+ * The frames of a stack, innermost first, into ids (room for STINT_MAX_STACK_DEPTH). Returns how
+ * many; the first n_kernel of them (in the stack's row) are the kernel's.
  */
 uint32_t model_stack_frames(const struct model *m, uint32_t stack, uint32_t *ids);
 
-/* The id if the file defines it in that dictionary, which has n rows here; else 0, counted in *lost. */
-static inline uint32_t model_id(const struct model *m, uint32_t table, uint32_t n, uint32_t id, uint64_t *lost)
+/* The id if the file defines it in that dictionary, which has n rows here; else 0, counted in
+ * *lost. */
+static inline uint32_t model_id(const struct model *m, uint32_t table, uint32_t n, uint32_t id,
+                                uint64_t *lost)
 {
 	const uint64_t *defined = m->defined[table];
 
@@ -98,30 +106,34 @@ static inline uint32_t model_id(const struct model *m, uint32_t table, uint32_t 
 }
 
 /*
- * Reads block i, one of events: as stint_reader_decode, but ids that the file doesn't define are 0. A damaged block
- * (STINT_ERR_FORMAT, STINT_ERR_LIMIT) is counted; go on with the next one. For one thread at a time.
+ * Reads block i, one of events: as stint_reader_decode, but ids that the file doesn't define are 0.
+ * A damaged block (STINT_ERR_FORMAT, STINT_ERR_LIMIT) is counted; go on with the next one. For one
+ * thread at a time.
  */
 int model_read_block(struct model *m, size_t i, struct stint_rows *rows, struct stint_err *err);
 
-/* What is called with each block of rows. Ids in the rows are within the bounds of the dictionaries. */
+/* What is called with each block of rows. Ids in the rows are within the bounds of the
+ * dictionaries. */
 typedef int (*model_block_fn)(void *context, const struct stint_rows *rows, struct stint_err *err);
 
 /*
- * Calls back for each block of rows of one event table, in file order. A damaged block is counted and skipped; what
- * each returns, when it isn't 0, ends the walk.
+ * Calls back for each block of rows of one event table, in file order. A damaged block is counted
+ * and skipped; what each returns, when it isn't 0, ends the walk.
  */
 int model_each_block(struct model *m, enum stint_table table, model_block_fn each, void *context,
-		     struct stint_err *err);
+                     struct stint_err *err);
 
 #define MODEL_MAX_WORKERS 16
 
-/* How many workers are worth having here: the processors this process may use, at most MODEL_MAX_WORKERS. */
+/* How many workers are worth having here: the processors this process may use, at most
+ * MODEL_MAX_WORKERS. */
 size_t model_n_workers(void);
 
 /*
- * The same with n_workers threads (1 to MODEL_MAX_WORKERS): worker i calls each(contexts[i], …) for the blocks it takes, so that contexts need no locks. Blocks come in no particular order.
+ * The same with n_workers threads (1 to MODEL_MAX_WORKERS): worker i calls each(contexts[i], …) for
+ * the blocks it takes, so that contexts need no locks. Blocks come in no particular order.
  */
-int model_each_block_parallel(struct model *m, enum stint_table table, model_block_fn each, void *const *contexts,
-			      size_t n_workers, struct stint_err *err);
+int model_each_block_parallel(struct model *m, enum stint_table table, model_block_fn each,
+                              void *const *contexts, size_t n_workers, struct stint_err *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the commands' options have in common: one way to parse them, the numbers and durations in them, the options
- * about symbols, and how a failure is told. Selection has its own file, select.h.
+ * What the commands' options have in common: one way to parse them, the numbers and durations in
+ * them, the options about symbols, and how a failure is told. Selection has its own file, select.h.
  *
  * A command has a struct argp of its own, with the shared groups as children; its parser sets
  * state->child_inputs[i] at ARGP_KEY_INIT to the structs that each group fills in.
@@ -16,24 +16,26 @@
 #include "analyze/symbolize.h"
 #include "base/err.h"
 
-#define EXIT_STATUS_NO 1     /* it ran, and the answer is no */
-#define EXIT_STATUS_USAGE 2
-#define EXIT_STATUS_INPUT 3
+#define EXIT_STATUS_NO     1 /* it ran, and the answer is no */
+#define EXIT_STATUS_USAGE  2
+#define EXIT_STATUS_INPUT  3
 #define EXIT_STATUS_SYSTEM 4
 
 /*
- * Parses a command's arguments. Wrong ones end the program: one line on standard error that names the fault, one that
- * points to --help, status 2. --help (and -h) prints help and exits with 0.
+ * Parses a command's arguments. Wrong ones end the program: one line on standard error that names
+ * the fault, one that points to --help, status 2. --help (and -h) prints help and exits with 0.
  */
 void options_parse(const struct argp *argp, int argc, char **argv, void *input);
 
 /* Ends the program as a usage error, from within a parser or after it ("stint report: ..."). */
-void options_fault(const char *command, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
+void options_fault(const char *command, const char *fmt, ...)
+        __attribute__((noreturn, format(printf, 2, 3)));
 
 /* "stint report: message" on standard error; returns the exit status that belongs to err. */
 int options_failed(const char *command, const struct stint_err *err);
 
-/* Flushes standard output. 0, or (after saying so) EXIT_STATUS_SYSTEM when something couldn't be written. */
+/* Flushes standard output. 0, or (after saying so) EXIT_STATUS_SYSTEM when something couldn't be
+ * written. */
 int options_finish_output(const char *command);
 
 /* A growing list of strings, which stay the caller's (argv's). Zeroed is ready. */
@@ -48,10 +50,12 @@ void string_list_done(struct string_list *list);                 /* NULL and zer
 /* A whole decimal number up to max; false for anything else, signs and blanks too. */
 bool parse_u64(const char *text, uint64_t max, uint64_t *ret);
 
-/* A duration with its unit, "50us", "1.5ms", "2s", "1m", or 0; false for anything else. Exact to the nanosecond. */
+/* A duration with its unit, "50us", "1.5ms", "2s", "1m", or 0; false for anything else. Exact to
+ * the nanosecond. */
 bool parse_duration(const char *text, uint64_t *ret_ns);
 
-/* A point in a recording: seconds from its start ("2", "2.5s"), another unit ("250ms"), or a share ("30%"). */
+/* A point in a recording: seconds from its start ("2", "2.5s"), another unit ("250ms"), or a share
+ * ("30%"). */
 struct time_point {
 	bool given;
 	bool relative;  /* value is a share of the recording's duration, in billionths */
@@ -72,8 +76,15 @@ struct symbol_spec {
 	struct string_list dirs;
 };
 
-#define SYMBOL_SPEC_INIT \
-	{.options = {.local = true, .lines = true, .inlines = true, .demangle = DEMANGLE_SHORT}}
+#define SYMBOL_SPEC_INIT                                                                           \
+	{                                                                                          \
+		.options = {                                                                       \
+			.local = true,                                                             \
+			.lines = true,                                                             \
+			.inlines = true,                                                           \
+			.demangle = DEMANGLE_SHORT                                                 \
+		}                                                                                  \
+	}
 
 extern const struct argp symbol_argp;
 void symbol_spec_done(struct symbol_spec *spec);

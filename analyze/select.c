@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes a selection for one recording, and filters with it. What the options mean is in options_select.c. */
+/* Makes a selection for one recording, and filters with it. What the options mean is in
+ * options_select.c. */
 #include "analyze/select.h"
 
 #include <fnmatch.h>
@@ -36,8 +37,8 @@ static bool comm_matches(const struct string_list *patterns, const char *comm)
 	return false;
 }
 
-static int select_threads(struct selection *sel, const struct select_spec *spec, const struct model *m,
-			  struct stint_err *err)
+static int select_threads(struct selection *sel, const struct select_spec *spec,
+                          const struct model *m, struct stint_err *err)
 {
 	uint32_t i;
 	int code;
@@ -74,8 +75,8 @@ static int select_cpus(struct selection *sel, const struct select_spec *spec, st
 	return code;
 }
 
-static int select_syscalls(struct selection *sel, const struct select_spec *spec, const struct model *m,
-			   struct stint_err *err)
+static int select_syscalls(struct selection *sel, const struct select_spec *spec,
+                           const struct model *m, struct stint_err *err)
 {
 	const char *arch = model_meta(m, "arch");
 	struct list_item item = {0};
@@ -94,9 +95,10 @@ static int select_syscalls(struct selection *sel, const struct select_spec *spec
 		}
 		known = syscall_number(arch, item.text);
 		if (known < 0)
-			return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
-					     "--syscall: %s has no system call '%s'; its number will do too",
-					     arch ? arch : "x86_64", item.text);
+			return stint_err_set(
+			        err, STINT_ERR_USAGE, 0, -1,
+			        "--syscall: %s has no system call '%s'; its number will do too",
+			        arch ? arch : "x86_64", item.text);
 		bit_set(sel->syscalls, (uint32_t)known);
 	}
 	return code;
@@ -113,9 +115,11 @@ static void select_states(struct selection *sel, const struct select_spec *spec)
 				sel->states |= 1u << state;
 }
 
-/* --- by name: a bit for every frame that matches, and from these one for every stack that has such a frame --- */
+/* --- by name: a bit for every frame that matches, and from these one for every stack that has such
+ * a frame --- */
 
-static int compile(regex_t **ret, size_t *ret_n, const struct string_list *list, struct stint_err *err)
+static int compile(regex_t **ret, size_t *ret_n, const struct string_list *list,
+                   struct stint_err *err)
 {
 	regex_t *res = calloc(list->n + 1, sizeof(*res));
 	size_t i;
@@ -126,8 +130,8 @@ static int compile(regex_t **ret, size_t *ret_n, const struct string_list *list,
 	*ret_n = 0;
 	for (i = 0; i < list->n; i++) {
 		if (regcomp(&res[i], list->at[i], REG_EXTENDED | REG_NOSUB))
-			return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "'%s' is no regular expression",
-					     list->at[i]);
+			return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
+			                     "'%s' is no regular expression", list->at[i]);
 		++*ret_n;
 	}
 	return 0;
@@ -152,8 +156,8 @@ static bool any_matches(const regex_t *res, size_t n, const char *text)
 	return false;
 }
 
-static int match_frames(uint64_t *frames, const struct model *m, struct symbolizer *symbolizer, const regex_t *res,
-			size_t n, struct stint_err *err)
+static int match_frames(uint64_t *frames, const struct model *m, struct symbolizer *symbolizer,
+                        const regex_t *res, size_t n, struct stint_err *err)
 {
 	uint32_t i, k;
 
@@ -163,12 +167,13 @@ static int match_frames(uint64_t *frames, const struct model *m, struct symboliz
 		int code;
 
 		if (!symbolizer) {
-			if (any_matches(res, n, model_str(m, m->modules.rows[frame->module].path_str)))
+			if (any_matches(res, n,
+			                model_str(m, m->modules.rows[frame->module].path_str)))
 				bit_set(frames, i);
 			continue;
 		}
-		code = symbolizer_lookup(symbolizer, frame->module, frame->addr, frame->flags & STINT_FRAME_EXACT,
-					 &chain, err);
+		code = symbolizer_lookup(symbolizer, frame->module, frame->addr,
+		                         frame->flags & STINT_FRAME_EXACT, &chain, err);
 		if (code)
 			return code;
 		for (k = 0; k < chain.n; k++)
@@ -178,8 +183,10 @@ static int match_frames(uint64_t *frames, const struct model *m, struct symboliz
 	return 0;
 }
 
-/* Keeps those bits of stacks that have a frame whose bit is set. Callers come first: one pass over the nodes does. */
-static int keep_stacks(uint64_t *stacks, const struct model *m, const uint64_t *frames, struct stint_err *err)
+/* Keeps those bits of stacks that have a frame whose bit is set. Callers come first: one pass over
+ * the nodes does. */
+static int keep_stacks(uint64_t *stacks, const struct model *m, const uint64_t *frames,
+                       struct stint_err *err)
 {
 	uint64_t *nodes;
 	uint32_t i;
@@ -201,8 +208,9 @@ static int keep_stacks(uint64_t *stacks, const struct model *m, const uint64_t *
 }
 
 /* One option's expressions, against symbols, or against modules where symbolizer is NULL. */
-static int select_stacks(struct selection *sel, const struct string_list *list, const struct model *m,
-			 struct symbolizer *symbolizer, struct stint_err *err)
+static int select_stacks(struct selection *sel, const struct string_list *list,
+                         const struct model *m, struct symbolizer *symbolizer,
+                         struct stint_err *err)
 {
 	uint64_t *frames = NULL;
 	regex_t *res = NULL;
@@ -241,13 +249,14 @@ static uint64_t point_ns(const struct model *m, const struct time_point *point)
 	return since > UINT64_MAX - m->start_ns ? UINT64_MAX : m->start_ns + since;
 }
 
-static int select_times(struct selection *sel, const struct select_spec *spec, const struct model *m,
-			struct stint_err *err)
+static int select_times(struct selection *sel, const struct select_spec *spec,
+                        const struct model *m, struct stint_err *err)
 {
 	sel->to_ns = UINT64_MAX;
 	if (spec->from.given)
 		sel->from_ns = point_ns(m, &spec->from);
-	/* The window's end is not in it, but the recording's last moment belongs to a window up to its end. */
+	/* The window's end is not in it, but the recording's last moment belongs to a window up to
+	 * its end. */
 	if (spec->to.given && point_ns(m, &spec->to) < m->end_ns)
 		sel->to_ns = point_ns(m, &spec->to);
 	if (sel->from_ns >= sel->to_ns)
@@ -256,7 +265,7 @@ static int select_times(struct selection *sel, const struct select_spec *spec, c
 }
 
 int selection_new(struct selection **ret, const struct select_spec *spec, const struct model *m,
-		  struct symbolizer *symbolizer, struct stint_err *err)
+                  struct symbolizer *symbolizer, struct stint_err *err)
 {
 	struct selection *sel = calloc(1, sizeof(*sel));
 	const char *option;
@@ -283,8 +292,8 @@ int selection_new(struct selection **ret, const struct select_spec *spec, const 
 		selection_free(sel);
 		return code;
 	}
-	sel->all = !sel->from_ns && sel->to_ns == UINT64_MAX && !sel->threads && !sel->cpus && !sel->stacks &&
-		   !sel->no_samples;
+	sel->all = !sel->from_ns && sel->to_ns == UINT64_MAX && !sel->threads && !sel->cpus &&
+	           !sel->stacks && !sel->no_samples;
 	*ret = sel;
 	return 0;
 }
@@ -321,7 +330,8 @@ static bool kind_selected(const struct selection *sel, const struct stint_offcpu
 		return false;
 	if (!sel->syscalls)
 		return true;
-	return row->syscall && row->syscall <= SELECT_MAX_SYSCALLS && bit_is_set(sel->syscalls, row->syscall - 1);
+	return row->syscall && row->syscall <= SELECT_MAX_SYSCALLS &&
+	       bit_is_set(sel->syscalls, row->syscall - 1);
 }
 
 bool selection_offcpu(const struct selection *sel, const struct stint_offcpu *row)
@@ -336,17 +346,19 @@ bool selection_offcpu(const struct selection *sel, const struct stint_offcpu *ro
 	if (duration < sel->min_ns || duration > sel->max_ns)
 		return false;
 	return (!sel->threads || bit_is_set(sel->threads, row->thread)) &&
-	       (!sel->stacks || bit_is_set(sel->stacks, row->stack)) && cpu_selected(sel, offcpu_cpu(row)) &&
-	       kind_selected(sel, row);
+	       (!sel->stacks || bit_is_set(sel->stacks, row->stack)) &&
+	       cpu_selected(sel, offcpu_cpu(row)) && kind_selected(sel, row);
 }
 
 bool selection_task(const struct selection *sel, const struct stint_task *row)
 {
 	if (sel->all)
 		return true;
-	if (sel->no_samples || sel->stacks || sel->cpus || row->time_ns < sel->from_ns || row->time_ns >= sel->to_ns)
+	if (sel->no_samples || sel->stacks || sel->cpus || row->time_ns < sel->from_ns ||
+	    row->time_ns >= sel->to_ns)
 		return false;
-	return !sel->threads || bit_is_set(sel->threads, row->thread) || bit_is_set(sel->threads, row->other);
+	return !sel->threads || bit_is_set(sel->threads, row->thread) ||
+	       bit_is_set(sel->threads, row->other);
 }
 
 void selection_clip(const struct selection *sel, struct stint_offcpu *row)

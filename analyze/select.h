@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which events a command looks at. A struct select_spec holds what the user asked for, from the option group
- * "Selection"; a struct selection is that made ready for one recording: a bit per thread and per stack, so that
- * filtering costs next to nothing per event.
+ * Which events a command looks at. A struct select_spec holds what the user asked for, from the
+ * option group "Selection"; a struct selection is that made ready for one recording: a bit per
+ * thread and per stack, so that filtering costs next to nothing per event.
  *
- * What is selected must match every option given; within one option any of its values will do. A time window
- * [from, to) holds the samples taken in it and the off-CPU intervals that overlap it. --state, --syscall, --min and
+ * What is selected must match every option given; within one option any of its values will do. A
+ * time window [from, to) holds the samples taken in it and the off-CPU intervals that overlap it.
+ * --state, --syscall, --min and
  * --max speak of intervals: with one of them, no sample is selected.
  */
 #ifndef STINT_ANALYZE_SELECT_H
@@ -24,7 +25,8 @@ struct select_spec {
 	struct string_list pids, tids, cpus; /* numbers, checked */
 	struct string_list comms;            /* names or shell patterns */
 	struct string_list states;           /* letters, checked */
-	struct string_list syscalls;         /* names or numbers; a name's meaning depends on the recording */
+	struct string_list
+	        syscalls; /* names or numbers; a name's meaning depends on the recording */
 	struct string_list symbols, modules; /* extended regular expressions, checked */
 	struct time_point from, to;
 	bool has_min, has_max;
@@ -52,16 +54,16 @@ struct selection {
 	uint32_t states;         /* bits of enum task_state; 0: any */
 };
 
-#define SELECT_MAX_CPUS 65536u
+#define SELECT_MAX_CPUS     65536u
 #define SELECT_MAX_SYSCALLS 65536u
 
 /*
- * Makes a selection for this recording. symbolizer may be NULL where select_needs_symbols says no. Fails with
- * STINT_ERR_USAGE (a system call that the recording's machine doesn't have, a window that ends before it starts) or
- * STINT_ERR_NOMEM.
+ * Makes a selection for this recording. symbolizer may be NULL where select_needs_symbols says no.
+ * Fails with STINT_ERR_USAGE (a system call that the recording's machine doesn't have, a window
+ * that ends before it starts) or STINT_ERR_NOMEM.
  */
 int selection_new(struct selection **ret, const struct select_spec *spec, const struct model *m,
-		  struct symbolizer *symbolizer, struct stint_err *err);
+                  struct symbolizer *symbolizer, struct stint_err *err);
 void selection_free(struct selection *sel); /* NULL is fine */
 
 bool selection_sample(const struct selection *sel, const struct stint_sample *row);
@@ -69,8 +71,9 @@ bool selection_offcpu(const struct selection *sel, const struct stint_offcpu *ro
 bool selection_task(const struct selection *sel, const struct stint_task *row);
 
 /*
- * Cuts a selected interval to the window, as if only the window had been recorded: what reaches beyond its end is
- * still open there. So the sums of neighbouring windows add up to those of both together.
+ * Cuts a selected interval to the window, as if only the window had been recorded: what reaches
+ * beyond its end is still open there. So the sums of neighbouring windows add up to those of both
+ * together.
  */
 void selection_clip(const struct selection *sel, struct stint_offcpu *row);
 
@@ -99,7 +102,8 @@ static inline uint32_t offcpu_cpu(const struct stint_offcpu *row)
 	return row->cpu != STINT_NO_CPU ? row->cpu : row->cpu_out;
 }
 
-/* duration = blocked + runqueue, by the rule in format/rows.h; each is 0 rather than negative for absurd rows. */
+/* duration = blocked + runqueue, by the rule in format/rows.h; each is 0 rather than negative for
+ * absurd rows. */
 struct offcpu_times {
 	uint64_t duration_ns, blocked_ns, runqueue_ns;
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Option values that are lists: given several times, or separated by commas, or both. Private to selection. */
+/* Option values that are lists: given several times, or separated by commas, or both. Private to
+ * selection. */
 #ifndef STINT_ANALYZE_SELECT_LISTS_H
 #define STINT_ANALYZE_SELECT_LISTS_H
 
@@ -17,7 +18,8 @@ struct list_item {
 	char text[LIST_MAX_ITEM]; /* the current item */
 };
 
-/* The next item between commas; false at the end. Items are checked to fit when the options are parsed. */
+/* The next item between commas; false at the end. Items are checked to fit when the options are
+ * parsed. */
 bool list_next(const struct string_list *list, struct list_item *item);
 
 /* True when every item is a number up to max, or a range "2-5" of them, and there is none empty. */
