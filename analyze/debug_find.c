@@ -144,7 +144,7 @@ bool debug_find_alt(const struct debug_places *places, const char *from_path, co
 	bool found = false;
 	size_t i;
 
-	/* The name is relative to the real place of the file that names it, which is often reached by a symbolic link. */
+	/* Relative to the real place of the file that names it, which is often reached by a symbolic link. */
 	real = realpath(from_path, NULL);
 	if (real && *name != '/')
 		found = try_at(&search, "%.*s/%s", dir_len(real), real, name);

@@ -52,7 +52,7 @@ static bool slot_x86_64(const uint8_t *stub, size_t size, uint64_t addr, uint64_
 static bool slot_aarch64(const uint8_t *stub, size_t size, uint64_t addr, uint64_t *ret_slot)
 {
 	uint32_t adrp, ldr;
-	int64_t pages;
+	int64_t pages; /* from the stub's own page */
 	size_t i;
 
 	for (i = 0; i + 8 <= size; i += 4) {
@@ -61,7 +61,7 @@ static bool slot_aarch64(const uint8_t *stub, size_t size, uint64_t addr, uint64
 		if ((adrp & 0x9f00001f) != 0x90000010 || (ldr & 0xffc003ff) != 0xf9400211)
 			continue;
 		pages = (int64_t)((uint64_t)((adrp >> 5 & 0x7ffff) << 2 | (adrp >> 29 & 3)) << 43) >> 43;
-		*ret_slot = ((addr + i) & ~(uint64_t)0xfff) + (uint64_t)pages * 4096 + (uint64_t)(ldr >> 10 & 0xfff) * 8;
+		*ret_slot = ((addr + i) / 4096 + (uint64_t)pages) * 4096 + (uint64_t)(ldr >> 10 & 0xfff) * 8;
 		return true;
 	}
 	return false;
@@ -86,13 +86,13 @@ static int name_stub(struct plt *plt, uint64_t addr, uint64_t end, const char *t
 {
 	size_t len = strlen(target);
 	char *name = stint_arena_alloc(&plt->st->arena, len + sizeof("@plt"));
+	struct elf_symbol symbol = {.name = name, .addr = addr, .end = end, .limit = end, .sized = true};
 
 	if (!name)
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for PLT stubs");
 	memcpy(name, target, len);
 	memcpy(name + len, "@plt", sizeof("@plt"));
-	return elf_symtab_put(plt->st, &(struct elf_symbol){.name = name, .addr = addr, .end = end, .limit = end, .sized = true},
-			      err);
+	return elf_symtab_put(plt->st, &symbol, err);
 }
 
 static int name_stubs(struct plt *plt, const struct elf_section *section, struct stint_err *err)

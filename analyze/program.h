@@ -22,7 +22,7 @@ struct program {
 	char *why;
 };
 
-/* Looks for the files and reads their symbol tables. Missing and bad files are no failure. Fails with STINT_ERR_NOMEM. */
+/* Finds the files and reads their symbol tables. Missing and bad files are no failure. Fails with STINT_ERR_NOMEM. */
 int program_load(struct program **ret, const struct symbol_module *module, const struct symbolizer_options *options,
 		 struct stint_err *err);
 void program_free(struct program *p); /* NULL is fine */

@@ -4,8 +4,8 @@
  *
  *	symbolize [-s DIR]... [-n] [-m full|none] [-r] [-q] [-p PATH] FILE < ADDRESSES
  *
- * ADDRESSES are the ELF file's own, in hex. -s: --symbols, -n: no inlines and lines, -r: return addresses, -q: print nothing
- * but the time, -p: the path to go by instead of FILE's (which then only says which build it is).
+ * ADDRESSES are the ELF file's own, in hex. -s: --symbols, -n: no inlines and lines, -r: return addresses, -q: print
+ * nothing but the time, -p: the path to go by instead of FILE's (which then only says which build it is).
  */
 #include <inttypes.h>
 #include <stdio.h>
