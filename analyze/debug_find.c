@@ -135,11 +135,48 @@ bool debug_find_by_link(const struct debug_places *places, const char *code_path
 	return places->local && try_at(&search, "/usr/lib/debug%.*s/%s", dir, path, link);
 }
 
+static const char *base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+bool debug_find_split(const struct debug_places *places, const char *code_path, const char *comp_dir, const char *name,
+		      debug_try_fn try_path, void *context)
+{
+	struct search search = {places, try_path, context};
+	const char *dir = *name == '/' || !comp_dir ? "" : comp_dir, *slash = *name == '/' ? "" : "/";
+	size_t i;
+
+	for (i = 0; i < places->n_dirs; i++)
+		if (try_at(&search, "%s%s%s%s", places->dirs[i], dir, slash, name) ||
+		    try_at(&search, "%s/%s", places->dirs[i], base_of(name)))
+			return true;
+	if (places->local && (*dir == '/' || *name == '/') && try_at(&search, "%s%s%s", dir, slash, name))
+		return true;
+	return try_at(&search, "%.*s/%s", dir_len(code_path), code_path, name) ||
+	       try_at(&search, "%.*s/%s", dir_len(code_path), code_path, base_of(name));
+}
+
+bool debug_find_package(const struct debug_places *places, const char *code_path, debug_try_fn try_path, void *context)
+{
+	struct search search = {places, try_path, context};
+	char *real = realpath(code_path, NULL);
+	bool found;
+	size_t i;
+
+	found = try_at(&search, "%s.dwp", code_path) || (real && try_at(&search, "%s.dwp", real));
+	free(real);
+	for (i = 0; !found && i < places->n_dirs; i++)
+		found = try_at(&search, "%s/%s.dwp", places->dirs[i], base_of(code_path));
+	return found;
+}
+
 bool debug_find_alt(const struct debug_places *places, const char *from_path, const char *name, const uint8_t *id,
 		    size_t id_size, debug_try_fn try_path, void *context)
 {
 	struct search search = {places, try_path, context};
-	const char *slash = strrchr(name, '/');
 	char *real;
 	bool found = false;
 	size_t i;
@@ -151,8 +188,8 @@ bool debug_find_alt(const struct debug_places *places, const char *from_path, co
 	free(real);
 	for (i = 0; !found && i < places->n_dirs; i++)
 		found = (*name == '/' && try_at(&search, "%s%s", places->dirs[i], name)) ||
-			try_at(&search, "%s/%s", places->dirs[i], slash ? slash + 1 : name) ||
-			try_at(&search, "%s/.dwz/%s", places->dirs[i], slash ? slash + 1 : name);
+			try_at(&search, "%s/%s", places->dirs[i], base_of(name)) ||
+			try_at(&search, "%s/.dwz/%s", places->dirs[i], base_of(name));
 	if (!found && *name == '/' && places->local)
 		found = try_at(&search, "%s", name);
 	return found || debug_find_by_id(places, DEBUG_WANT_DEBUG, id, id_size, try_path, context);

@@ -33,6 +33,14 @@ bool debug_find_by_path(const struct debug_places *places, enum debug_want want,
 bool debug_find_by_link(const struct debug_places *places, const char *code_path, const char *path, const char *link,
 			debug_try_fn try_path, void *context);
 
+/* Where a split DWARF file (.dwo) may be, named by a unit that was compiled in comp_dir (may be NULL). */
+bool debug_find_split(const struct debug_places *places, const char *code_path, const char *comp_dir, const char *name,
+		      debug_try_fn try_path, void *context);
+
+/* Where the package of split files (.dwp) of a program may be. */
+bool debug_find_package(const struct debug_places *places, const char *code_path, debug_try_fn try_path,
+			void *context);
+
 /* Where a dwz file named by .gnu_debugaltlink of the file at from_path may be. */
 bool debug_find_alt(const struct debug_places *places, const char *from_path, const char *name, const uint8_t *id,
 		    size_t id_size, debug_try_fn try_path, void *context);

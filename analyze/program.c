@@ -12,8 +12,6 @@
 struct loading {
 	struct program *p;
 	const struct symbol_module *module;
-	const struct symbolizer_options *options;
-	struct debug_places places;
 	enum debug_want want;
 	const uint8_t *build_id; /* that a file must have */
 	size_t build_id_size;
@@ -106,8 +104,8 @@ static void find_code(struct loading *load)
 	load->want = DEBUG_WANT_CODE;
 	load->build_id = load->module->build_id;
 	load->build_id_size = load->module->build_id_size;
-	if (!debug_find_by_path(&load->places, DEBUG_WANT_CODE, load->module->path, try_file, load))
-		debug_find_by_id(&load->places, DEBUG_WANT_CODE, load->build_id, load->build_id_size, try_file, load);
+	if (!debug_find_by_path(&load->p->places, DEBUG_WANT_CODE, load->module->path, try_file, load))
+		debug_find_by_id(&load->p->places, DEBUG_WANT_CODE, load->build_id, load->build_id_size, try_file, load);
 }
 
 /* By the name and checksum in the code's .gnu_debuglink. */
@@ -125,7 +123,7 @@ static void find_by_link(struct loading *load)
 		return;
 	load->check_crc = !load->build_id_size;
 	load->crc = elf_u32(link.at + crc_at);
-	debug_find_by_link(&load->places, load->p->code->path, load->module->path, (const char *)link.at, try_file,
+	debug_find_by_link(&load->p->places, load->p->code->path, load->module->path, (const char *)link.at, try_file,
 			   load);
 	load->check_crc = false;
 }
@@ -140,8 +138,8 @@ static void find_debug(struct loading *load)
 		load->build_id_size = load->p->code->build_id_size;
 	}
 	if (load->build_id_size &&
-	    (debug_find_by_id(&load->places, DEBUG_WANT_DEBUG, load->build_id, load->build_id_size, try_file, load) ||
-	     debug_find_by_path(&load->places, DEBUG_WANT_DEBUG, load->module->path, try_file, load)))
+	    (debug_find_by_id(&load->p->places, DEBUG_WANT_DEBUG, load->build_id, load->build_id_size, try_file, load) ||
+	     debug_find_by_path(&load->p->places, DEBUG_WANT_DEBUG, load->module->path, try_file, load)))
 		return;
 	if (load->p->code)
 		find_by_link(load);
@@ -200,11 +198,21 @@ static void say_source(struct loading *load)
 	}
 }
 
+/* Broken DWARF costs lines and inlined functions; the symbol tables still have names. */
+static void load_dwarf(struct loading *load)
+{
+	struct stint_err err = STINT_ERR_INIT;
+	int rc = program_open_dwarf(load->p, &err);
+
+	load->nomem |= rc == STINT_ERR_NOMEM;
+	if (rc && rc != STINT_ERR_NOTFOUND)
+		note(load, "damaged: %s: %s", load->p->debug ? load->p->debug->path : load->p->code->path, err.msg);
+}
+
 int program_load(struct program **ret, const struct symbol_module *module, const struct symbolizer_options *options,
 		 struct stint_err *err)
 {
-	struct loading load = {.module = module, .options = options,
-			       .places = {options->dirs, options->n_dirs, options->local}};
+	struct loading load = {.module = module};
 	struct stint_err why = STINT_ERR_INIT;
 	int rc;
 
@@ -212,6 +220,7 @@ int program_load(struct program **ret, const struct symbol_module *module, const
 	load.p = calloc(1, sizeof(*load.p));
 	if (!load.p)
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for symbols");
+	load.p->places = (struct debug_places){options->dirs, options->n_dirs, options->local};
 	find_code(&load);
 	find_debug(&load);
 	load_mini(&load);
@@ -221,6 +230,8 @@ int program_load(struct program **ret, const struct symbol_module *module, const
 		note(&load, "damaged: %s", why.msg);
 	}
 	say_source(&load);
+	if (options->lines && rc != STINT_ERR_NOMEM)
+		load_dwarf(&load);
 	if (rc == STINT_ERR_NOMEM || load.nomem) {
 		program_free(load.p);
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the symbols of %s", module->path);
@@ -231,8 +242,15 @@ int program_load(struct program **ret, const struct symbol_module *module, const
 
 void program_free(struct program *p)
 {
+	size_t i;
+
 	if (!p)
 		return;
+	dwarf_close(p->dwarf);
+	for (i = 0; i < p->n_splits; i++)
+		elf_file_close(p->splits[i]);
+	free(p->splits);
+	elf_file_close(p->alt);
 	elf_symtab_done(&p->symtab);
 	elf_file_close(p->mini);
 	elf_file_close(p->debug);

@@ -7,6 +7,7 @@
 #define STINT_ANALYZE_PROGRAM_H
 
 #include "analyze/debug_find.h"
+#include "analyze/dwarf.h"
 #include "analyze/elf_file.h"
 #include "analyze/elf_symtab.h"
 #include "analyze/symbolize.h"
@@ -16,6 +17,11 @@ struct program {
 	struct elf_file *debug; /* a separate debug file; NULL when there is none */
 	struct elf_file *mini;  /* .gnu_debugdata, unpacked */
 	struct elf_symtab symtab;
+	struct dwarf *dwarf;    /* NULL when there is none, or it wasn't asked for */
+	struct elf_file *alt;   /* dwz's shared file */
+	struct elf_file **splits; /* split DWARF: .dwo files and the .dwp package */
+	size_t n_splits;
+	struct debug_places places; /* borrowed */
 	uint64_t kernel_text; /* the kernel's _text */
 	bool has_kernel_text;
 	char *from; /* as in struct symbol_source */
@@ -29,5 +35,8 @@ void program_free(struct program *p); /* NULL is fine */
 
 /* The virtual address of a frame of the module; false when no file here can tell. */
 bool program_vaddr(const struct program *p, uint32_t module_kind, uint64_t addr, uint64_t *ret_vaddr);
+
+/* Opens the DWARF of the debug file, else of the code, with the files that it refers to (program_dwarf.c). */
+int program_open_dwarf(struct program *p, struct stint_err *err);
 
 #endif

@@ -31,6 +31,7 @@ struct symbolizer {
 	struct program **programs;
 	size_t n_programs;
 	char text[DEMANGLE_MAX_BYTES];
+	struct dwarf_frame frames[DWARF_MAX_CHAIN];
 };
 
 static int nomem(struct stint_err *err)
@@ -275,27 +276,79 @@ static struct symbol_chain *chain_of(struct symbolizer *s, uint32_t n)
 	return chain;
 }
 
+/*
+ * The linkage name of a frame. Of the function that has the code, the symbol table often knows more than DWARF: the
+ * name under which it is exported, or which of several clones it is.
+ */
+static const char *linkage_of(const struct dwarf_frame *frame, const struct elf_symbol *symbol)
+{
+	if (frame->linkage)
+		return frame->linkage;
+	if (!frame->inlined && symbol && (symbol->sized || !frame->name))
+		return symbol->name;
+	return frame->name;
+}
+
+/* Fills in one symbol of the chain; symbol is what the symbol tables say. */
+static bool fill_symbol(struct symbolizer *s, const struct module *m, struct symbol *to,
+			const struct dwarf_frame *frame, const struct elf_symbol *symbol)
+{
+	const char *linkage = linkage_of(frame, symbol);
+
+	to->file = frame->file;
+	to->line = frame->file ? frame->line : 0;
+	to->inlined = frame->inlined;
+	to->start = frame->start;
+	if (!to->start && symbol)
+		to->start = symbol->addr;
+	return linkage ? name_symbol(s, to, linkage) : name_unresolved(s, m, to);
+}
+
+/* The chain of an address of a program's file. */
+static struct symbol_chain *resolve_in_program(struct symbolizer *s, const struct module *m, uint64_t elf_addr,
+					       uint64_t look)
+{
+	const struct elf_symbol *symbol = elf_symtab_find(&m->program->symtab, look);
+	struct symbol_chain *chain;
+	uint32_t n = 0, i;
+
+	if (m->program->dwarf)
+		n = dwarf_lookup(m->program->dwarf, look, s->options.inlines, s->frames);
+	if (!n)
+		s->frames[n++] = (struct dwarf_frame){.line = 0};
+	chain = chain_of(s, n);
+	for (i = 0; chain && i < n; i++) {
+		struct symbol *to = (struct symbol *)&chain->symbols[i];
+
+		to->elf_addr = elf_addr;
+		if (!fill_symbol(s, m, to, &s->frames[i], symbol))
+			return NULL;
+	}
+	return chain;
+}
+
 /* The chain at addr, whose instruction (or the call before it) is at look. NULL without memory. */
 static struct symbol_chain *resolve(struct symbolizer *s, const struct module *m, uint64_t addr, uint64_t look)
 {
-	struct symbol_chain *chain = chain_of(s, 1);
-	struct symbol *symbol = chain ? (struct symbol *)chain->symbols : NULL;
-	const struct elf_symbol *found = NULL, *recorded;
+	const struct elf_symbol *recorded = m ? elf_symtab_find(&m->recorded, look) : NULL;
 	uint64_t vaddr = look;
-	bool ok;
+	bool known = m && m->program && program_vaddr(m->program, m->info.kind, look, &vaddr);
+	uint64_t elf_addr = vaddr + (addr - look);
+	struct symbol_chain *chain;
+	struct symbol *symbol;
 
+	/* A recorded name goes first, but where this system has the file's DWARF it says the same and more. */
+	if (known && (!recorded || m->program->dwarf))
+		return resolve_in_program(s, m, elf_addr, vaddr);
+	chain = chain_of(s, 1);
 	if (!chain)
 		return NULL;
-	if (m && m->program && program_vaddr(m->program, m->info.kind, look, &vaddr))
-		found = elf_symtab_find(&m->program->symtab, vaddr);
-	symbol->elf_addr = vaddr + (addr - look);
-	symbol->start = found ? found->addr : 0;
-	if (m && (recorded = elf_symtab_find(&m->recorded, look))) {
-		found = recorded;
-		symbol->start = found->addr + (vaddr - look);
-	}
-	ok = found ? name_symbol(s, symbol, found->name) : name_unresolved(s, m, symbol);
-	return ok ? chain : NULL;
+	symbol = (struct symbol *)chain->symbols;
+	symbol->elf_addr = elf_addr;
+	if (!recorded)
+		return name_unresolved(s, m, symbol) ? chain : NULL;
+	symbol->start = recorded->addr + (vaddr - look);
+	return name_symbol(s, symbol, recorded->name) ? chain : NULL;
 }
 
 int symbolizer_lookup(struct symbolizer *s, uint32_t module, uint64_t addr, bool exact, struct symbol_chain *ret,

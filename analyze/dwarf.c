@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyze/dwarf.h"
+
+#include <elf.h>
+#include <stdlib.h>
+
+#include "analyze/dwarf_defs.h"
+#include "analyze/dwarf_top.h"
+
+/* Drops ranges that lie in no executable segment: they are of functions that the linker left out. */
+static size_t only_code(const struct elf_file *ef, struct addr_range *ranges, size_t n)
+{
+	size_t i, j, kept = 0;
+
+	for (i = 0; i < n; i++) {
+		for (j = 0; j < ef->n_segments; j++)
+			if (ef->segments[j].flags & PF_X && ranges[i].start >= ef->segments[j].vaddr &&
+			    ranges[i].start - ef->segments[j].vaddr < ef->segments[j].mem_size)
+				break;
+		if (j < ef->n_segments || !ef->n_segments)
+			ranges[kept++] = ranges[i];
+	}
+	return kept;
+}
+
+/* Adds the code of unit i. Where units overlap (folded functions), the first one wins: the map prefers high values. */
+static bool add_unit_code(struct dwarf *dw, struct dwarf_ranges *ranges, uint32_t i)
+{
+	struct dwarf_unit *unit = &dw->file->units[i];
+	struct dwarf_value low = {.num = unit->low_pc, .form = unit->has_low ? DW_FORM_ADDR : 0};
+	struct dwarf_value high = {.num = unit->high_pc, .form = DW_FORM_ADDR};
+	struct dwarf_value list = {.num = unit->ranges, .form = unit->ranges_form};
+	uint32_t value = dw->file->n_units - 1 - i;
+
+	if (unit->has_ranges || (unit->has_low && unit->high_pc > unit->low_pc))
+		return dwarf_ranges_add(unit, ranges, &low, &high, &list, value, 0, NULL);
+	return dwarf_funcs_ranges(unit, ranges, value);
+}
+
+static int map_units(struct dwarf *dw, struct stint_err *err)
+{
+	struct dwarf_ranges ranges = {NULL, 0, 0};
+	struct dwarf_unit *unit;
+	uint32_t i;
+	int rc = 0;
+
+	for (i = 0; !rc && i < dw->file->n_units; i++) {
+		unit = &dw->file->units[i];
+		if (unit->type != DW_UT_COMPILE && unit->type != DW_UT_SKELETON)
+			continue;
+		if (!dwarf_unit_root(unit) || unit->type == DW_UT_PARTIAL)
+			continue;
+		if (!add_unit_code(dw, &ranges, i) && !dw->file->budget)
+			rc = stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "its DWARF asks for far more work than its size");
+	}
+	ranges.n = only_code(dw->sources.elf, ranges.at, ranges.n);
+	if (!rc && addr_map_build(&dw->map, ranges.at, ranges.n))
+		rc = stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for DWARF");
+	free(ranges.at);
+	return rc;
+}
+
+/* A package without an index, or one that can't be read, is as good as none. */
+static void open_package(struct dwarf *dw)
+{
+	struct elf_file *ef = dw->sources.open_package(dw->sources.context);
+	struct stint_err err = STINT_ERR_INIT;
+
+	if (!ef || elf_file_contents(ef, ".debug_cu_index", &dw->package_index, &err) || !dw->package_index.size)
+		return;
+	if (dwarf_file_open(&dw->package, ef, true, &err))
+		dw->package = NULL;
+}
+
+static bool has_splits(const struct dwarf_file *file)
+{
+	uint32_t i;
+
+	for (i = 0; i < file->n_units; i++)
+		if (file->units[i].dwo_name)
+			return true;
+	return false;
+}
+
+int dwarf_open(struct dwarf **ret, const struct dwarf_sources *sources, struct stint_err *err)
+{
+	struct dwarf *dw = calloc(1, sizeof(*dw));
+	struct stint_err ignored = STINT_ERR_INIT;
+	int rc;
+
+	*ret = NULL;
+	if (!dw)
+		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for DWARF");
+	dw->sources = *sources;
+	rc = dwarf_file_open(&dw->file, sources->elf, false, err);
+	if (!rc && sources->alt && !dwarf_file_open(&dw->alt, sources->alt, false, &ignored))
+		dw->file->alt = dw->alt;
+	if (!rc)
+		rc = map_units(dw, err);
+	if (!rc && has_splits(dw->file))
+		open_package(dw);
+	if (rc)
+		dwarf_close(dw);
+	else
+		*ret = dw;
+	return rc;
+}
+
+void dwarf_close(struct dwarf *dw)
+{
+	size_t i;
+
+	if (!dw)
+		return;
+	for (i = 0; i < dw->n_splits; i++)
+		dwarf_file_close(dw->splits[i]);
+	free(dw->splits);
+	dwarf_file_close(dw->package);
+	dwarf_file_close(dw->alt);
+	dwarf_file_close(dw->file);
+	addr_map_done(&dw->map);
+	free(dw);
+}
+
+/* Fills in the functions from the innermost outwards; each one's line is where the one inside it is called. */
+static uint32_t chain_of(struct dwarf_unit *unit, struct dwarf_lines *lines, uint32_t func, bool inlines,
+			 struct dwarf_frame *frames)
+{
+	const struct dwarf_funcs *funcs = unit->funcs;
+	const char *file = frames[0].file;
+	uint32_t line = frames[0].line, n = 0;
+
+	while (func != DWARF_NO_FUNC) {
+		const struct dwarf_func *f = &funcs->funcs[func];
+		struct dwarf_frame *frame = &frames[n];
+
+		*frame = (struct dwarf_frame){.file = file, .line = line, .inlined = f->parent != DWARF_NO_FUNC,
+					      .start = f->low};
+		file = lines ? dwarf_lines_path(lines, f->call_file) : NULL;
+		line = f->call_line;
+		if (inlines || !frame->inlined) {
+			dwarf_func_name(unit, f->die_off, &frame->linkage, &frame->name);
+			n += n < DWARF_MAX_CHAIN - 1;
+		}
+		func = f->parent;
+	}
+	return n;
+}
+
+uint32_t dwarf_lookup(struct dwarf *dw, uint64_t addr, bool inlines, struct dwarf_frame *frames)
+{
+	uint32_t i = addr_map_find(&dw->map, addr), func, file, line, n = 0;
+	struct dwarf_unit *unit, *full;
+	struct dwarf_lines *lines;
+	struct dwarf_funcs *funcs;
+
+	if (i == ADDR_MAP_NONE)
+		return 0;
+	unit = &dw->file->units[dw->file->n_units - 1 - i];
+	full = unit->dwo_name ? dwarf_unit_split(dw, unit) : NULL;
+	if (!full)
+		full = unit; /* a skeleton may have the outlines of its functions */
+	frames[0] = (struct dwarf_frame){.line = 0};
+	lines = dwarf_unit_lines(unit);
+	if (lines && dwarf_lines_find(lines, addr, &file, &line)) {
+		frames[0].file = dwarf_lines_path(lines, file);
+		frames[0].line = line;
+		n = 1;
+	}
+	funcs = dwarf_unit_funcs(full);
+	func = funcs ? addr_map_find(&funcs->map, addr) : ADDR_MAP_NONE;
+	return func == ADDR_MAP_NONE ? n : chain_of(full, lines, func, inlines, frames);
+}
+
+uint32_t dwarf_missing_splits(const struct dwarf *dw, const char **ret_name)
+{
+	*ret_name = dw->missing_name;
+	return dw->n_missing;
+}
