@@ -26,7 +26,7 @@ static int bad(struct stint_err *err, const struct directory_entry *entry, const
 static int read_directory(struct stint_cursor *cur, struct directory_entry *entries, size_t *ret_n,
                           struct stint_err *err)
 {
-	uint64_t n = stint_cursor_varint(cur), total = 0, seen = 0;
+	uint64_t n = stint_cursor_varint(cur), total = 0;
 	size_t i;
 
 	if (n > STINT_MAX_COLUMNS)
@@ -44,12 +44,6 @@ static int read_directory(struct stint_cursor *cur, struct directory_entry *entr
 		entry->size_bytes = stint_cursor_varint(cur);
 		if (cur->bad || entry->size_bytes > STINT_MAX_BLOCK_BYTES)
 			return bad(err, entry, "the directory of columns is damaged");
-		/* Ids of known columns are small; the others are skipped, so they may come twice.
-		 */
-		if (entry->id < 64 && seen & UINT64_C(1) << entry->id)
-			return bad(err, entry, "is there twice");
-		if (entry->id < 64)
-			seen |= UINT64_C(1) << entry->id;
 		total += entry->size_bytes;
 	}
 	if (cur->bad || total > stint_cursor_left(cur))
@@ -169,14 +163,20 @@ static const struct stint_column *column_by_id(const struct stint_schema *schema
 	return NULL;
 }
 
+/* Decodes one column into the rows. *seen has a bit for each column that was there already. */
 static int decode_column(const struct directory_entry *entry, const struct stint_schema *schema,
-                         struct stint_cursor *bytes, void *rows, size_t n_rows,
+                         struct stint_cursor *bytes, void *rows, size_t n_rows, uint64_t *seen,
                          struct stint_err *err)
 {
 	const struct stint_column *column = column_by_id(schema, entry->id);
+	uint64_t bit;
 
 	if (!column) /* of a newer version */
 		return 0;
+	bit = UINT64_C(1) << column->id;
+	if (*seen & bit)
+		return bad(err, entry, "is there twice");
+	*seen |= bit;
 	if (entry->transform > STINT_DELTA || entry->packing > STINT_BLOB)
 		return bad(err, entry, "unknown encoding");
 	if ((entry->packing == STINT_BLOB) != !column->width)
@@ -192,6 +192,7 @@ int stint_decode(const struct stint_schema *schema, struct stint_cursor *cur, vo
                  size_t n_rows, struct stint_err *err)
 {
 	struct directory_entry entries[STINT_MAX_COLUMNS];
+	uint64_t seen = 0;
 	size_t n = 0, i;
 	int code = read_directory(cur, entries, &n, err);
 
@@ -199,13 +200,11 @@ int stint_decode(const struct stint_schema *schema, struct stint_cursor *cur, vo
 		return code;
 	/* Columns that an older writer didn't know read 0. */
 	memset(rows, 0, n_rows * schema->row_bytes);
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && !code; i++) {
 		size_t size = (size_t)entries[i].size_bytes;
 		struct stint_cursor bytes = stint_cursor_of(stint_cursor_bytes(cur, size), size);
 
-		code = decode_column(&entries[i], schema, &bytes, rows, n_rows, err);
-		if (code)
-			return code;
+		code = decode_column(&entries[i], schema, &bytes, rows, n_rows, &seen, err);
 	}
-	return 0;
+	return code;
 }
