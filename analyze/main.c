@@ -8,6 +8,8 @@
 
 static const struct command_entry commands[] = {
         {"record", cmd_record, "record this host into a file (runs stint-record)"},
+        {"info", cmd_info,
+         "what is in a recording: host, times, totals, losses, processes, modules"},
         {"report", cmd_report, "tables: where CPU time went, or where threads were off the CPU"},
 };
 
