@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Lists the targets that are off the CPU: once when recording begins, once when it stops. It
+ * changes nothing, so that the kernel may run it again for a thread whose record didn't fit into
+ * its buffer.
+ */
+
+struct task_record {
+	struct event_task task;
+	__u64 frames[EVENT_MAX_FRAMES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct task_record);
+} task_records SEC(".maps");
+
+static __always_inline void task_record_interval(struct event_task *rec,
+                                                 const struct thread *thread)
+{
+	rec->tracked = 1;
+	rec->flags |= thread->flags;
+	rec->state = thread->state;
+	rec->syscall = thread->syscall;
+	rec->cpu_out = thread->cpu_out;
+	rec->start_ns = thread->start_ns;
+	rec->user_stack = thread->user_stack;
+	rec->user_end = thread->user_end;
+	if (!(thread->flags & EVENT_PREEMPTED) && thread->wake_ns &&
+	    thread->wake_ns >= thread->on_ns) {
+		rec->flags |= EVENT_WOKEN;
+		rec->wake_ns = thread->wake_ns;
+		rec->waker_pid = thread->waker_pid;
+		rec->waker_tid = thread->waker_tid;
+		rec->waker_user_stack = thread->waker_user_stack;
+		rec->waker_kernel_stack = thread->waker_kernel_stack;
+	}
+}
+
+SEC("iter/task")
+int list_off_cpu(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct task_record *rec;
+	struct thread *thread;
+	__u32 zero = 0;
+	__u64 size;
+	__s64 n;
+
+	if (!task || !is_target(task) || task->exit_state)
+		return 0;
+	rec = bpf_map_lookup_elem(&task_records, &zero);
+	if (!rec)
+		return 0;
+	__builtin_memset(&rec->task, 0, sizeof(rec->task));
+	rec->task.pid = task->tgid;
+	rec->task.tid = task->pid;
+	rec->task.state = task_state(task);
+	rec->task.syscall = EVENT_NO_SYSCALL;
+	rec->task.cpu_out = EVENT_NO_CPU;
+	rec->task.n_switches = task->nvcsw + task->nivcsw;
+	rec->task.user_end = USER_NOT_TAKEN;
+	thread = bpf_task_storage_get(&threads, task, 0, 0);
+	if (thread && thread->phase == THREAD_OFF)
+		task_record_interval(&rec->task, thread);
+	else if ((thread && thread->phase == THREAD_ON) || task->on_cpu)
+		return 0;
+
+	if (task->flags & PF_KTHREAD) {
+		rec->task.flags |= EVENT_KTHREAD;
+		rec->task.user_end = USER_NONE;
+	} else {
+		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+		rec->task.ip = regs->ip;
+		rec->task.sp = regs->sp;
+		rec->task.bp = regs->bp;
+		rec->task.syscall = task_syscall(task);
+	}
+	rec->task.kernel_end = KERNEL_FAILED;
+	size = sizeof(rec->task);
+	n = bpf_get_task_stack(task, rec->frames, sizeof(rec->frames), 0);
+	if (n >= (__s64)sizeof(__u64) && n <= (__s64)sizeof(rec->frames)) {
+		rec->task.n_kernel = n / sizeof(__u64);
+		rec->task.kernel_end = n == sizeof(rec->frames) ? KERNEL_DEPTH : KERNEL_COMPLETE;
+		size += n;
+	}
+	rec->task.size_bytes = size;
+	bpf_seq_write(ctx->meta->seq, rec, size);
+	return 0;
+}
