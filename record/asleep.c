@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/asleep.h"
+
+#include <stdlib.h>
+#include <sys/uio.h>
+
+#include "base/map.h"
+#include "format/rows.h"
+
+#define MAX_THREADS   (1u << 16) /* more than this start without their stacks */
+#define WINDOW_WORDS  256
+#define USER_ADDR_MIN 4096u
+#define USER_ADDR_MAX 0x00fffffffffff000ull
+#define PAGE_BYTES    4096u
+
+struct asleep {
+	struct stint_map by_tid; /* index in threads plus one */
+	struct asleep_thread *threads;
+	size_t n, cap;
+};
+
+int asleep_new(struct asleep **ret, struct stint_err *err)
+{
+	*ret = calloc(1, sizeof(**ret));
+	if (!*ret)
+		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for sleeping threads");
+	return 0;
+}
+
+void asleep_free(struct asleep *as)
+{
+	if (!as)
+		return;
+	stint_map_done(&as->by_tid);
+	free(as->threads);
+	free(as);
+}
+
+/* A piece of another process's stack. */
+struct window {
+	pid_t pid;
+	uint64_t start;
+	size_t n_words;
+	uint64_t words[WINDOW_WORDS];
+};
+
+static bool window_fill(struct window *win, uint64_t addr)
+{
+	size_t size = sizeof(win->words), in_page = PAGE_BYTES - (addr & (PAGE_BYTES - 1));
+	struct iovec local = {.iov_base = win->words};
+	struct iovec remote = {.iov_base = (void *)(uintptr_t)addr};
+	ssize_t n;
+
+	local.iov_len = remote.iov_len = size;
+	n = process_vm_readv(win->pid, &local, 1, &remote, 1, 0);
+	if (n < 16 && in_page < size) {
+		local.iov_len = remote.iov_len = in_page;
+		n = process_vm_readv(win->pid, &local, 1, &remote, 1, 0);
+	}
+	win->start = addr;
+	win->n_words = n > 0 ? (size_t)n / 8 : 0;
+	return win->n_words >= 2;
+}
+
+/* The walk of bpf/user_stack.h, by frame pointer, for a thread that sleeps. Returns how the stack
+ * ended. */
+static enum stint_user_end walk(const struct event_task *task, uint64_t *frames, size_t *ret_n)
+{
+	struct window win = {.pid = (pid_t)task->pid};
+	uint64_t bp = task->bp, sp = task->sp, ret;
+	size_t at, n = 0;
+
+	frames[n++] = task->ip;
+	*ret_n = n;
+	for (;;) {
+		if (bp < sp || bp & 7 || bp > USER_ADDR_MAX)
+			return STINT_USER_FP_END;
+		at = (bp - win.start) / 8;
+		if (bp < win.start || at + 2 > win.n_words || (bp - win.start) & 7) {
+			if (!window_fill(&win, bp))
+				return STINT_USER_UNREADABLE;
+			at = 0;
+		}
+		ret = win.words[at + 1];
+		if (ret < USER_ADDR_MIN || ret > USER_ADDR_MAX)
+			return STINT_USER_FP_END;
+		if (n == EVENT_MAX_FRAMES)
+			return STINT_USER_DEPTH;
+		frames[n++] = ret;
+		*ret_n = n;
+		sp = bp + 16;
+		bp = win.words[at];
+	}
+}
+
+static struct asleep_thread *thread_new(struct asleep *as, uint32_t tid)
+{
+	size_t cap = as->cap ? 2 * as->cap : 256;
+	struct asleep_thread *threads;
+	uint64_t *index;
+
+	if (as->n == as->cap) {
+		threads = realloc(as->threads, cap * sizeof(*threads));
+		if (!threads)
+			return NULL;
+		as->threads = threads;
+		as->cap = cap;
+	}
+	index = stint_map_put(&as->by_tid, tid, NULL);
+	if (!index)
+		return NULL;
+	if (*index == 0)
+		*index = ++as->n;
+	return &as->threads[*index - 1];
+}
+
+int asleep_add(struct asleep *as, struct stacks *stacks, const struct event_task *task,
+               bool *ret_unreadable, struct stint_err *err)
+{
+	uint64_t frames[EVENT_MAX_FRAMES];
+	struct asleep_thread *thread;
+	enum stint_user_end end;
+	size_t n;
+
+	*ret_unreadable = as->n >= MAX_THREADS;
+	if (as->n >= MAX_THREADS)
+		return 0;
+	thread = thread_new(as, task->tid);
+	if (!thread)
+		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for sleeping threads");
+	thread->n_switches = task->n_switches;
+	thread->pid = task->pid;
+	thread->tid = task->tid;
+	thread->state = task->state;
+	thread->syscall = task->syscall;
+	thread->user.leaf = 0;
+	thread->user.end = STINT_USER_NONE;
+	if (task->flags & EVENT_KTHREAD)
+		return 0;
+	end = walk(task, frames, &n);
+	*ret_unreadable = end == STINT_USER_UNREADABLE && n == 1;
+	return stacks_user(stacks, (pid_t)task->pid, frames, n, end, &thread->user, err);
+}
+
+const struct asleep_thread *asleep_find(const struct asleep *as, uint32_t tid)
+{
+	const uint64_t *index = stint_map_get(&as->by_tid, tid);
+
+	return index ? &as->threads[*index - 1] : NULL;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* stint-record: the command line, the last line, the exit status. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "record/ledger.h"
+#include "record/options.h"
+#include "record/recorder.h"
+
+static void print_losses(const struct recorder_summary *sum)
+{
+	const char *separator = "; lost: ";
+	size_t i;
+
+	for (i = 0; i < STINT_N_LOSS_CAUSES; i++) {
+		if (sum->loss[i] == 0)
+			continue;
+		fprintf(stderr, "%s%" PRIu64 " %s", separator, sum->loss[i],
+		        ledger_cause_name((enum stint_loss_cause)i));
+		separator = ", ";
+	}
+	if (separator[0] == ';')
+		fputs("; nothing lost", stderr);
+}
+
+/* The last line: what was recorded, and what was lost. */
+static void print_summary(const struct recorder_summary *sum)
+{
+	fprintf(stderr,
+	        "stint-record: %" PRIu64 " samples and %" PRIu64
+	        " off-CPU intervals in %.1f s, %" PRIu64 " bytes in %s",
+	        sum->samples, sum->intervals, (double)sum->duration_ns / 1e9, sum->bytes,
+	        sum->path);
+	print_losses(sum);
+	if (sum->size_limit)
+		fputs("; stopped at --max-size", stderr);
+	if (sum->command_alive)
+		fputs("; the command still runs", stderr);
+	fputc('\n', stderr);
+}
+
+int main(int argc, char *argv[])
+{
+	static struct record_options options;
+	static struct recorder_summary summary;
+	struct stint_err err = STINT_ERR_INIT;
+	enum options_result result;
+	int rc = record_options_parse(&options, argc, argv, &result, &err);
+
+	if (rc) {
+		fprintf(stderr, "stint-record: %s\nTry 'stint-record --help'.\n", err.msg);
+		return stint_err_exit_status(rc);
+	}
+	if (result == OPTIONS_DONE)
+		return 0;
+	rc = recorder_run(&options, &summary, &err);
+	if (rc)
+		fprintf(stderr, "stint-record: %s\n", err.msg);
+	if (summary.path[0] && (rc == 0 || summary.duration_ns))
+		print_summary(&summary);
+	return rc ? stint_err_exit_status(rc) : summary.command_status;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/privileges.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define CAP_BIT(cap) (1ull << (cap))
+
+/*
+ * What stays after the programs are attached:
+ * - CAP_SYS_PTRACE: other users' /proc/PID/maps and the stacks of threads that are asleep
+ * (process_vm_readv);
+ * - CAP_DAC_READ_SEARCH: the files that they map, for build IDs and JIT symbols, whatever their
+ * modes;
+ * - CAP_CHECKPOINT_RESTORE: /proc/PID/map_files, for files that are deleted or in containers;
+ * - CAP_BPF: the maps, which kernels before 5.19 don't let anyone read without it. Alone it traces
+ * nothing: loading such programs also takes CAP_PERFMON, which goes.
+ * - CAP_KILL: to pass signals on to a command that has changed its user.
+ */
+#define KEPT_CAPS                                                                                  \
+	(CAP_BIT(CAP_SYS_PTRACE) | CAP_BIT(CAP_DAC_READ_SEARCH) |                                  \
+	 CAP_BIT(CAP_CHECKPOINT_RESTORE) | CAP_BIT(CAP_BPF) | CAP_BIT(CAP_KILL))
+
+static uint64_t effective_caps(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}};
+
+	if (syscall(SYS_capget, &header, data))
+		return 0;
+	return (uint64_t)data[1].effective << 32 | data[0].effective;
+}
+
+static bool read_line(const char *path, char *line, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	bool ok;
+
+	if (!file)
+		return false;
+	ok = fgets(line, (int)size, file) != NULL;
+	fclose(file);
+	return ok;
+}
+
+bool privileges_explain(char *line, size_t size)
+{
+	uint64_t caps = effective_caps();
+	char text[128];
+
+	if (!(caps & CAP_BIT(CAP_SYS_ADMIN)) &&
+	    (caps & (CAP_BIT(CAP_BPF) | CAP_BIT(CAP_PERFMON))) !=
+	            (CAP_BIT(CAP_BPF) | CAP_BIT(CAP_PERFMON))) {
+		snprintf(line, size,
+		         "recording needs root, or the capabilities CAP_BPF, CAP_PERFMON, "
+		         "CAP_SYS_PTRACE and "
+		         "CAP_DAC_READ_SEARCH: try sudo");
+		return true;
+	}
+	if (read_line("/sys/kernel/security/lockdown", text, sizeof(text)) &&
+	    strstr(text, "[confidentiality]")) {
+		snprintf(line, size,
+		         "this kernel is locked down against reading its memory (confidentiality "
+		         "mode): boot it with "
+		         "lockdown=integrity or less");
+		return true;
+	}
+	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
+		snprintf(line, size,
+		         "this kernel doesn't describe its types (/sys/kernel/btf/vmlinux): it "
+		         "needs CONFIG_DEBUG_INFO_BTF");
+		return true;
+	}
+	return false;
+}
+
+int privileges_drop(struct stint_err *err)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}};
+	int i;
+
+	if (syscall(SYS_capget, &header, data))
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
+		                     "cannot read the recorder's capabilities");
+	for (i = 0; i < 2; i++) {
+		data[i].permitted &= (uint32_t)(KEPT_CAPS >> (32 * i));
+		data[i].effective &= data[i].permitted;
+		data[i].inheritable = 0;
+	}
+	if (syscall(SYS_capset, &header, data))
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
+		                     "cannot give up capabilities");
+	return 0;
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/recorder_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "record/clock.h"
+#include "record/facts.h"
+
+#define POLL_MS               10
+#define BUSY_POLL_MS          2
+/* A round that brought more than this is followed by the next one sooner. */
+#define BUSY_EVENTS           8192u
+/* A program on another CPU may have taken its time a little before the round, and be sending its
+ * event only now. */
+#define SETTLE_NS             2000000ull
+#define EXPIRE_AFTER_NS       2000000000ull
+/* For --max-size: what a row may take at most, and what a flush may write besides. */
+#define ROW_BYTES_MAX         48u
+#define MARGIN_BYTES          (8u << 10)
+#define INDEX_BYTES_PER_FLUSH (10 * 48u)
+
+static uint64_t rows_written(const struct recorder *r)
+{
+	return stint_writer_rows(r->writer, STINT_SAMPLE) +
+	       stint_writer_rows(r->writer, STINT_OFFCPU) +
+	       stint_writer_rows(r->writer, STINT_TASK);
+}
+
+static int on_asleep(void *context, const struct event_task *task, struct stint_err *err)
+{
+	struct recorder *r = context;
+
+	return translate_asleep(&r->translate, task, err);
+}
+
+static int recorder_begin(struct recorder *r, struct stint_err *err)
+{
+	uint64_t now = clock_now_ns();
+	const char *source, *unit;
+	int rc;
+
+	r->translate.start_ns = now;
+	r->ledger.to_ns = now;
+	r->flushed_ns = now;
+	session_begin(r->session, now);
+	rc = sideband_drain(r->sideband, err);
+	if (rc == 0)
+		rc = sideband_apply(r->sideband, clock_now_ns(), r->tasks, err);
+	if (rc == 0)
+		rc = session_list(r->session, on_asleep, r, err);
+	r->translate.listed_ns = clock_now_ns();
+	source = session_source(r->session, &unit);
+	if (rc == 0 && source)
+		rc = facts_source(r->writer, source, unit, r->options->freq_hz,
+		                  &r->translate.source, err);
+	if (rc == 0)
+		rc = facts_begin(r->writer, r->options, now, err);
+	if (rc == 0)
+		rc = stint_writer_flush(r->writer, err);
+	if (rc == 0 && r->options->command)
+		rc = command_release(&r->command, err);
+	return rc;
+}
+
+/* A ring event: stacks are taken in at once, the rest waits for its turn. Nonzero ends the round.
+ */
+static int on_ring_event(void *context, const void *event, size_t size)
+{
+	const struct event_header *header = event;
+	struct recorder *r = context;
+
+	if (size >= sizeof(*header) && header->type == EVENT_STACK)
+		r->callback_status = stacks_add(r->stacks, event, size, r->err);
+	else
+		r->callback_status = batch_add(&r->batch, event, size, r->err);
+	return r->callback_status || batch_full(&r->batch);
+}
+
+/* Translates the events up to that time, each after what the kernel reported of tasks before it. */
+static int apply(struct recorder *r, uint64_t until_ns, struct stint_err *err)
+{
+	size_t i;
+	int rc = 0;
+
+	batch_sort(&r->batch);
+	for (i = 0; i < r->batch.n && rc == 0; i++) {
+		const struct event_header *event = &r->batch.events[i].h;
+
+		if (event->time_ns > until_ns)
+			break;
+		rc = sideband_apply(r->sideband, event->time_ns, r->tasks, err);
+		if (rc == 0)
+			rc = translate_event(&r->translate, event, err);
+	}
+	batch_remove(&r->batch, i);
+	if (rc == 0)
+		rc = sideband_apply(r->sideband, until_ns, r->tasks, err);
+	return rc;
+}
+
+/* One round: everything that was in the ring when it began is in the file's hands, or waits in the
+ * batch to settle. */
+static int drain(struct recorder *r, uint64_t settle_ns, size_t *ret_n, struct stint_err *err)
+{
+	uint64_t began_ns = clock_now_ns(), until_ns;
+	size_t n;
+	bool more;
+	int rc;
+
+	*ret_n = 0;
+	r->err = err;
+	do {
+		r->callback_status = 0;
+		n = session_drain(r->session, on_ring_event, r);
+		if (r->callback_status)
+			return r->callback_status;
+		*ret_n += n;
+		more = batch_full(&r->batch);
+		rc = sideband_drain(r->sideband, err);
+		if (rc)
+			return rc;
+		until_ns = began_ns - settle_ns;
+		/* A full batch has to make room: its older half goes, settled or not. */
+		if (more) {
+			batch_sort(&r->batch);
+			if (r->batch.events[BATCH_MAX_EVENTS / 2].h.time_ns > until_ns)
+				until_ns = r->batch.events[BATCH_MAX_EVENTS / 2].h.time_ns;
+		}
+		rc = apply(r, until_ns, err);
+		if (rc)
+			return rc;
+	} while (more);
+	if (stacks_full(r->stacks)) {
+		rc = session_forget_stacks(r->session, err);
+		stacks_rotate(r->stacks);
+	}
+	return rc;
+}
+
+/* The losses so far, as the ledger wants them. */
+static int note_losses(struct recorder *r, const struct event_counters *n, struct stint_err *err)
+{
+	const struct {
+		enum stint_loss_cause cause;
+		uint32_t table;
+		uint64_t total;
+	} losses[] = {
+	        {STINT_LOSS_RING_FULL, STINT_SAMPLE, n->sample_ring_full},
+	        {STINT_LOSS_RING_FULL, STINT_OFFCPU, n->offcpu_ring_full},
+	        {STINT_LOSS_NO_STORAGE, STINT_OFFCPU, n->offcpu_no_storage},
+	        {STINT_LOSS_BELOW_MIN, STINT_OFFCPU, n->offcpu_below_min},
+	        {STINT_LOSS_STACK, STINT_SAMPLE, r->translate.samples_without_stack},
+	        {STINT_LOSS_STACK, STINT_OFFCPU, r->translate.offcpu_without_stack},
+	        {STINT_LOSS_TASK_EVENT, STINT_TASK, sideband_lost(r->sideband) + n->target_full},
+	        {STINT_LOSS_THROTTLED, STINT_SAMPLE, sideband_throttled(r->sideband)},
+	        {STINT_LOSS_MODULE, STINT_MODULE, tasks_unreadable_modules(r->tasks)},
+	        {STINT_LOSS_CUT_OFF, STINT_OFFCPU, r->translate.cut_off},
+	};
+	size_t i;
+	int rc = 0;
+
+	ledger_period(&r->ledger, clock_now_ns());
+	for (i = 0; i < sizeof(losses) / sizeof(losses[0]) && rc == 0; i++)
+		rc = ledger_note(&r->ledger, losses[i].cause, losses[i].table, losses[i].total,
+		                 err);
+	return rc;
+}
+
+static uint64_t offcpu_seen(const struct recorder *r, const struct event_counters *n)
+{
+	return n->offcpu + r->translate.offcpu_listed - r->translate.offcpu_ignored;
+}
+
+static int write_totals(struct recorder *r, const struct event_counters *n, bool final,
+                        struct stint_err *err)
+{
+	struct stint_total row = {.time_ns = clock_now_ns(),
+	                          .final = final,
+	                          .table = STINT_SAMPLE,
+	                          .seen = n->samples};
+	int rc = stint_writer_add(r->writer, STINT_TOTAL, &row, err);
+
+	row.table = STINT_OFFCPU;
+	row.seen = offcpu_seen(r, n);
+	return rc ? rc : stint_writer_add(r->writer, STINT_TOTAL, &row, err);
+}
+
+static int flush(struct recorder *r, struct stint_err *err)
+{
+	struct event_counters counters;
+	int rc = session_counters(r->session, &counters, err);
+
+	if (rc == 0)
+		rc = note_losses(r, &counters, err);
+	if (rc == 0)
+		rc = write_totals(r, &counters, false, err);
+	if (rc == 0)
+		rc = facts_clock(r->writer, err);
+	if (rc == 0)
+		rc = stint_writer_flush(r->writer, err);
+	r->flushed_ns = clock_now_ns();
+	r->rows_at_flush = rows_written(r);
+	r->n_flushes++;
+	tasks_expire(r->tasks, r->flushed_ns - EXPIRE_AFTER_NS);
+	return rc;
+}
+
+/* Would the file, with all that is pending and its end, pass the limit? Then pending rows are
+ * written now. */
+static int check_size(struct recorder *r, struct stint_err *err)
+{
+	uint64_t max = r->options->max_bytes, reserve;
+	int rc;
+
+	if (max == 0)
+		return 0;
+	reserve = OUTPUT_RESERVE_BYTES + MARGIN_BYTES + r->n_flushes * INDEX_BYTES_PER_FLUSH;
+	if (stint_writer_size_bytes(r->writer) + reserve +
+	            (rows_written(r) - r->rows_at_flush) * ROW_BYTES_MAX <
+	    max)
+		return 0;
+	rc = flush(r, err);
+	if (rc == 0 && stint_writer_size_bytes(r->writer) + reserve + MARGIN_BYTES >= max) {
+		r->size_limit = true;
+		r->stop = true;
+	}
+	return rc;
+}
+
+static void take_signals(struct recorder *r)
+{
+	struct signal_taken taken;
+
+	while (signals_take(&r->signals, &taken)) {
+		/* With a command, the first one is the command's; a terminal has sent it there
+		 * itself. */
+		if (r->options->command && !r->command.ended && r->signals.n_stops == 1) {
+			if (!taken.from_terminal)
+				command_signal(&r->command, taken.number);
+			continue;
+		}
+		r->stop = true;
+	}
+}
+
+static int recorder_loop(struct recorder *r, struct stint_err *err)
+{
+	uint64_t now, end_ns = r->options->duration_ns
+	                               ? r->translate.start_ns + r->options->duration_ns
+	                               : UINT64_MAX;
+	int rc = 0, wait_ms = POLL_MS;
+	size_t n;
+
+	while (rc == 0 && !r->stop) {
+		now = clock_now_ns();
+		if (now >= end_ns)
+			break;
+		if (end_ns - now < (uint64_t)wait_ms * 1000000)
+			wait_ms = (int)((end_ns - now) / 1000000) + 1;
+		signals_wait(&r->signals, wait_ms);
+		take_signals(r);
+		if (r->options->command && command_ended(&r->command))
+			r->stop = true;
+		rc = drain(r, SETTLE_NS, &n, err);
+		wait_ms = n > BUSY_EVENTS ? BUSY_POLL_MS : POLL_MS;
+		if (rc == 0 && clock_now_ns() - r->flushed_ns >= r->options->flush_ns)
+			rc = flush(r, err);
+		if (rc == 0)
+			rc = check_size(r, err);
+	}
+	return rc;
+}
+
+static int on_open_end(void *context, const struct event_task *task, struct stint_err *err)
+{
+	struct recorder *r = context;
+
+	return translate_open_end(&r->translate, task, err);
+}
+
+/* Past the size limit events are only counted: everything that the totals have and the file
+ * doesn't. */
+static int note_size_limit(struct recorder *r, const struct event_counters *n,
+                           struct stint_err *err)
+{
+	uint64_t samples = stint_writer_rows(r->writer, STINT_SAMPLE) + n->sample_ring_full;
+	uint64_t offcpu = stint_writer_rows(r->writer, STINT_OFFCPU) + n->offcpu_ring_full +
+	                  n->offcpu_no_storage + n->offcpu_below_min;
+	uint64_t seen = offcpu_seen(r, n);
+	int rc = 0;
+
+	if (!r->size_limit)
+		return 0;
+	if (n->samples > samples)
+		rc = ledger_note(&r->ledger, STINT_LOSS_SIZE_LIMIT, STINT_SAMPLE,
+		                 n->samples - samples, err);
+	if (rc == 0 && seen > offcpu)
+		rc = ledger_note(&r->ledger, STINT_LOSS_SIZE_LIMIT, STINT_OFFCPU, seen - offcpu,
+		                 err);
+	return rc;
+}
+
+/* Nothing begins any more; what is under way is handed over, once; then the sums are drawn. */
+static int recorder_end(struct recorder *r, struct stint_err *err)
+{
+	struct event_counters counters;
+	size_t n;
+	int rc = 0;
+
+	signals_release(&r->signals);
+	r->output.ending = true;
+	session_stop(r->session);
+	r->translate.end_ns = clock_now_ns();
+	if (!r->size_limit) {
+		rc = drain(r, 0, &n, err);
+		if (rc == 0)
+			rc = session_list(r->session, on_open_end, r, err);
+	}
+	session_detach(r->session);
+	if (rc == 0 && !r->size_limit)
+		rc = drain(r, 0, &n, err);
+	if (rc == 0 && !r->size_limit)
+		rc = apply(r, UINT64_MAX, err);
+	if (rc == 0)
+		rc = session_counters(r->session, &counters, err);
+	if (rc == 0)
+		rc = note_losses(r, &counters, err);
+	if (rc == 0)
+		rc = note_size_limit(r, &counters, err);
+	if (rc == 0)
+		rc = write_totals(r, &counters, true, err);
+	if (rc == 0)
+		rc = facts_clock(r->writer, err);
+	if (rc == 0)
+		rc = facts_end(r->writer, r->translate.end_ns, err);
+	if (rc == 0)
+		rc = stint_writer_finish(r->writer, err);
+	return rc;
+}
+
+static void summarize(struct recorder *r, struct recorder_summary *ret)
+{
+	size_t i;
+
+	if (!r->writer)
+		return;
+	ret->samples = stint_writer_rows(r->writer, STINT_SAMPLE);
+	ret->intervals = stint_writer_rows(r->writer, STINT_OFFCPU);
+	ret->bytes = stint_writer_size_bytes(r->writer);
+	if (r->translate.start_ns)
+		ret->duration_ns = (r->translate.end_ns ? r->translate.end_ns : clock_now_ns()) -
+		                   r->translate.start_ns;
+	for (i = 0; i < STINT_N_LOSS_CAUSES; i++)
+		ret->loss[i] = ledger_total(&r->ledger, (enum stint_loss_cause)i);
+	ret->size_limit = r->size_limit;
+	snprintf(ret->path, sizeof(ret->path), "%s", r->output.path);
+}
+
+static void recorder_done(struct recorder *r)
+{
+	session_free(r->session);
+	sideband_free(r->sideband);
+	batch_done(&r->batch);
+	translate_done(&r->translate);
+	asleep_free(r->asleep);
+	stacks_free(r->stacks);
+	kernel_syms_free(r->kernel);
+	tasks_free(r->tasks);
+	stint_writer_free(r->writer);
+	command_done(&r->command);
+	signals_done(&r->signals);
+}
+
+int recorder_run(const struct record_options *options, struct recorder_summary *ret,
+                 struct stint_err *err)
+{
+	struct recorder *r = calloc(1, sizeof(*r));
+	int rc, close_rc;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!r)
+		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the recorder");
+	r->options = options;
+	r->output.fd = -1;
+	rc = recorder_open(r, err);
+	if (rc == 0)
+		rc = recorder_begin(r, err);
+	if (rc == 0)
+		rc = recorder_loop(r, err);
+	if (rc == 0)
+		rc = recorder_end(r, err);
+	summarize(r, ret);
+	if (options->command && r->command.pid) {
+		ret->command_alive = !command_ended(&r->command);
+		ret->command_status = ret->command_alive ? 0 : command_exit_status(&r->command);
+	}
+	recorder_done(r);
+	close_rc = output_close(&r->output, rc ? NULL : err);
+	free(r);
+	return rc ? rc : close_rc;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* One recording, from the first check to the last row. */
+#ifndef STINT_RECORD_RECORDER_H
+#define STINT_RECORD_RECORDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "format/rows.h"
+#include "record/options.h"
+
+/* What the last line says. */
+struct recorder_summary {
+	uint64_t samples;   /* in the file */
+	uint64_t intervals; /* in the file, open ones included */
+	uint64_t bytes;
+	uint64_t duration_ns;
+	uint64_t loss[STINT_N_LOSS_CAUSES];
+	bool size_limit;    /* stopped by --max-size */
+	bool command_alive; /* the command still runs */
+	int command_status; /* what to exit with for the command; 0 without one */
+	char path[4096];    /* "-" for standard output */
+};
+
+/*
+ * Records until the time is up, a signal asks for the end, or the command ends. SIGINT, SIGTERM,
+ * SIGCHLD and SIGPIPE are handled from here on. Returns 0, or a code with a message; *ret then
+ * tells what had been recorded by that time, with an empty path when nothing was.
+ */
+int recorder_run(const struct record_options *options, struct recorder_summary *ret,
+                 struct stint_err *err);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* What the recorder's setup and its loop share. */
+#ifndef STINT_RECORD_RECORDER_INTERNAL_H
+#define STINT_RECORD_RECORDER_INTERNAL_H
+
+#include "record/batch.h"
+#include "record/command.h"
+#include "record/ledger.h"
+#include "record/output.h"
+#include "record/recorder.h"
+#include "record/session.h"
+#include "record/signals.h"
+#include "record/translate.h"
+
+struct recorder {
+	const struct record_options *options;
+	struct output output;
+	struct stint_writer *writer;
+	struct tasks *tasks;
+	struct kernel_syms *kernel;
+	struct sideband *sideband;
+	struct session *session;
+	struct stacks *stacks;
+	struct asleep *asleep;
+	struct translate translate;
+	struct ledger ledger;
+	struct batch batch;
+	struct command command;
+	struct signals signals;
+	struct stint_err *err; /* of the callback that is running */
+	int callback_status;
+	uint64_t flushed_ns;
+	uint64_t n_flushes;
+	uint64_t rows_at_flush;
+	bool stop;
+	bool size_limit;
+};
+
+/*
+ * Opens the output and everything behind it, attaches the programs and gives up privileges. Nothing
+ * is recorded yet. After a failure, *r holds what had been opened.
+ */
+int recorder_open(struct recorder *r, struct stint_err *err);
+
+#endif

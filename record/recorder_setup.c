@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* From options to a recorder that is ready to begin. */
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "record/privileges.h"
+#include "record/recorder_internal.h"
+
+static int cgroup_id(const char *path, uint64_t *ret_id, struct stint_err *err)
+{
+	char full[4096];
+	struct stat st;
+	int n;
+
+	/* As a file, or below the usual place, as tools name cgroups. */
+	n = snprintf(full, sizeof(full), "%s", path);
+	if (n < (int)sizeof(full) && stat(full, &st) != 0)
+		n = snprintf(full, sizeof(full), "/sys/fs/cgroup/%s", path);
+	if (n >= (int)sizeof(full) || stat(full, &st) != 0 || !S_ISDIR(st.st_mode))
+		return stint_err_set(err, STINT_ERR_USAGE, errno, -1,
+		                     "--cgroup: no such cgroup: '%s'", path);
+	/* A cgroup's id is its directory's inode number. */
+	*ret_id = st.st_ino;
+	return 0;
+}
+
+static int open_session(struct recorder *r, struct stint_err *err)
+{
+	const struct record_options *opt = r->options;
+	struct session_options so = {.freq_hz = opt->freq_hz, .off_cpu = opt->off_cpu};
+	int rc;
+
+	so.config.off_cpu_min_ns = opt->off_cpu_min_ns;
+	so.config.kernel_stack_min_ns = opt->kernel_stack_min_ns;
+	so.config.wakers = opt->wakers;
+	so.config.targets = (opt->all ? TARGET_ALL : 0) |
+	                    (opt->n_pids || opt->command ? TARGET_PIDS : 0) |
+	                    (opt->n_tids ? TARGET_TIDS : 0) | (opt->n_comms ? TARGET_COMM : 0) |
+	                    (opt->cgroup ? TARGET_CGROUP : 0);
+	if (opt->cgroup) {
+		rc = cgroup_id(opt->cgroup, &so.config.cgroup_id, err);
+		if (rc)
+			return rc;
+	}
+	return session_new(&r->session, &so, err);
+}
+
+static int check_alive(pid_t id, const char *option, struct stint_err *err)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)id);
+	if (access(path, F_OK))
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "%s: no such %s: %d", option,
+		                     option[2] == 'p' ? "process" : "thread", (int)id);
+	return 0;
+}
+
+static int check_targets(const struct record_options *opt, struct stint_err *err)
+{
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < opt->n_pids && rc == 0; i++)
+		rc = check_alive(opt->pids[i], "--pid", err);
+	for (i = 0; i < opt->n_tids && rc == 0; i++)
+		rc = check_alive(opt->tids[i], "--tid", err);
+	return rc;
+}
+
+static int add_targets(struct recorder *r, struct stint_err *err)
+{
+	const struct record_options *opt = r->options;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < opt->n_pids && rc == 0; i++)
+		rc = session_add_pid(r->session, opt->pids[i], err);
+	for (i = 0; i < opt->n_tids && rc == 0; i++)
+		rc = session_add_tid(r->session, opt->tids[i], err);
+	for (i = 0; i < opt->n_comms && rc == 0; i++)
+		rc = session_add_comm(r->session, opt->comms[i], err);
+	if (rc == 0 && opt->command)
+		rc = session_add_exec(r->session, r->command.pid, err);
+	return rc;
+}
+
+static int open_output(struct recorder *r, struct stint_err *err)
+{
+	struct stint_writer_options wo = {.compression_level = 0};
+	char path[sizeof(r->output.path)];
+	int rc;
+
+	if (r->options->output)
+		snprintf(path, sizeof(path), "%s", r->options->output);
+	else
+		output_default_path(path, sizeof(path));
+	rc = output_open(&r->output, path, r->options->max_bytes, err);
+	if (rc)
+		return rc;
+	if (getrandom(wo.recording_id, sizeof(wo.recording_id), 0) != sizeof(wo.recording_id))
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
+		                     "cannot make a recording id");
+	/* A random UUID's version and variant. */
+	wo.recording_id[6] = (wo.recording_id[6] & 0x0f) | 0x40;
+	wo.recording_id[8] = (wo.recording_id[8] & 0x3f) | 0x80;
+	return stint_writer_new(&r->writer, &wo, output_sink(&r->output), err);
+}
+
+/* Everything that turns addresses and ids into rows. */
+static int open_translation(struct recorder *r, struct stint_err *err)
+{
+	int rc = tasks_new(&r->tasks, r->writer, err);
+
+	if (rc == 0)
+		rc = kernel_syms_new(&r->kernel, r->writer, r->options->embed & EMBED_KERNEL, err);
+	if (rc == 0)
+		rc = stacks_new(&r->stacks, r->writer, r->tasks, r->kernel, err);
+	if (rc == 0)
+		rc = asleep_new(&r->asleep, err);
+	if (rc == 0)
+		rc = batch_init(&r->batch, err);
+	r->translate.writer = r->writer;
+	r->translate.tasks = r->tasks;
+	r->translate.stacks = r->stacks;
+	r->translate.asleep = r->asleep;
+	r->ledger.writer = r->writer;
+	return rc;
+}
+
+/* The processes that exist already. With a narrow target only its own: others are met as wakers,
+ * one by one. */
+static int snapshot(struct recorder *r, struct stint_err *err)
+{
+	const struct record_options *opt = r->options;
+	pid_t pids[OPTIONS_MAX_IDS + 1];
+	size_t n = opt->n_pids;
+
+	if (opt->all || opt->n_tids || opt->n_comms || opt->cgroup)
+		return tasks_snapshot(r->tasks, NULL, 0, err);
+	memcpy(pids, opt->pids, n * sizeof(*pids));
+	if (opt->command)
+		pids[n++] = r->command.pid;
+	return tasks_snapshot(r->tasks, pids, n, err);
+}
+
+int recorder_open(struct recorder *r, struct stint_err *err)
+{
+	int rc = check_targets(r->options, err);
+
+	if (rc == 0)
+		rc = open_session(r, err);
+	if (rc == 0)
+		rc = open_output(r, err);
+	if (rc == 0 && r->options->command)
+		rc = command_start(&r->command, r->options->command, err);
+	if (rc == 0)
+		rc = signals_init(&r->signals, err);
+	if (rc == 0)
+		rc = open_translation(r, err);
+	if (rc == 0)
+		rc = add_targets(r, err);
+	/* What happens during the snapshot is reported by the sideband. */
+	if (rc == 0)
+		rc = sideband_new(&r->sideband, err);
+	if (rc == 0)
+		rc = snapshot(r, err);
+	if (rc == 0)
+		rc = session_attach(r->session, r->sideband, err);
+	if (rc == 0)
+		rc = privileges_drop(err);
+	/* Reading the kernel's types and symbols took memory that isn't needed again. */
+	malloc_trim(0);
+	return rc;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Signals as things to read between two rounds of work. */
+#ifndef STINT_RECORD_SIGNALS_H
+#define STINT_RECORD_SIGNALS_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+struct signals {
+	int fd;           /* 0 while there is none */
+	unsigned n_stops; /* SIGINT and SIGTERM taken so far */
+};
+
+struct signal_taken {
+	int number;
+	bool from_terminal; /* every process in the foreground has got it */
+};
+
+/* From here on SIGINT, SIGTERM and SIGCHLD wait to be taken, and SIGPIPE is an error of write. */
+int signals_init(struct signals *sig, struct stint_err *err);
+void signals_done(struct signals *sig); /* zeroed is fine */
+
+/* Waits for a signal, at most this long. */
+void signals_wait(const struct signals *sig, int timeout_ms);
+
+/* The next SIGINT or SIGTERM; false when there is none. */
+bool signals_take(struct signals *sig, struct signal_taken *ret);
+
+/* From now on a SIGINT or SIGTERM ends the process at once. */
+void signals_release(struct signals *sig);
+
+#endif
