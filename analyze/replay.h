@@ -33,8 +33,8 @@ struct replay_event {
 struct replay;
 
 /*
- * Starts at the first selected event. sel may be NULL: everything; losses are selected by time alone. Off-CPU blocks are
- * decoded once here, for where their intervals end doesn't stand in a block's header. m and sel must live longer.
+ * Starts at the first selected event. sel may be NULL: everything; losses are selected by time alone. Off-CPU blocks
+ * are decoded once here, for where their intervals end doesn't stand in a block's header. m and sel must live longer.
  */
 int replay_new(struct replay **ret, struct model *m, const struct selection *sel, struct stint_err *err);
 void replay_free(struct replay *r); /* NULL is fine */
