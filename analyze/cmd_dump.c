@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stint dump: every row of every block as it stands in the file, one JSON object a line: for debugging, and for
+ * comparing this reader with another.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "analyze/commands.h"
+#include "analyze/json.h"
+#include "analyze/options.h"
+#include "format/reader.h"
+
+struct dump_options {
+	const char *path;
+};
+
+static error_t parser(int key, char *arg, struct argp_state *state)
+{
+	struct dump_options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (o->path)
+			argp_error(state, "one recording at a time: '%s' is one too many", arg);
+		o->path = arg;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which recording? FILE is missing");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {.parser = parser, .args_doc = "FILE"};
+
+static void put_number(void *context, const char *name, uint64_t value)
+{
+	json_key_u64(context, name, value);
+}
+
+static void put_row(struct json *j, const struct stint_block_info *block, const struct stint_rows *rows, size_t i,
+		    const void *row)
+{
+	json_object_begin(j);
+	json_key_u64(j, "block", block->seq);
+	json_key_string(j, "table", stint_table_name(rows->table));
+	if (rows->table < STINT_FIRST_EVENT_TABLE)
+		json_key_u64(j, "id", rows->first_id + i);
+	if (rows->table == STINT_STRING) {
+		const struct stint_string *string = row;
+
+		json_key(j, "hex");
+		json_hex_bytes(j, string->data, string->size);
+	} else {
+		stint_row_visit(rows->table, row, put_number, j);
+	}
+	json_object_end(j);
+}
+
+/* The size of a row's struct; 0 for tables that aren't of rows. */
+static size_t row_bytes(uint32_t table)
+{
+	static const size_t sizes[STINT_N_TABLES] = {
+		[STINT_STRING] = sizeof(struct stint_string),	[STINT_MODULE] = sizeof(struct stint_module),
+		[STINT_PROCESS] = sizeof(struct stint_process), [STINT_THREAD] = sizeof(struct stint_thread),
+		[STINT_MAPPING] = sizeof(struct stint_mapping), [STINT_FRAME] = sizeof(struct stint_frame),
+		[STINT_NODE] = sizeof(struct stint_node),	[STINT_STACK] = sizeof(struct stint_stack),
+		[STINT_SOURCE] = sizeof(struct stint_source),	[STINT_SAMPLE] = sizeof(struct stint_sample),
+		[STINT_OFFCPU] = sizeof(struct stint_offcpu),	[STINT_TASK] = sizeof(struct stint_task),
+		[STINT_LOSS] = sizeof(struct stint_loss),	[STINT_CLOCK] = sizeof(struct stint_clock),
+		[STINT_TOTAL] = sizeof(struct stint_total),	[STINT_META] = sizeof(struct stint_meta),
+		[STINT_SYMBOL] = sizeof(struct stint_symbol),
+	};
+
+	return table < STINT_N_TABLES ? sizes[table] : 0;
+}
+
+/* Says what can't be dumped on standard error, and goes on. */
+static int dump(const char *command, const struct stint_reader *reader, struct json *j, bool *ret_whole,
+		struct stint_err *err)
+{
+	const struct stint_file_info *info = stint_reader_info(reader);
+	struct stint_rows rows = {0};
+	size_t i, k;
+	int code = 0;
+
+	*ret_whole = info->n_damage == 0;
+	for (i = 0; i < info->n_damage; i++) {
+		const struct stint_damage *damage = stint_reader_damage(reader, i);
+
+		fprintf(stderr, "%s: %" PRIu64 " bytes at %" PRIu64 ": %s\n", command, damage->size_bytes,
+			damage->file_off, damage->why);
+	}
+	for (i = 0; i < info->n_blocks && !ferror(stdout); i++) {
+		const struct stint_block_info *block = stint_reader_block(reader, i);
+		const char *row;
+
+		code = stint_reader_decode(reader, i, &rows, err);
+		if (code == STINT_ERR_NOTFOUND) {
+			fprintf(stderr, "%s: block %" PRIu32 " is of the unknown type %u: left out\n", command,
+				block->seq, block->table);
+			continue;
+		}
+		if (code == STINT_ERR_FORMAT || code == STINT_ERR_LIMIT) {
+			fprintf(stderr, "%s: block %" PRIu32 ": %s\n", command, block->seq, err->msg);
+			*ret_whole = false;
+			continue;
+		}
+		if (code)
+			break;
+		row = rows.rows;
+		for (k = 0; k < rows.n_rows; k++, row += row_bytes(rows.table))
+			put_row(j, block, &rows, k, row);
+	}
+	stint_rows_done(&rows);
+	return code == STINT_ERR_NOMEM || code == STINT_ERR_IO ? code : 0;
+}
+
+int cmd_dump(int argc, char **argv)
+{
+	struct dump_options o = {0};
+	struct stint_err err = STINT_ERR_INIT;
+	struct stint_reader *reader = NULL;
+	struct json *j = json_new(stdout);
+	bool whole = true;
+	int code, status;
+
+	options_parse(&argp, argc, argv, &o);
+	code = j ? stint_reader_open(&reader, o.path, &err) :
+		   stint_err_set(&err, STINT_ERR_NOMEM, 0, -1, "no memory");
+	if (!code)
+		code = dump(argv[0], reader, j, &whole, &err);
+	status = code ? options_failed(argv[0], &err) : options_finish_output(argv[0]);
+	if (!status && !whole)
+		status = EXIT_STATUS_INPUT;
+	stint_reader_free(reader);
+	json_free(j);
+	return status;
+}
