@@ -39,7 +39,7 @@ struct flame_frame {
 
 struct flame_node {
 	uint64_t self, total;
-	uint64_t count; /* the node's own, then (after flame_finish) with all below it: a second number, as of switches */
+	uint64_t count; /* a second number, as of switches: the node's own, after flame_finish with all below it */
 	uint32_t parent;
 	uint32_t frame;
 	uint32_t depth;
@@ -58,9 +58,11 @@ struct flame {
 int flame_init(struct flame *f, struct stint_err *err);
 void flame_done(struct flame *f); /* NULL and zeroed are fine */
 
+/* The id of a frame, from 1 on, for flame_child. Callers may keep it. STINT_ERR_NOMEM. */
+int flame_frame(struct flame *f, const struct flame_frame *frame, uint32_t *ret_frame, struct stint_err *err);
+
 /* The child of a node that stands for this frame, made when it is missing. STINT_ERR_NOMEM, STINT_ERR_LIMIT. */
-int flame_child(struct flame *f, uint32_t parent, const struct flame_frame *frame, uint32_t *ret_node,
-		struct stint_err *err);
+int flame_child(struct flame *f, uint32_t parent, uint32_t frame, uint32_t *ret_node, struct stint_err *err);
 
 /* Adds to a node's self value and count. Sums that don't fit stay at the largest number. */
 void flame_add(struct flame *f, uint32_t node, uint64_t value, uint64_t count);

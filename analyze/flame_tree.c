@@ -37,7 +37,7 @@ static int intern_string(struct flame *f, const char *text, uint32_t *ret_id, st
 	return code ? no_memory(err) : 0;
 }
 
-static int intern_frame(struct flame *f, const struct flame_frame *frame, uint32_t *ret_id, struct stint_err *err)
+int flame_frame(struct flame *f, const struct flame_frame *frame, uint32_t *ret_frame, struct stint_err *err)
 {
 	struct flame_key key = {
 		.kind = frame->kind,
@@ -49,7 +49,7 @@ static int intern_frame(struct flame *f, const struct flame_frame *frame, uint32
 		code = intern_string(f, frame->module, &key.module, err);
 	if (code)
 		return code;
-	code = stint_intern_put(&f->frames, &key, sizeof(key), ret_id, NULL);
+	code = stint_intern_put(&f->frames, &key, sizeof(key), ret_frame, NULL);
 	return code ? no_memory(err) : 0;
 }
 
@@ -94,7 +94,7 @@ int flame_init(struct flame *f, struct stint_err *err)
 	int code;
 
 	memset(f, 0, sizeof(*f));
-	code = intern_frame(f, &root, &frame, err);
+	code = flame_frame(f, &root, &frame, err);
 	return code ? code : new_node(f, 0, frame, &node, err);
 }
 
@@ -109,23 +109,17 @@ void flame_done(struct flame *f)
 	memset(f, 0, sizeof(*f));
 }
 
-int flame_child(struct flame *f, uint32_t parent, const struct flame_frame *frame, uint32_t *ret_node,
-		struct stint_err *err)
+int flame_child(struct flame *f, uint32_t parent, uint32_t frame, uint32_t *ret_node, struct stint_err *err)
 {
-	uint64_t *slot;
-	uint32_t id;
 	bool is_new;
-	int code = intern_frame(f, frame, &id, err);
+	uint64_t *slot = stint_map_put(&f->children, (uint64_t)parent << 32 | frame, &is_new);
 
-	if (code)
-		return code;
-	slot = stint_map_put(&f->children, (uint64_t)parent << 32 | id, &is_new);
 	if (!slot)
 		return no_memory(err);
 	if (is_new) {
 		uint32_t node;
+		int code = new_node(f, parent, frame, &node, err);
 
-		code = new_node(f, parent, id, &node, err);
 		if (code)
 			return code;
 		*slot = node;

@@ -21,11 +21,16 @@ static const struct flame_text plain_text = {
 static uint32_t child(struct flame *f, uint32_t parent, const char *name, enum flame_kind kind)
 {
 	const struct flame_frame frame = {
-		.name = name, .module = "m", .kind = kind, .kernel = kind == FLAME_KERNEL, .inlined = kind == FLAME_INLINED,
+		.name = name,
+		.module = "m",
+		.kind = kind,
+		.kernel = kind == FLAME_KERNEL,
+		.inlined = kind == FLAME_INLINED,
 	};
-	uint32_t node;
+	uint32_t id, node;
 
-	assert_int_equal(flame_child(f, parent, &frame, &node, NULL), 0);
+	assert_int_equal(flame_frame(f, &frame, &id, NULL), 0);
+	assert_int_equal(flame_child(f, parent, id, &node, NULL), 0);
 	return node;
 }
 
@@ -98,14 +103,16 @@ static void folds_equal_lines_into_one(void **state)
 {
 	struct flame f;
 	struct flame_frame frame = {.name = "same", .module = "liba", .kind = FLAME_USER};
-	uint32_t a, b;
+	uint32_t id, a, b;
 	char *out;
 
 	(void)state;
 	assert_int_equal(flame_init(&f, NULL), 0);
-	assert_int_equal(flame_child(&f, 0, &frame, &a, NULL), 0);
+	assert_int_equal(flame_frame(&f, &frame, &id, NULL), 0);
+	assert_int_equal(flame_child(&f, 0, id, &a, NULL), 0);
 	frame.module = "libb";
-	assert_int_equal(flame_child(&f, 0, &frame, &b, NULL), 0);
+	assert_int_equal(flame_frame(&f, &frame, &id, NULL), 0);
+	assert_int_equal(flame_child(&f, 0, id, &b, NULL), 0);
 	assert_int_not_equal(a, b);
 	flame_add(&f, a, 1, 0);
 	flame_add(&f, b, 2, 0);
@@ -222,7 +229,8 @@ static size_t count_of(const char *text, const char *what)
 static void page_is_safe_from_names(void **state)
 {
 	static const char *const notes[] = {"</script><b>", NULL};
-	static const char attack[] = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\xe2\x80\xa8@DATA@\xff";
+	static const char attack[] = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
+				     "\xe2\x80\xa8@DATA@\xff";
 	struct flame_text text = plain_text;
 	struct flame f, empty;
 	char *out, *plain;

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* stint flame: stacks and what was seen in them, as an interactive page, a picture, or folded lines. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "analyze/commands.h"
+#include "analyze/flame.h"
+#include "analyze/flame_build.h"
+#include "analyze/notes.h"
+#include "analyze/options.h"
+#include "analyze/out_file.h"
+#include "analyze/select.h"
+
+struct arguments {
+	const char *file;
+	const char *output;
+	const struct flame_emitter *emitter; /* NULL: by the output's name */
+	struct select_spec select;
+	struct symbol_spec symbols;
+	enum view view;
+	enum metric by;
+	bool has_by;
+};
+
+enum { KEY_VIEW = 0x500, KEY_BY, KEY_FORMAT };
+
+static const struct argp_option options[] = {
+	{.doc = "What to show:", .group = 1},
+	{"view", KEY_VIEW, "VIEW", 0, "'on-cpu' (samples of running threads; the default) or 'off-cpu' (intervals)", 0},
+	{"by", KEY_BY, "METRIC", 0,
+	 "How wide a function is: samples (on-cpu); duration (the default), blocked, runqueue, count or open (off-cpu)",
+	 0},
+	{"format", KEY_FORMAT, "FORMAT", 0,
+	 "'html' (one interactive page), 'svg' or 'folded' (one stack a line); without it, what -o FILE is named, else "
+	 "html",
+	 0},
+	{"output", 'o', "FILE", 0, "Write to this file; '-' is standard output", 0},
+	{0},
+};
+
+static const char doc[] =
+	"Draw where CPU time went, or where threads were off the CPU, as a flame graph: the wider a function, the more "
+	"was seen in it and below.\v"
+	"A page or picture needs nothing else: no network, no other file. A folded line is COMM;OUTERMOST;...;LEAF "
+	"VALUE, with _[k] behind functions of the kernel and _[i] behind inlined ones; what can't stand in a name "
+	"there (';', control characters, '\\', bytes that are no UTF-8) is written as \\xHH. VALUE is samples, switches, or "
+	"for times microseconds, rounded so that the lines add up to the total.\n\n"
+	"Examples:\n"
+	"  stint flame rec.stint -o cpu.html\n"
+	"  stint flame --view=off-cpu --comm=nginx --min=1ms rec.stint -o waits.html\n"
+	"  stint flame --view=off-cpu --by=count --format=folded rec.stint";
+
+static const struct flame_emitter *const emitters[] = {&flame_html, &flame_svg, &flame_folded};
+#define N_EMITTERS (sizeof(emitters) / sizeof(emitters[0]))
+
+static const struct flame_emitter *emitter_by_name(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < N_EMITTERS; i++)
+		if (!strcmp(emitters[i]->name, name))
+			return emitters[i];
+	return NULL;
+}
+
+static void check(struct argp_state *state, struct arguments *a)
+{
+	const char *option, *dot = a->output ? strrchr(a->output, '.') : NULL;
+
+	if (!a->file)
+		argp_error(state, "no recording given");
+	if (!a->has_by)
+		a->by = a->view == VIEW_ON_CPU ? METRIC_SAMPLES : METRIC_DURATION;
+	if (a->by == METRIC_MAX)
+		argp_error(state, "--by=max is no sum, so that nothing can be as wide as it");
+	if (a->view == VIEW_OFF_CPU && a->by == METRIC_SAMPLES)
+		argp_error(state, "--by=samples is for --view=on-cpu");
+	if (a->view == VIEW_ON_CPU && a->by != METRIC_SAMPLES)
+		argp_error(state, "--by=%s is for --view=off-cpu", metric_names[a->by]);
+	if (a->view == VIEW_ON_CPU && select_needs_offcpu(&a->select, &option))
+		argp_error(state, "%s is for --view=off-cpu", option);
+	if (!a->emitter && dot)
+		a->emitter = emitter_by_name(dot + 1);
+	if (!a->emitter)
+		a->emitter = &flame_html;
+	if (!a->output && a->emitter != &flame_folded && isatty(STDOUT_FILENO))
+		argp_error(state, "-o FILE is missing, and standard output is a terminal");
+	if (!a->output)
+		a->output = "-";
+}
+
+static int one_of(struct argp_state *state, const char *option, const char *arg, const char *const *words,
+		  const char *list)
+{
+	int i = parse_word(arg, words);
+
+	if (i < 0)
+		argp_error(state, "--%s: '%s' is not one of %s", option, arg, list);
+	return i;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &a->select;
+		state->child_inputs[1] = &a->symbols;
+		return 0;
+	case KEY_VIEW:
+		a->view = (enum view)one_of(state, "view", arg, view_names, "on-cpu, off-cpu");
+		return 0;
+	case KEY_BY:
+		a->by = (enum metric)one_of(state, "by", arg, metric_names,
+					    "samples, duration, blocked, runqueue, count, open");
+		a->has_by = true;
+		return 0;
+	case KEY_FORMAT:
+		a->emitter = emitter_by_name(arg);
+		if (!a->emitter)
+			argp_error(state, "--format: '%s' is not one of html, svg, folded", arg);
+		return 0;
+	case 'o':
+		a->output = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (a->file)
+			argp_error(state, "one recording at a time: '%s' is one too many", arg);
+		a->file = arg;
+		return 0;
+	case ARGP_KEY_END:
+		check(state, a);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* Draws to the output; what a folded file has no place for goes to standard error. */
+static int write_out(const struct arguments *a, const char *command, const struct flame *f,
+		     const struct flame_text *text, const struct notes *notes, struct stint_err *err)
+{
+	struct out_file out;
+	int code;
+
+	code = out_file_open(&out, a->output, err);
+	if (code)
+		return code;
+	code = a->emitter->write(f, text, out.stream, err);
+	if (!code)
+		code = out_file_finish(&out, err);
+	out_file_done(&out);
+	if (!code && a->emitter == &flame_folded && notes->n) {
+		char prefix[64];
+
+		snprintf(prefix, sizeof(prefix), "%s: ", command);
+		notes_print_text(notes, stderr, prefix);
+	}
+	return code;
+}
+
+static int draw(const struct arguments *a, const char *command, struct model *m, struct symbolizer *symbolizer,
+		struct stint_err *err)
+{
+	struct flame_request request = {
+		.m = m, .symbolizer = symbolizer, .view = a->view, .by = a->by, .file = a->file, .spec = &a->select,
+	};
+	struct flame_result result;
+	int code;
+
+	code = flame_build(&result, &request, err);
+	if (!code)
+		code = write_out(a, command, &result.flame, &result.text, &result.notes, err);
+	flame_result_done(&result);
+	return code;
+}
+
+int cmd_flame(int argc, char **argv)
+{
+	static const struct argp_child children[] = {{.argp = &select_argp}, {.argp = &symbol_argp}, {0}};
+	static const struct argp argp = {
+		.options = options, .parser = parse, .args_doc = "FILE", .doc = doc, .children = children};
+	struct arguments a = {.symbols = SYMBOL_SPEC_INIT};
+	struct symbolizer *symbolizer = NULL;
+	struct stint_err err = STINT_ERR_INIT;
+	struct model *m = NULL;
+	int code;
+
+	options_parse(&argp, argc, argv, &a);
+	code = model_open(&m, a.file, &err);
+	if (!code)
+		code = model_symbolizer(m, &a.symbols.options, &symbolizer, &err);
+	if (!code)
+		code = draw(&a, argv[0], m, symbolizer, &err);
+	symbolizer_free(symbolizer);
+	model_free(m);
+	select_spec_done(&a.select);
+	symbol_spec_done(&a.symbols);
+	return code ? options_failed(argv[0], &err) : 0;
+}
