@@ -55,6 +55,13 @@ static bool name_is(const struct line *line, const char *name)
 	return line->name_size == strlen(name) && !memcmp(line->name, name, line->name_size);
 }
 
+static bool starts_with(const struct line *line, const char *start)
+{
+	size_t size = strlen(start);
+
+	return line->name_size >= size && !memcmp(line->name, start, size);
+}
+
 static int add_symbol(struct kallsyms *syms, const struct line *line)
 {
 	struct kallsyms_symbol *symbols;
@@ -94,8 +101,11 @@ static int take_line(struct kallsyms *syms, const char *at, const char *end)
 		syms->text = line.addr;
 	if (!line.module_size && name_is(&line, "_etext"))
 		syms->text_end = line.addr;
-	/* Functions only; section marks are no functions, and would hide the one at their address. */
-	if (!strchr("tTwW", line.type) || name_is(&line, "_text") || name_is(&line, "_stext") ||
+	/*
+	 * Functions only. Section marks would hide the function at their address; __pfx_ symbols stand for the padding
+	 * in front of each function, which never runs, and double the number.
+	 */
+	if (!strchr("tTwW", line.type) || starts_with(&line, "__pfx_") || name_is(&line, "_text") || name_is(&line, "_stext") ||
 	    name_is(&line, "_etext") || name_is(&line, "_sinittext") || name_is(&line, "_einittext"))
 		return 0;
 	return add_symbol(syms, &line);
@@ -193,6 +203,22 @@ static void set_text_end(struct kallsyms *syms)
 			syms->text_end = kallsyms_addr(syms, i - 1) + 1;
 }
 
+/* Returns the memory that growth took in advance; shrinking can't fail in a way that matters. */
+static void give_back(struct kallsyms *syms)
+{
+	void *smaller = realloc(syms->symbols, (syms->n_symbols + !syms->n_symbols) * sizeof(*syms->symbols));
+
+	if (smaller) {
+		syms->symbols = smaller;
+		syms->cap_symbols = syms->n_symbols;
+	}
+	smaller = realloc(syms->names.data, syms->names.len + !syms->names.len);
+	if (smaller) {
+		syms->names.data = smaller;
+		syms->names.cap = syms->names.len;
+	}
+}
+
 int kallsyms_read(struct kallsyms *syms, const char *path)
 {
 	struct kallsyms fresh = {.hidden = true};
@@ -208,6 +234,7 @@ int kallsyms_read(struct kallsyms *syms, const char *path)
 	if (!ret) {
 		sort_symbols(&fresh);
 		set_text_end(&fresh);
+		give_back(&fresh);
 		kallsyms_done(syms);
 		*syms = fresh;
 	} else {

@@ -14,6 +14,7 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 #define KERNEL_THREAD_FLAG 0x00200000u /* PF_KTHREAD */
+#define TICK_NS UINT64_C(10000000)
 #define STAT_BYTES 1024
 #define MAPS_CHUNK_BYTES (32 * 1024) /* more than the longest line, and few reads for a usual process */
 #define DELETED " (deleted)"
@@ -49,10 +50,11 @@ static uint64_t monotonic_of_ticks(uint64_t ticks)
 {
 	uint64_t per_s = (uint64_t)sysconf(_SC_CLK_TCK);
 	uint64_t boot_ns = ticks / per_s * NS_PER_S + ticks % per_s * NS_PER_S / per_s;
-	uint64_t suspended_ns = clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC);
+	uint64_t monotonic_ns = clock_ns(CLOCK_MONOTONIC);
+	uint64_t suspended_ns = clock_ns(CLOCK_BOOTTIME) - monotonic_ns;
 
 	/* In whole ticks: between the two readings of the clock some time passed, and equal ticks must stay equal. */
-	suspended_ns = suspended_ns / (NS_PER_S / 100) * (NS_PER_S / 100);
+	suspended_ns -= suspended_ns % TICK_NS;
 	return boot_ns > suspended_ns ? boot_ns - suspended_ns : 1;
 }
 
