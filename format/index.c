@@ -16,9 +16,13 @@ struct index_block {
 	size_t n_entries;
 };
 
+/* The offset is for whoever lists the damage, so the message goes without it. */
 static int unusable(struct stint_err *err, uint64_t file_off, const char *why)
 {
-	return stint_err_set(err, STINT_ERR_FORMAT, 0, (int64_t)file_off, "index: %s", why);
+	stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "index: %s", why);
+	if (err)
+		err->file_off = (int64_t)file_off;
+	return STINT_ERR_FORMAT;
 }
 
 /* Decodes an index block's payload: a container and a trailer that says where the block is. */
@@ -38,10 +42,11 @@ static int decode_index(struct index_block *block, const struct stint_block_head
 	if (code)
 		return code;
 	if (stint_cursor_u64(&cur) != block->file_off)
-		return unusable(err, block->file_off, "its trailer names another place");
+		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1,
+		                     "its trailer names another place");
 	magic = stint_cursor_bytes(&cur, 8);
 	if (!magic || memcmp(magic, STINT_TRAILER_MAGIC, 8) != 0 || stint_cursor_left(&cur))
-		return unusable(err, block->file_off, "its trailer is damaged");
+		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "its trailer is damaged");
 	return 0;
 }
 
@@ -49,6 +54,7 @@ static int decode_index(struct index_block *block, const struct stint_block_head
 static int read_index(const struct stint_reader *reader, struct index_block *block,
                       struct stint_block_info *ret_info, struct stint_err *err)
 {
+	struct stint_err why_not = STINT_ERR_INIT;
 	struct stint_block_header header;
 	const char *why = stint_reader_header_at(reader, block->file_off, &header);
 	const uint8_t *payload;
@@ -63,10 +69,14 @@ static int read_index(const struct stint_reader *reader, struct index_block *blo
 		return unusable(err, block->file_off, "its block is of another kind");
 	*ret_info = stint_reader_info_of(block->file_off, &header);
 	code = stint_reader_payload(reader, block->file_off, &header, &memory, &memory_bytes,
-	                            &payload, err);
+	                            &payload, &why_not);
 	if (!code)
-		code = decode_index(block, &header, payload, err);
+		code = decode_index(block, &header, payload, &why_not);
 	free(memory);
+	if (code == STINT_ERR_FORMAT || code == STINT_ERR_LIMIT)
+		return unusable(err, block->file_off, why_not.msg);
+	if (code && err)
+		*err = why_not;
 	return code;
 }
 

@@ -207,11 +207,12 @@ static int find_blocks(struct stint_reader *reader, struct stint_err *err)
 	if (code == STINT_ERR_FORMAT || code == STINT_ERR_NOTFOUND || code == STINT_ERR_LIMIT) {
 		reader->info.scanned = true;
 		code = stint_reader_scan(reader);
+		/* Where its header is damaged as well, the scan has said so. */
 		if (!code && why.code && reader->info.complete)
-			code = stint_reader_add_damage(
-			        reader, (uint64_t)(why.file_off > 0 ? why.file_off : 0), 0,
-			        why.msg);
+			code = stint_reader_add_damage(reader, (uint64_t)why.file_off, 0, why.msg);
 	}
+	if (code == STINT_ERR_IO)
+		return stint_err_set(err, code, why.sys_errno, why.file_off, "cannot read");
 	if (code)
 		return stint_err_set(err, code, 0, -1, "no memory for the list of blocks");
 	if (!header_is_whole && !reader->info.n_blocks)
@@ -311,14 +312,19 @@ const struct stint_damage *stint_reader_damage(const struct stint_reader *reader
 	return &reader->damage[i];
 }
 
-/* Puts where and in which block in front of the message. */
+/* Says in front of the message which block it is about; where that is stands in file_off alone. */
 static int explain(const struct stint_block_info *block, size_t i, const struct stint_err *why,
                    struct stint_err *err)
 {
 	const char *name = stint_table_name(block->table);
 
-	return stint_err_set(err, why->code, why->sys_errno, (int64_t)block->file_off,
-	                     "block %zu (%s): %s", i, name ? name : "unknown type", why->msg);
+	stint_err_set(err, why->code, 0, -1, "block %zu (%s): %s", i, name ? name : "unknown type",
+	              why->msg);
+	if (err) {
+		err->sys_errno = why->sys_errno;
+		err->file_off = (int64_t)block->file_off;
+	}
+	return why->code;
 }
 
 /* The header of block i, read again from the file. It must still be what the list of blocks says.

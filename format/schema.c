@@ -8,6 +8,9 @@
 
 #define COLUMN(row, id, field, transform, table) \
 	{id, transform, sizeof(((struct row *)0)->field), table, offsetof(struct row, field), #field}
+/* A column that isn't called as the field is: "table" is what the rows themselves are of. */
+#define RENAMED(row, id, field, transform, name) \
+	{id, transform, sizeof(((struct row *)0)->field), 0, offsetof(struct row, field), name}
 /* A column whose value isn't the field's own (see offcpu.h). */
 #define HIDDEN(row, id, field, transform) \
 	{id, transform, sizeof(((struct row *)0)->field), 0, offsetof(struct row, field), NULL}
@@ -114,7 +117,7 @@ static const struct stint_column loss_columns[] = {
 	COLUMN(stint_loss, 2, to_ns, STINT_DELTA, 0),
 	COLUMN(stint_loss, 3, count, STINT_PLAIN, 0),
 	COLUMN(stint_loss, 4, cause, STINT_PLAIN, 0),
-	COLUMN(stint_loss, 5, table, STINT_PLAIN, 0),
+	RENAMED(stint_loss, 5, table, STINT_PLAIN, "of_table"),
 };
 
 static const struct stint_column clock_columns[] = {
@@ -125,7 +128,7 @@ static const struct stint_column clock_columns[] = {
 static const struct stint_column total_columns[] = {
 	COLUMN(stint_total, 1, time_ns, STINT_DELTA, 0),
 	COLUMN(stint_total, 2, seen, STINT_PLAIN, 0),
-	COLUMN(stint_total, 3, table, STINT_PLAIN, 0),
+	RENAMED(stint_total, 3, table, STINT_PLAIN, "of_table"),
 	COLUMN(stint_total, 4, final, STINT_PLAIN, 0),
 };
 

@@ -88,25 +88,18 @@ static void add_up(struct verify *v)
 	}
 }
 
-static void check_sums(struct verify *v)
+static void check_sum(struct verify *v, uint32_t table)
 {
-	uint32_t table;
+	uint64_t counted = v->in_file[table] + v->in_ledger[table];
+	/* How many events a lost block stood for isn't known, so only too many is wrong then. */
+	bool partial = v->has_damage || v->repaired[table];
 
-	for (table = 0; table < STINT_N_TABLES; table++) {
-		uint64_t counted = v->in_file[table] + v->in_ledger[table];
-		/* How many events a lost block stood for isn't known exactly, so only too many is
-		 * wrong then. */
-		bool partial = v->has_damage || v->repaired[table];
-
-		if (!v->has_total[table] ||
-		    (partial ? counted <= v->seen[table] : counted == v->seen[table]))
-			continue;
-		report(v, STINT_PROBLEM_SUM, 0, counted,
-		       "%s: %" PRIu64 " events seen, but %" PRIu64 " in the file and %" PRIu64
-		       " in the loss ledger",
-		       stint_table_name(table) ? stint_table_name(table) : "unknown table",
-		       v->seen[table], v->in_file[table], v->in_ledger[table]);
-	}
+	if (!v->has_total[table] || (partial ? counted <= v->seen[table] : counted == v->seen[table]))
+		return;
+	report(v, STINT_PROBLEM_SUM, 0, counted,
+	       "%s: %" PRIu64 " events seen, but %" PRIu64 " in the file and %" PRIu64
+	       " in the loss ledger",
+	       stint_table_name(table), v->seen[table], v->in_file[table], v->in_ledger[table]);
 }
 
 /* Whether a block's header speaks the truth about its rows' times. */
@@ -242,22 +235,34 @@ static int verify_numbers(struct verify *v, struct stint_err *err)
 	return 0;
 }
 
+static bool is_known_damage(const struct stint_reader *r, uint64_t file_off)
+{
+	size_t i;
+
+	for (i = 0; i < r->info.n_damage; i++)
+		if (r->damage[i].file_off == file_off)
+			return true;
+	return false;
+}
+
 /* Index blocks that were not needed for opening may be damaged too. */
 static int verify_indexes(struct verify *v, struct stint_err *err)
 {
 	const struct stint_reader *r = v->reader;
 	struct stint_err why = STINT_ERR_INIT;
 	size_t i;
+	int code;
 
 	for (i = 0; i < r->n_indexes; i++) {
-		int code = stint_reader_check_index(r, r->indexes[i].file_off, &why);
+		const struct stint_block_info *block = &r->indexes[i];
 
-		if (code == STINT_ERR_FORMAT || code == STINT_ERR_LIMIT)
-			report(v, STINT_PROBLEM_DAMAGE, r->indexes[i].file_off,
-			       STINT_BLOCK_HEADER_BYTES + (uint64_t)r->indexes[i].stored_bytes,
-			       "%s", why.msg);
-		else if (code)
+		code = stint_reader_check_index(r, block->file_off, &why);
+		if (code && code != STINT_ERR_FORMAT)
 			return stint_err_set(err, code, why.sys_errno, -1, "%s", why.msg);
+		if (code && !is_known_damage(r, block->file_off))
+			report(v, STINT_PROBLEM_DAMAGE, block->file_off,
+			       STINT_BLOCK_HEADER_BYTES + (uint64_t)block->stored_bytes, "%s",
+			       why.msg);
 	}
 	return 0;
 }
@@ -286,8 +291,10 @@ int stint_verify(const struct stint_reader *reader,
 		code = verify_numbers(v, err);
 	for (i = 0; i < reader->info.n_blocks && !code; i++)
 		code = verify_block(v, i, err);
-	if (!code)
-		check_sums(v);
+	if (!code) {
+		check_sum(v, STINT_SAMPLE);
+		check_sum(v, STINT_OFFCPU);
+	}
 	stint_row_checks_done(&v->checks);
 	stint_rows_done(&v->rows);
 	free(v);

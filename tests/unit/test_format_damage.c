@@ -24,7 +24,8 @@ static void write_small(struct stint_buf *buf, bool finish)
 		for (i = 0; i < 3; i++) {
 			struct stint_node node = {.parent = id};
 			struct stint_meta meta;
-			struct stint_clock clock = {.monotonic_ns = 100 * round + i, .realtime_ns = 7};
+			struct stint_clock clock = {.monotonic_ns = 100 * round + i,
+			                            .realtime_ns = 7};
 			char text[2] = {(char)('a' + i), (char)('a' + round)};
 
 			assert_int_equal(stint_writer_string(w, text, 2, &meta.key_str, NULL), 0);
@@ -58,7 +59,8 @@ static uint64_t digest_block(const struct stint_reader *reader, size_t i, struct
 		size = stint_schema_of(rows->table)->row_bytes;
 		bytes = (const uint8_t *)rows->rows + r * size;
 		if (rows->table == STINT_STRING) {
-			const struct stint_string *string = (const struct stint_string *)rows->rows + r;
+			const struct stint_string *string =
+			        (const struct stint_string *)rows->rows + r;
 
 			bytes = string->data;
 			size = string->size;
@@ -134,7 +136,8 @@ static void test_cut_everywhere(void **state)
 	stint_buf_done(&buf);
 }
 
-static void check_flip(const struct stint_buf *buf, const struct digest *whole, size_t n_whole, size_t bit)
+static void check_flip(const struct stint_buf *buf, const struct digest *whole, size_t n_whole,
+                       size_t bit)
 {
 	struct digest part[MAX_BLOCKS];
 	struct stint_verify_result result;

@@ -345,16 +345,16 @@ static void make_host(void)
 	write_host(w, 4, 300);
 	finish(w);
 	save("host", &buf);
-	save_cut("cut", &buf, block_offset(&buf, 13) + 80);
-	save_cut("killed", &buf, block_offset(&buf, 13));
+	save_cut("cut", &buf, block_offset(&buf, 16) + 80);
+	save_cut("killed", &buf, block_offset(&buf, 16));
 	save_flipped("flipped-file-header", &buf, 9);
-	save_flipped("flipped-block-header", &buf, block_offset(&buf, 12) + 24);
-	save_flipped("flipped-payload", &buf, block_offset(&buf, 12) + 70);
+	save_flipped("flipped-block-header", &buf, block_offset(&buf, 16) + 24);
+	save_flipped("flipped-payload", &buf, block_offset(&buf, 16) + 70);
 	/* Block 3 holds the threads. */
 	save_flipped("flipped-dictionary", &buf, block_offset(&buf, 3) + 60);
 	save_flipped("flipped-index", &buf, buf.len - 30);
 	/* Ten bytes are missing from the middle of a payload. */
-	off = block_offset(&buf, 12) + 100;
+	off = block_offset(&buf, 16) + 200;
 	memmove(buf.data + off, buf.data + off + 10, buf.len - off - 10);
 	save_cut("hole", &buf, buf.len - 10);
 	stint_buf_done(&buf);
@@ -594,15 +594,23 @@ static void make_broken_headers(void)
 	BYTES(&raw, "\x00");
 	raw.block.raw_bytes = STINT_MAX_BLOCK_BYTES + 1;
 	raw_block(&raw, STINT_META, 1);
-	BYTES(&raw, "\x00");
-	raw.block.first_id = STINT_MAX_DICTIONARY_ROWS + 1;
-	raw_block(&raw, STINT_NODE, 1);
-	BYTES(&raw, "\x00");
-	raw.block.first_id = 1;
-	raw_block(&raw, STINT_META, 1);
 	/* Again an id that was there. */
 	raw_good(&raw);
 	raw_save(&raw, "bad-headers");
+
+	raw_start(&raw, 1, 0, 0);
+	raw_good(&raw);
+	BYTES(&raw, "\x00");
+	raw.block.first_id = STINT_MAX_DICTIONARY_ROWS;
+	raw_block(&raw, STINT_NODE, 2);
+	raw_save(&raw, "bad-ids");
+
+	raw_start(&raw, 1, 0, 0);
+	raw_good(&raw);
+	BYTES(&raw, "\x00");
+	raw.block.first_id = 1;
+	raw_block(&raw, STINT_META, 1);
+	raw_save(&raw, "bad-event-ids");
 }
 
 /* zstd frames that aren't what the header says. */
