@@ -143,7 +143,7 @@ static void name_key(struct maker *mk, uint64_t key)
 		return;
 	case GROUP_PROCESS:
 		process_identity(&mk->key, l->m, id);
-		label_process(l, id, &mk->name);
+		label_process(l, l->m->threads.rows[id].process, &mk->name);
 		return;
 	case GROUP_COMM:
 		label_comm(l, id, &mk->name);

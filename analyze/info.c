@@ -74,7 +74,6 @@ static int find_threads(struct info *info, const struct belongings *b, struct st
 			stint_intern_done(&identities);
 			return no_memory(err);
 		}
-		info->processes[process].thread = i;
 		info->processes[process].n_threads += is_new;
 	}
 	info->n_threads = identities.n_entries;

@@ -15,8 +15,7 @@
 
 /* A process through all its images. */
 struct info_process {
-	uint32_t row;    /* of its first image */
-	uint32_t thread; /* one of its threads, for label_process; 0 none */
+	uint32_t row; /* of its first image; 0 for events whose process isn't known */
 	uint32_t n_threads;
 	uint64_t samples, switches, open;
 	uint64_t user_ends[N_USER_ENDS]; /* of its samples' and intervals' stacks */

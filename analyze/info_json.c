@@ -164,7 +164,7 @@ static void put_processes(struct json *j, const struct info *info)
 		const struct stint_string *cmdline = &m->strings.rows[row->cmdline_str];
 
 		stint_buf_reset(&name);
-		label_process(&info->labels, p->thread, &name);
+		label_process(&info->labels, p->row, &name);
 		json_object_begin(j);
 		json_key_u64(j, "pid", row->pid);
 		json_key(j, "name");

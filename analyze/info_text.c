@@ -144,7 +144,7 @@ static void print_processes(const struct info *info, FILE *out)
 		text_cell(&t, text_count(p->switches).s);
 		text_cell(&t, text_count(p->open).s);
 		stint_buf_reset(&buf);
-		label_process(&info->labels, p->thread, &buf);
+		label_process(&info->labels, p->row, &buf);
 		stint_buf_u8(&buf, 0);
 		text_cell_name(&t, stint_buf_status(&buf) ? "" : (const char *)buf.data);
 		stint_buf_reset(&buf);

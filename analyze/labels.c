@@ -111,10 +111,8 @@ void label_thread(const struct labels *l, uint32_t thread, struct stint_buf *out
 		                 l->m->threads.rows[thread].tid);
 }
 
-void label_process(const struct labels *l, uint32_t thread, struct stint_buf *out)
+void label_process(const struct labels *l, uint32_t process, struct stint_buf *out)
 {
-	uint32_t process = l->m->threads.rows[thread].process;
-
 	if (!process)
 		text(out, "[unknown process]");
 	else

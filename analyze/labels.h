@@ -22,8 +22,8 @@ void labels_done(struct labels *l); /* NULL and zeroed are fine */
 /* "comm (tid)"; "[unknown thread]" for thread 0. Appended to out, without a NUL. */
 void label_thread(const struct labels *l, uint32_t thread, struct stint_buf *out);
 
-/* "comm (pid)" with the last name of the main thread, for the process of this thread. */
-void label_process(const struct labels *l, uint32_t thread, struct stint_buf *out);
+/* "comm (pid)" with the last name of the main thread, for a process row. */
+void label_process(const struct labels *l, uint32_t process, struct stint_buf *out);
 void label_comm(const struct labels *l, uint32_t thread, struct stint_buf *out);
 void label_waker(const struct labels *l, uint32_t thread,
                  struct stint_buf *out); /* "[no waker]" for 0 */

@@ -83,7 +83,7 @@ static int reserve(struct model *m, const uint64_t *n_rows, struct stint_err *er
 }
 
 /* Counts what the headers announce; the rows of a dictionary reach up to its highest id. */
-static void count_rows(struct model *m, uint64_t *n_rows, uint64_t *n_present)
+static void count_rows(struct model *m, uint64_t *n_rows)
 {
 	size_t i, n = stint_reader_info(m->reader)->n_blocks;
 
@@ -93,7 +93,6 @@ static void count_rows(struct model *m, uint64_t *n_rows, uint64_t *n_present)
 
 		if (block->table >= STINT_N_TABLES || !block->n_rows)
 			continue;
-		n_present[block->table] += block->n_rows;
 		if (!is_dictionary(block->table))
 			n_rows[block->table] += block->n_rows;
 		else if (last - 1 > n_rows[block->table])
@@ -129,7 +128,7 @@ static void mark_defined(uint64_t *defined, uint32_t first_id, size_t n)
 {
 	size_t id;
 
-	for (id = first_id; defined && id < first_id + n; id++)
+	for (id = first_id; id < first_id + n; id++)
 		defined[id / 64] |= (uint64_t)1 << (id % 64);
 }
 
@@ -190,22 +189,37 @@ static int load_blocks(struct model *m, struct stint_err *err)
 	return code;
 }
 
-/* Where ids are missing between those that blocks define, remember which ones are there. */
-static int find_gaps(struct model *m, const uint64_t *n_rows, const uint64_t *n_present,
-                     struct stint_err *err)
+/* Remembers for each dictionary which of its ids there are; that is kept only where some are
+ * missing. */
+static int watch_gaps(struct model *m, struct stint_err *err)
 {
 	uint32_t table;
 
 	for (table = 1; table < MODEL_N_DICTS; table++) {
-		if (n_rows[table] == n_present[table] && !stint_reader_info(m->reader)->n_damage)
-			continue;
-		m->defined[table] = calloc(n_rows[table] / 64 + 1, sizeof(uint64_t));
+		m->defined[table] =
+		        calloc((size_t)*dict_view(m, table).n / 64 + 1, sizeof(uint64_t));
 		if (!m->defined[table])
 			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
 			                     "no memory for a table of ids");
 		m->defined[table][0] = 1;
 	}
 	return 0;
+}
+
+static void forget_whole(struct model *m)
+{
+	uint32_t table;
+
+	for (table = 1; table < MODEL_N_DICTS; table++) {
+		uint32_t i, n = *dict_view(m, table).n, n_defined = 0;
+
+		for (i = 0; i <= n / 64; i++)
+			n_defined += (uint32_t)__builtin_popcountll(m->defined[table][i]);
+		if (n_defined < n)
+			continue;
+		free(m->defined[table]);
+		m->defined[table] = NULL;
+	}
 }
 
 #define CHECK_ID(m, table, dict, id, lost) (*(id) = model_id(m, table, (m)->dict.n, *(id), lost))
@@ -321,17 +335,18 @@ static void find_times(struct model *m)
 
 static int load(struct model *m, struct stint_err *err)
 {
-	uint64_t n_rows[STINT_N_TABLES] = {0}, n_present[STINT_N_TABLES] = {0};
+	uint64_t n_rows[STINT_N_TABLES] = {0};
 	int code;
 
-	count_rows(m, n_rows, n_present);
+	count_rows(m, n_rows);
 	code = reserve(m, n_rows, err);
 	if (!code)
-		code = find_gaps(m, n_rows, n_present, err);
+		code = watch_gaps(m, err);
 	if (!code)
 		code = load_blocks(m, err);
 	if (code)
 		return code;
+	forget_whole(m);
 	check_names(m);
 	check_stacks(m);
 	sum_losses(m);
@@ -364,11 +379,10 @@ int model_open(struct model **ret, const char *path, struct stint_err *err)
 	struct stint_reader *reader;
 	int code = stint_reader_open(&reader, path, err);
 
-	if (!code) {
+	if (!code)
 		code = open_with(ret, reader, err);
-		if (code)
-			stint_err_prefix(err, "%s", strcmp(path, "-") ? path : "standard input");
-	}
+	if (code)
+		stint_err_prefix(err, "%s", strcmp(path, "-") ? path : "standard input");
 	return code;
 }
 
