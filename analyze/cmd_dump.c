@@ -40,11 +40,10 @@ static void put_number(void *context, const char *name, uint64_t value)
 	json_key_u64(context, name, value);
 }
 
-static void put_row(struct json *j, const struct stint_block_info *block, const struct stint_rows *rows, size_t i,
-		    const void *row)
+static void put_row(struct json *j, size_t block, const struct stint_rows *rows, size_t i, const void *row)
 {
 	json_object_begin(j);
-	json_key_u64(j, "block", block->seq);
+	json_key_u64(j, "block", block);
 	json_key_string(j, "table", stint_table_name(rows->table));
 	if (rows->table < STINT_FIRST_EVENT_TABLE)
 		json_key_u64(j, "id", rows->first_id + i);
@@ -77,7 +76,7 @@ static size_t row_bytes(uint32_t table)
 	return table < STINT_N_TABLES ? sizes[table] : 0;
 }
 
-/* Says what can't be dumped on standard error, and goes on. */
+/* Says what can't be dumped on standard error, and goes on. Blocks are counted as they are in the file, from 0 on. */
 static int dump(const char *command, const struct stint_reader *reader, struct json *j, bool *ret_whole,
 		struct stint_err *err)
 {
@@ -94,17 +93,16 @@ static int dump(const char *command, const struct stint_reader *reader, struct j
 			damage->file_off, damage->why);
 	}
 	for (i = 0; i < info->n_blocks && !ferror(stdout); i++) {
-		const struct stint_block_info *block = stint_reader_block(reader, i);
 		const char *row;
 
 		code = stint_reader_decode(reader, i, &rows, err);
 		if (code == STINT_ERR_NOTFOUND) {
-			fprintf(stderr, "%s: block %" PRIu32 " is of the unknown type %u: left out\n", command,
-				block->seq, block->table);
+			fprintf(stderr, "%s: block %zu is of the unknown type %u: left out\n", command, i,
+				stint_reader_block(reader, i)->table);
 			continue;
 		}
 		if (code == STINT_ERR_FORMAT || code == STINT_ERR_LIMIT) {
-			fprintf(stderr, "%s: block %" PRIu32 ": %s\n", command, block->seq, err->msg);
+			fprintf(stderr, "%s: %s\n", command, err->msg);
 			*ret_whole = false;
 			continue;
 		}
@@ -112,7 +110,7 @@ static int dump(const char *command, const struct stint_reader *reader, struct j
 			break;
 		row = rows.rows;
 		for (k = 0; k < rows.n_rows; k++, row += row_bytes(rows.table))
-			put_row(j, block, &rows, k, row);
+			put_row(j, i, &rows, k, row);
 	}
 	stint_rows_done(&rows);
 	return code == STINT_ERR_NOMEM || code == STINT_ERR_IO ? code : 0;
