@@ -177,7 +177,7 @@ enum phase {
 struct control {
 	EVENT_U32 phase; /* enum phase */
 	EVENT_U32
-	        stack_generation; /* goes up whenever the recorder empties the map of sent stacks */
+	stack_generation; /* goes up whenever the recorder empties the map of sent stacks */
 	EVENT_U64 start_ns;
 };
 

@@ -268,8 +268,9 @@ int BPF_PROG(on_waking, struct task_struct *task)
 	struct task_struct *waker;
 	struct scratch *scratch;
 	struct thread *thread;
-	__u8 end;
+	bool interrupt;
 	__s64 size;
+	__u8 end;
 
 	if (control.phase != PHASE_RECORDING)
 		return 0;
@@ -287,15 +288,16 @@ int BPF_PROG(on_waking, struct task_struct *task)
 	if (config.wakers == WAKERS_NONE)
 		return 0;
 	waker = bpf_get_current_task_btf();
-	thread->waker_pid = waker->tgid;
-	thread->waker_tid = waker->pid;
+	interrupt = in_interrupt();
+	thread->waker_pid = interrupt ? 0 : waker->tgid;
+	thread->waker_tid = interrupt ? 0 : waker->pid;
 	if (config.wakers != WAKERS_STACK)
 		return 0;
 	scratch = scratch_get(SCRATCH_WAKING);
 	if (!scratch)
 		return 0;
 	thread->waker_user_stack = 0;
-	if (!(waker->flags & PF_KTHREAD) && waker->pid)
+	if (!interrupt && !(waker->flags & PF_KTHREAD) && waker->pid)
 		thread->waker_user_stack = walk_task(scratch, waker, NULL, &end);
 	size = bpf_get_stack(ctx, scratch->kernel.frames, KERNEL_STACK_BYTES, 0);
 	thread->waker_kernel_stack = kernel_stack_finish(&scratch->kernel, size, 0, &end);

@@ -26,6 +26,8 @@ struct session {
 	struct session_options options;
 	struct ring_buffer *ring;
 	const char *source, *source_unit;
+	bool has_interrupts; /* the tracepoints that tell an interrupt from the thread it interrupts
+	                      */
 	struct bpf_link *sample_links[MAX_CPUS];
 	int n_cpus;
 	/* libbpf's consumer returns only what the callback said last, so the count is kept here. */
@@ -53,6 +55,14 @@ static int on_ring_event(void *context, void *data, size_t size)
 	return s->each(s->context, data, size) ? -1 : 0;
 }
 
+static bool has_tracepoint(const struct btf *btf, const char *name)
+{
+	char type[64];
+
+	snprintf(type, sizeof(type), "btf_trace_%s", name);
+	return btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0;
+}
+
 /*
  * Which of the kernel's tracepoints exist, and with which arguments, is read from its BTF: what is
  * missing isn't loaded, so that the rest still works.
@@ -75,6 +85,10 @@ static int probe_kernel(struct session *s, struct stint_err *err)
 	/* One parameter is the tracepoint's own: preempt, prev, next and the state are the others.
 	 */
 	s->options.config.has_prev_state = type && btf_is_func_proto(type) && btf_vlen(type) >= 5;
+	s->has_interrupts = has_tracepoint(btf, "local_timer_entry") &&
+	                    has_tracepoint(btf, "local_timer_exit") &&
+	                    has_tracepoint(btf, "irq_handler_entry") &&
+	                    has_tracepoint(btf, "irq_handler_exit");
 	btf__free(btf);
 	if (!type)
 		return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1,
@@ -99,6 +113,7 @@ static void choose_programs(struct session *s)
 {
 	const struct session_options *opt = &s->options;
 	bool follows = opt->config.targets & TARGET_PIDS;
+	bool interrupts = opt->off_cpu && opt->config.wakers != WAKERS_NONE && s->has_interrupts;
 
 	bpf_program__set_autoload(s->bpf->progs.on_sample, opt->freq_hz > 0);
 	bpf_program__set_autoload(s->bpf->progs.on_switch, opt->off_cpu);
@@ -107,6 +122,10 @@ static void choose_programs(struct session *s)
 	bpf_program__set_autoload(s->bpf->progs.on_fork, opt->off_cpu || follows);
 	bpf_program__set_autoload(s->bpf->progs.on_exec, follows);
 	bpf_program__set_autoload(s->bpf->progs.on_exit, follows);
+	bpf_program__set_autoload(s->bpf->progs.on_timer_entry, interrupts);
+	bpf_program__set_autoload(s->bpf->progs.on_timer_exit, interrupts);
+	bpf_program__set_autoload(s->bpf->progs.on_irq_entry, interrupts);
+	bpf_program__set_autoload(s->bpf->progs.on_irq_exit, interrupts);
 }
 
 int session_new(struct session **ret, const struct session_options *options, struct stint_err *err)
@@ -278,6 +297,11 @@ int session_attach(struct session *s, const struct sideband *sideband, struct st
 	        {s->bpf->progs.on_fork, &s->bpf->links.on_fork},
 	        {s->bpf->progs.on_exec, &s->bpf->links.on_exec},
 	        {s->bpf->progs.on_exit, &s->bpf->links.on_exit},
+	        /* Ends before beginnings: a beginning without its end would count for ever. */
+	        {s->bpf->progs.on_timer_exit, &s->bpf->links.on_timer_exit},
+	        {s->bpf->progs.on_irq_exit, &s->bpf->links.on_irq_exit},
+	        {s->bpf->progs.on_timer_entry, &s->bpf->links.on_timer_entry},
+	        {s->bpf->progs.on_irq_entry, &s->bpf->links.on_irq_entry},
 	        {s->bpf->progs.on_waking, &s->bpf->links.on_waking},
 	        {s->bpf->progs.on_switch, &s->bpf->links.on_switch},
 	        {s->bpf->progs.list_off_cpu, &s->bpf->links.list_off_cpu},
