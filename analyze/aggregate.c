@@ -7,7 +7,7 @@
 #include "base/buf.h"
 
 const char *const group_names[] = {"symbol", "stack",   "module", "line", "thread", "process",
-                                   "comm",   "syscall", "state",  "cpu",  "waker",  NULL};
+				   "comm",   "syscall", "state",  "cpu",  "waker",  NULL};
 
 bool group_is_of_stacks(enum group_by group)
 {
@@ -46,7 +46,7 @@ struct maker {
 	struct functions *functions;
 	struct stint_buf key, name;
 	uint32_t *last_seen; /* by row: 1 + the tally row whose total it last took, so that it takes
-	                        it once */
+				it once */
 	uint32_t stamp;
 	uint32_t *row_of_function; /* of symbols and modules: 1 + the row, once it is known */
 	size_t cap_functions;
@@ -77,7 +77,7 @@ static int grow_rows(struct maker *mk, struct stint_err *err)
 
 /* The row of the key in mk->key. A new one is called what stands in mk->name. */
 static int find_row(struct maker *mk, const char *module, struct table_row **ret,
-                    struct stint_err *err)
+		    struct stint_err *err)
 {
 	struct table *t = mk->t;
 	struct table_row *row;
@@ -213,7 +213,7 @@ static int grow_row_of_function(struct maker *mk, struct stint_err *err)
 }
 
 static int row_of_located(struct maker *mk, const struct located *at, struct table_row **ret,
-                          struct stint_err *err)
+			  struct stint_err *err)
 {
 	const struct function *function = &mk->functions->all[at->function];
 	uint32_t *known;
@@ -303,7 +303,7 @@ static int add_stack(struct maker *mk, const struct tally_row *from, struct stin
 
 		stint_buf_u32(&mk->key, at->function);
 		stint_buf_u8(&mk->key,
-		             (uint8_t)(at->kernel | (at->symbol && at->symbol->inlined) << 1));
+			     (uint8_t)(at->kernel | (at->symbol && at->symbol->inlined) << 1));
 		if (i)
 			put_text(&mk->name, ";");
 		put_text(&mk->name, mk->functions->all[at->function].name);
@@ -317,7 +317,7 @@ static int add_stack(struct maker *mk, const struct tally_row *from, struct stin
 }
 
 int table_make(struct table *ret, const struct tally *tally, enum group_by group,
-               const struct labels *labels, struct functions *functions, struct stint_err *err)
+	       const struct labels *labels, struct functions *functions, struct stint_err *err)
 {
 	struct maker mk = {.t = ret, .labels = labels, .functions = functions};
 	size_t i;

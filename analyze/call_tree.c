@@ -19,7 +19,7 @@ static int no_memory(struct stint_err *err)
 }
 
 static int add_node(struct builder *b, uint32_t parent, uint32_t depth, uint32_t function,
-                    struct stint_err *err)
+		    struct stint_err *err)
 {
 	if (b->n == b->cap) {
 		size_t cap = b->cap ? b->cap * 2 : 128;
@@ -31,16 +31,16 @@ static int add_node(struct builder *b, uint32_t parent, uint32_t depth, uint32_t
 		b->cap = cap;
 	}
 	b->nodes[b->n++] = (struct call_node){
-	        .name = b->functions->all[function].name,
-	        .module = b->functions->all[function].module,
-	        .depth = depth,
-	        .parent = parent,
+		.name = b->functions->all[function].name,
+		.module = b->functions->all[function].module,
+		.depth = depth,
+		.parent = parent,
 	};
 	return 0;
 }
 
 static int child(struct builder *b, uint32_t parent, uint32_t function, uint32_t *ret,
-                 struct stint_err *err)
+		 struct stint_err *err)
 {
 	bool is_new;
 	uint64_t *at = stint_map_put(&b->children, (uint64_t)parent << 32 | function, &is_new);
@@ -66,7 +66,7 @@ static bool is_named(const struct builder *b, const struct located *at, const ch
 /* Where in the stack the walk begins: the innermost call for callers, the outermost for callees; n
  * when there is none. */
 static uint32_t find_start(const struct builder *b, const struct located *stack, uint32_t n,
-                           const char *name, bool callers)
+			   const char *name, bool callers)
 {
 	uint32_t i, k;
 
@@ -79,7 +79,7 @@ static uint32_t find_start(const struct builder *b, const struct located *stack,
 }
 
 static int add_stack(struct builder *b, const struct tally_row *from, const char *name,
-                     bool callers, struct stint_err *err)
+		     bool callers, struct stint_err *err)
 {
 	const struct located *stack;
 	uint32_t i, n, at = 0;
@@ -114,7 +114,7 @@ static int by_parent_and_value(const void *a, const void *b, void *arg)
 {
 	const struct sorter *s = arg;
 	const struct call_node *na = &s->nodes[*(const uint32_t *)a],
-	                       *nb = &s->nodes[*(const uint32_t *)b];
+			       *nb = &s->nodes[*(const uint32_t *)b];
 	uint64_t va = na->total.v[s->by], vb = nb->total.v[s->by];
 	int name;
 
@@ -131,7 +131,7 @@ static int by_parent_and_value(const void *a, const void *b, void *arg)
  * together; first[i] is where in order the children of i begin.
  */
 static void lay_out(const struct builder *b, const uint32_t *order, const uint32_t *first,
-                    uint32_t *pending, uint32_t *moved, struct call_node *to)
+		    uint32_t *pending, uint32_t *moved, struct call_node *to)
 {
 	size_t n_pending = 1, n = 0;
 
@@ -150,7 +150,7 @@ static void lay_out(const struct builder *b, const uint32_t *order, const uint32
 }
 
 static int sort_nodes(struct builder *b, enum metric by, struct call_node **ret,
-                      struct stint_err *err)
+		      struct stint_err *err)
 {
 	struct sorter sorter = {b->nodes, by};
 	uint32_t *order = calloc(b->n * 4, sizeof(*order));
@@ -180,7 +180,7 @@ static int sort_nodes(struct builder *b, enum metric by, struct call_node **ret,
 }
 
 int call_tree_make(struct call_tree *ret, const struct tally *tally, struct functions *functions,
-                   const char *name, bool callers, enum metric by, struct stint_err *err)
+		   const char *name, bool callers, enum metric by, struct stint_err *err)
 {
 	struct builder b = {.functions = functions};
 	size_t i;
@@ -191,7 +191,7 @@ int call_tree_make(struct call_tree *ret, const struct tally *tally, struct func
 		code = add_stack(&b, &tally->rows[i], name, callers, err);
 	if (!code && !b.n)
 		code = stint_err_set(err, STINT_ERR_NOTFOUND, 0, -1,
-		                     "no selected stack has a function '%s'", name);
+				     "no selected stack has a function '%s'", name);
 	if (!code)
 		code = sort_nodes(&b, by, &ret->nodes, err);
 	if (!code)

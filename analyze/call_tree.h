@@ -18,7 +18,7 @@
 struct call_node {
 	const char *name, *module;
 	struct metrics
-	        self; /* of the stacks that end here: without a caller, or in the function itself */
+		self; /* of the stacks that end here: without a caller, or in the function itself */
 	struct metrics total; /* of all stacks that come through here */
 	uint32_t depth;       /* 0 for the function asked for */
 	uint32_t parent;      /* index; 0 for the root too */
@@ -26,7 +26,7 @@ struct call_node {
 
 struct call_tree {
 	struct call_node *nodes; /* [0] is the root; parents before children, siblings by total,
-	                            then by name */
+				    then by name */
 	size_t n;
 };
 
@@ -36,7 +36,7 @@ struct call_tree {
  * STINT_ERR_NOTFOUND when no selected stack has it.
  */
 int call_tree_make(struct call_tree *ret, const struct tally *tally, struct functions *functions,
-                   const char *name, bool callers, enum metric by, struct stint_err *err);
+		   const char *name, bool callers, enum metric by, struct stint_err *err);
 void call_tree_done(struct call_tree *t); /* NULL and zeroed are fine */
 
 #endif

@@ -42,10 +42,10 @@ int cmd_record(int argc, char **argv)
 		execvp(RECORDER, argv);
 	if (errno == ENOENT)
 		stint_err_set(&err, STINT_ERR_SYSTEM, 0, -1,
-		              "%s is neither beside this program nor in PATH; it is built where "
-		              "clang, bpftool and "
-		              "libbpf are installed",
-		              RECORDER);
+			      "%s is neither beside this program nor in PATH; it is built where "
+			      "clang, bpftool and "
+			      "libbpf are installed",
+			      RECORDER);
 	else
 		stint_err_set(&err, STINT_ERR_SYSTEM, errno, -1, "%s can't be started", RECORDER);
 	return options_failed("stint record", &err);

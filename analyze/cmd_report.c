@@ -30,50 +30,50 @@ enum {
 };
 
 static const struct argp_option options[] = {
-        {.doc = "What to show:", .group = 1},
-        {"view", KEY_VIEW, "VIEW", 0,
-         "'on-cpu' (samples of running threads; the default) or 'off-cpu' (intervals)", 0},
-        {"group", KEY_GROUP, "WHAT", 0,
-         "One row for each symbol (the default), stack, module, line, thread, process, comm or "
-         "cpu; off-cpu also "
-         "syscall, state or waker",
-         0},
-        {"by", KEY_BY, "METRIC", 0,
-         "Sort by samples (on-cpu); count, duration (the default), blocked, runqueue, max or open "
-         "(off-cpu)",
-         0},
-        {"sort", KEY_SORT, "SIDE", 0,
-         "Sort by what a row has of its own, 'self' (the default), or with all that it calls, "
-         "'total'",
-         0},
-        {"callers", KEY_CALLERS, "SYMBOL", 0, "The tree of what calls this function", 0},
-        {"callees", KEY_CALLEES, "SYMBOL", 0, "The tree of what this function calls", 0},
-        {"histogram", KEY_HISTOGRAM, NULL, 0, "How long intervals were, in powers of two (off-cpu)",
-         0},
-        {"limit", KEY_LIMIT, "N", 0,
-         "Show N rows at most; 0 shows all (default: 50 as text, else all)", 0},
-        {"format", KEY_FORMAT, "FORMAT", 0, "'text' (the default), 'json' or 'csv'", 0},
-        {0},
+	{.doc = "What to show:", .group = 1},
+	{"view", KEY_VIEW, "VIEW", 0,
+	 "'on-cpu' (samples of running threads; the default) or 'off-cpu' (intervals)", 0},
+	{"group", KEY_GROUP, "WHAT", 0,
+	 "One row for each symbol (the default), stack, module, line, thread, process, comm or "
+	 "cpu; off-cpu also "
+	 "syscall, state or waker",
+	 0},
+	{"by", KEY_BY, "METRIC", 0,
+	 "Sort by samples (on-cpu); count, duration (the default), blocked, runqueue, max or open "
+	 "(off-cpu)",
+	 0},
+	{"sort", KEY_SORT, "SIDE", 0,
+	 "Sort by what a row has of its own, 'self' (the default), or with all that it calls, "
+	 "'total'",
+	 0},
+	{"callers", KEY_CALLERS, "SYMBOL", 0, "The tree of what calls this function", 0},
+	{"callees", KEY_CALLEES, "SYMBOL", 0, "The tree of what this function calls", 0},
+	{"histogram", KEY_HISTOGRAM, NULL, 0, "How long intervals were, in powers of two (off-cpu)",
+	 0},
+	{"limit", KEY_LIMIT, "N", 0,
+	 "Show N rows at most; 0 shows all (default: 50 as text, else all)", 0},
+	{"format", KEY_FORMAT, "FORMAT", 0, "'text' (the default), 'json' or 'csv'", 0},
+	{0},
 };
 
 static const char doc[] =
-        "Show where CPU time went, or where threads were off the CPU and for how long.\v"
-        "Off-CPU terms: 'count' (SWITCHES) is how many times a thread left the CPU and came back; "
-        "an interval that is "
-        "still open at the end counts as 'open' instead. 'duration' is the time from leaving the "
-        "CPU to being back on it "
-        "= 'blocked' (asleep, until woken) + 'runqueue' (runnable, waiting for a CPU). 'self' is "
-        "what happened in a "
-        "function itself, 'total' also what happened in the functions that it called.\n\n"
-        "Examples:\n"
-        "  stint report rec.stint\n"
-        "  stint report --group=process rec.stint\n"
-        "  stint report --view=off-cpu --group=stack --comm=nginx --min=10ms rec.stint\n"
-        "  stint report --view=off-cpu --by=runqueue --group=thread rec.stint\n"
-        "  stint report --callers=malloc --from=2s --to=50% rec.stint";
+	"Show where CPU time went, or where threads were off the CPU and for how long.\v"
+	"Off-CPU terms: 'count' (SWITCHES) is how many times a thread left the CPU and came back; "
+	"an interval that is "
+	"still open at the end counts as 'open' instead. 'duration' is the time from leaving the "
+	"CPU to being back on it "
+	"= 'blocked' (asleep, until woken) + 'runqueue' (runnable, waiting for a CPU). 'self' is "
+	"what happened in a "
+	"function itself, 'total' also what happened in the functions that it called.\n\n"
+	"Examples:\n"
+	"  stint report rec.stint\n"
+	"  stint report --group=process rec.stint\n"
+	"  stint report --view=off-cpu --group=stack --comm=nginx --min=10ms rec.stint\n"
+	"  stint report --view=off-cpu --by=runqueue --group=thread rec.stint\n"
+	"  stint report --callers=malloc --from=2s --to=50% rec.stint";
 
 static int one_of(struct argp_state *state, const char *option, const char *arg,
-                  const char *const *words, const char *list)
+		  const char *const *words, const char *list)
 {
 	int i = parse_word(arg, words);
 
@@ -83,7 +83,7 @@ static int one_of(struct argp_state *state, const char *option, const char *arg,
 }
 
 static void set_shape(struct argp_state *state, struct report *r, enum report_shape shape,
-                      const char *symbol)
+		      const char *symbol)
 {
 	if (r->shape != SHAPE_TABLE)
 		argp_error(state, "--callers, --callees and --histogram exclude each other");
@@ -113,7 +113,7 @@ static void check(struct argp_state *state, struct arguments *a)
 		r->by = r->view == VIEW_ON_CPU ? METRIC_SAMPLES : METRIC_DURATION;
 	if (a->has_group && r->shape != SHAPE_TABLE)
 		argp_error(state,
-		           "--group has no meaning with --callers, --callees or --histogram");
+			   "--group has no meaning with --callers, --callees or --histogram");
 	if (r->view == VIEW_OFF_CPU && r->by == METRIC_SAMPLES)
 		argp_error(state, "--by=samples is for --view=on-cpu");
 	if (r->view == VIEW_OFF_CPU)
@@ -131,7 +131,7 @@ static void check(struct argp_state *state, struct arguments *a)
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	static const struct report_emitter *const emitters[] = {&report_text, &report_json,
-	                                                        &report_csv};
+								&report_csv};
 	static const char *const formats[] = {"text", "json", "csv", NULL};
 	static const char *const sides[] = {"self", "total", NULL};
 	struct arguments *a = state->input;
@@ -147,15 +147,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_GROUP:
 		r->group = (enum group_by)one_of(
-		        state, "group", arg, group_names,
-		        "symbol, stack, module, line, thread, process, comm, syscall, state, "
-		        "cpu, waker");
+			state, "group", arg, group_names,
+			"symbol, stack, module, line, thread, process, comm, syscall, state, "
+			"cpu, waker");
 		a->has_group = true;
 		return 0;
 	case KEY_BY:
 		r->by = (enum metric)one_of(
-		        state, "by", arg, metric_names,
-		        "samples, count, duration, blocked, runqueue, max, open");
+			state, "by", arg, metric_names,
+			"samples, count, duration, blocked, runqueue, max, open");
 		a->has_by = true;
 		return 0;
 	case KEY_SORT:
@@ -194,7 +194,7 @@ static bool needs_stacks(const struct report *r)
 }
 
 static int make_notes(struct report *r, struct model *m, const struct selection *sel,
-                      struct stint_err *err)
+		      struct stint_err *err)
 {
 	int code = notes_file(&r->notes, m, err);
 
@@ -217,9 +217,9 @@ static int make_rows(struct report *r, const struct model *m, struct stint_err *
 	if (r->shape != SHAPE_TABLE) {
 		/* Without any event there is no function to miss: the report says what there is. */
 		return r->tally.n_events
-		               ? call_tree_make(&r->tree, &r->tally, r->functions, r->symbol,
-		                                r->shape == SHAPE_CALLERS, r->by, err)
-		               : 0;
+			       ? call_tree_make(&r->tree, &r->tally, r->functions, r->symbol,
+						r->shape == SHAPE_CALLERS, r->by, err)
+			       : 0;
 	}
 	code = labels_init(&labels, m, err);
 	if (code)
@@ -232,13 +232,13 @@ static int make_rows(struct report *r, const struct model *m, struct stint_err *
 }
 
 static int make_report(struct arguments *a, struct model *m, struct symbolizer *symbolizer,
-                       struct functions *functions, struct stint_err *err)
+		       struct functions *functions, struct stint_err *err)
 {
 	struct report *r = &a->report;
 	struct selection *sel = NULL;
 	enum tally_key key = needs_stacks(r)           ? TALLY_STACK
-	                     : r->shape == SHAPE_TABLE ? group_tally_key(r->group)
-	                                               : TALLY_CPU;
+			     : r->shape == SHAPE_TABLE ? group_tally_key(r->group)
+						       : TALLY_CPU;
 	int code = selection_new(&sel, &a->select, m, symbolizer, err);
 
 	if (code)
@@ -288,12 +288,12 @@ static int run(struct arguments *a, struct stint_err *err)
 int cmd_report(int argc, char **argv)
 {
 	static const struct argp_child children[] = {
-	        {.argp = &select_argp}, {.argp = &symbol_argp}, {0}};
+		{.argp = &select_argp}, {.argp = &symbol_argp}, {0}};
 	static const struct argp argp = {.options = options,
-	                                 .parser = parse,
-	                                 .args_doc = "FILE",
-	                                 .doc = doc,
-	                                 .children = children};
+					 .parser = parse,
+					 .args_doc = "FILE",
+					 .doc = doc,
+					 .children = children};
 	struct arguments a = {.symbols = SYMBOL_SPEC_INIT, .emitter = &report_text};
 	struct stint_err err = STINT_ERR_INIT;
 	int code, status;

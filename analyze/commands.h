@@ -12,6 +12,7 @@ struct command_entry {
 };
 
 int cmd_record(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_replay(int argc, char **argv);

@@ -19,7 +19,7 @@ static int no_memory(struct stint_err *err)
 }
 
 int functions_init(struct functions *f, const struct model *m, struct symbolizer *symbolizer,
-                   struct stint_err *err)
+		   struct stint_err *err)
 {
 	memset(f, 0, sizeof(*f));
 	f->m = m;
@@ -53,7 +53,7 @@ void functions_done(struct functions *f)
 
 /* The id of the function by that name in that module. */
 static int identify(struct functions *f, const struct symbol *symbol, const char *module,
-                    uint32_t *ret, struct stint_err *err)
+		    uint32_t *ret, struct stint_err *err)
 {
 	struct stint_buf key;
 	bool is_new;
@@ -80,7 +80,7 @@ static int identify(struct functions *f, const struct symbol *symbol, const char
 	}
 	/* Interned ids start at 1, as functions do: they grow together. */
 	f->all[f->n++] = (struct function){
-	        .name = symbol->name, .module = module, .resolved = symbol->resolved};
+		.name = symbol->name, .module = module, .resolved = symbol->resolved};
 	return 0;
 }
 
@@ -94,7 +94,7 @@ static int look_up(struct functions *f, uint32_t frame_id, struct stint_err *err
 	int code;
 
 	code = symbolizer_lookup(f->symbolizer, frame->module, frame->addr,
-	                         frame->flags & STINT_FRAME_EXACT, &chain, err);
+				 frame->flags & STINT_FRAME_EXACT, &chain, err);
 	if (code)
 		return code;
 	to->ids = calloc(chain.n, sizeof(*to->ids));
@@ -125,7 +125,7 @@ static int reserve(struct functions *f, uint32_t n, struct stint_err *err)
 }
 
 int functions_of_stack(struct functions *f, uint32_t stack, const struct located **ret,
-                       uint32_t *ret_n, struct stint_err *err)
+		       uint32_t *ret_n, struct stint_err *err)
 {
 	uint32_t ids[STINT_MAX_STACK_DEPTH];
 	uint32_t i, k, n = 0, n_frames = model_stack_frames(f->m, stack, ids);
@@ -141,9 +141,9 @@ int functions_of_stack(struct functions *f, uint32_t stack, const struct located
 			code = reserve(f, n + frame->n, err);
 		for (k = 0; k < frame->n && !code; k++)
 			f->stack[n++] = (struct located){.function = frame->ids[k],
-			                                 .symbol = &frame->symbols[k],
-			                                 .module = f->m->frames.rows[ids[i]].module,
-			                                 .kernel = i < n_kernel};
+							 .symbol = &frame->symbols[k],
+							 .module = f->m->frames.rows[ids[i]].module,
+							 .kernel = i < n_kernel};
 	}
 	if (code)
 		return code;
@@ -155,7 +155,7 @@ int functions_of_stack(struct functions *f, uint32_t stack, const struct located
 }
 
 int functions_of_leaf(struct functions *f, uint32_t stack, struct located *ret,
-                      struct stint_err *err)
+		      struct stint_err *err)
 {
 	const struct stint_stack *row = &f->m->stacks.rows[stack < f->m->stacks.n ? stack : 0];
 	uint32_t frame = f->m->nodes.rows[row->leaf].frame;
@@ -166,8 +166,8 @@ int functions_of_leaf(struct functions *f, uint32_t stack, struct located *ret,
 	if (!f->frames[frame].n && look_up(f, frame, err))
 		return STINT_ERR_NOMEM;
 	*ret = (struct located){.function = f->frames[frame].ids[0],
-	                        .symbol = &f->frames[frame].symbols[0],
-	                        .module = f->m->frames.rows[frame].module,
-	                        .kernel = row->n_kernel > 0};
+				.symbol = &f->frames[frame].symbols[0],
+				.module = f->m->frames.rows[frame].module,
+				.kernel = row->n_kernel > 0};
 	return 0;
 }

@@ -39,7 +39,7 @@ struct functions {
 
 /* model and symbolizer stay the caller's and must live longer. */
 int functions_init(struct functions *f, const struct model *m, struct symbolizer *symbolizer,
-                   struct stint_err *err);
+		   struct stint_err *err);
 void functions_done(struct functions *f); /* NULL and zeroed are fine */
 
 /*
@@ -47,10 +47,10 @@ void functions_done(struct functions *f); /* NULL and zeroed are fine */
  * function 0. They are valid until the next call.
  */
 int functions_of_stack(struct functions *f, uint32_t stack, const struct located **ret,
-                       uint32_t *ret_n, struct stint_err *err);
+		       uint32_t *ret_n, struct stint_err *err);
 
 /* The innermost of them alone. */
 int functions_of_leaf(struct functions *f, uint32_t stack, struct located *ret,
-                      struct stint_err *err);
+		      struct stint_err *err);
 
 #endif

@@ -16,8 +16,8 @@ bool recording_realtime(const struct model *m, uint64_t monotonic_ns, uint64_t *
 	for (i = 0; i < m->clocks.n; i++) {
 		const struct stint_clock *clock = &m->clocks.rows[i];
 		uint64_t d = clock->monotonic_ns > monotonic_ns
-		                     ? clock->monotonic_ns - monotonic_ns
-		                     : monotonic_ns - clock->monotonic_ns;
+				     ? clock->monotonic_ns - monotonic_ns
+				     : monotonic_ns - clock->monotonic_ns;
 
 		if (!nearest || d < distance) {
 			nearest = clock;
@@ -57,7 +57,7 @@ uint64_t recording_freq_hz(const struct model *m)
 void header_print_text(const struct model *m, FILE *out)
 {
 	const char *host = model_meta(m, "host"), *kernel = model_meta(m, "kernel"),
-	           *arch = model_meta(m, "arch");
+		   *arch = model_meta(m, "arch");
 	char when[UTC_TEXT_BYTES];
 	uint64_t realtime_ns;
 

@@ -9,8 +9,8 @@
 #include "base/map.h"
 
 static const char *const end_names[N_USER_ENDS] = {
-        "none",        "complete",   "depth",  "no-mapping", "no-rows",
-        "unsupported", "unreadable", "fp-end", "not-taken",
+	"none",        "complete",   "depth",  "no-mapping", "no-rows",
+	"unsupported", "unreadable", "fp-end", "not-taken",
 };
 
 const char *user_end_name(uint32_t end)
@@ -99,7 +99,7 @@ static int find_modules(struct info *info, struct belongings *b, struct stint_er
 		stint_buf_bytes(&key, path, strlen(path) + 1);
 		stint_buf_bytes(&key, build_id->data, build_id->size);
 		failed = stint_buf_status(&key) ||
-		         stint_intern_put(&identities, key.data, key.len, &id, &is_new);
+			 stint_intern_put(&identities, key.data, key.len, &id, &is_new);
 		stint_buf_done(&key);
 		if (failed) {
 			stint_intern_done(&identities);
@@ -120,7 +120,7 @@ static uint64_t n_events(const struct metrics *sums)
 }
 
 static void add_to_process(struct info_process *p, const struct stint_stack *stack,
-                           const struct metrics *sums)
+			   const struct metrics *sums)
 {
 	p->samples += sums->v[METRIC_SAMPLES];
 	p->switches += sums->v[METRIC_COUNT];
@@ -130,7 +130,7 @@ static void add_to_process(struct info_process *p, const struct stint_stack *sta
 }
 
 static void add_to_modules(struct info *info, const struct belongings *b, uint32_t stack,
-                           uint32_t stamp, const struct metrics *sums)
+			   uint32_t stamp, const struct metrics *sums)
 {
 	const struct model *m = info->m;
 	uint32_t frames[STINT_MAX_STACK_DEPTH];
@@ -149,7 +149,7 @@ static void add_to_modules(struct info *info, const struct belongings *b, uint32
 }
 
 static int add_events(struct info *info, struct model *m, const struct belongings *b,
-                      enum view view, uint32_t *stamp, struct metrics *total, struct stint_err *err)
+		      enum view view, uint32_t *stamp, struct metrics *total, struct stint_err *err)
 {
 	struct tally tally;
 	size_t i;
@@ -159,11 +159,11 @@ static int add_events(struct info *info, struct model *m, const struct belonging
 		return code;
 	for (i = 0; i < tally.n; i++) {
 		uint32_t thread = (uint32_t)(tally.rows[i].key >> 32),
-		         stack = (uint32_t)tally.rows[i].key;
+			 stack = (uint32_t)tally.rows[i].key;
 		uint32_t process = b->process[m->threads.rows[thread].process];
 
 		add_to_process(&info->processes[process], &m->stacks.rows[stack],
-		               &tally.rows[i].sums);
+			       &tally.rows[i].sums);
 		add_to_modules(info, b, stack, ++*stamp, &tally.rows[i].sums);
 	}
 	*total = tally.total;
@@ -198,7 +198,7 @@ static int by_module(const void *a, const void *b, void *arg)
 	if (by_samples || by_switches)
 		return by_samples ? by_samples : by_switches;
 	return strcmp(model_str(m, m->modules.rows[ma->row].path_str),
-	              model_str(m, m->modules.rows[mb->row].path_str));
+		      model_str(m, m->modules.rows[mb->row].path_str));
 }
 
 static void sort(struct info *info)
@@ -209,14 +209,14 @@ static void sort(struct info *info)
 	if (!unknown->samples && !unknown->switches && !unknown->open) {
 		info->n_processes--;
 		memmove(info->processes, info->processes + 1,
-		        info->n_processes * sizeof(*info->processes));
+			info->n_processes * sizeof(*info->processes));
 	}
 	if (info->n_processes)
 		qsort_r(info->processes, info->n_processes, sizeof(*info->processes), by_process,
-		        (void *)info->m);
+			(void *)info->m);
 	if (info->n_modules)
 		qsort_r(info->modules, info->n_modules, sizeof(*info->modules), by_module,
-		        (void *)info->m);
+			(void *)info->m);
 }
 
 static int collect(struct info *info, struct model *m, struct belongings *b, struct stint_err *err)
@@ -238,7 +238,7 @@ static int collect(struct info *info, struct model *m, struct belongings *b, str
 }
 
 int info_init(struct info *info, struct model *m, struct symbolizer *symbolizer,
-              struct stint_err *err)
+	      struct stint_err *err)
 {
 	struct belongings b = {0};
 	uint32_t i;

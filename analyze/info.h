@@ -43,7 +43,7 @@ struct info {
 
 /* Reads all events of the recording. *info needs no initialization; symbolizer must outlive it. */
 int info_init(struct info *info, struct model *m, struct symbolizer *symbolizer,
-              struct stint_err *err);
+	      struct stint_err *err);
 void info_done(struct info *info); /* NULL and zeroed are fine */
 
 const char *user_end_name(uint32_t end); /* "complete", "depth", "no-mapping" … */

@@ -20,7 +20,7 @@ static void put_meta_u64(struct json *j, const struct model *m, const char *key)
 static void put_recording(struct json *j, const struct model *m)
 {
 	static const char *const texts[] = {"host",   "kernel", "arch",   "recorder", "command",
-	                                    "target", "unwind", "wakers", "boot_id"};
+					    "target", "unwind", "wakers", "boot_id"};
 	static const char *const numbers[] = {"n_cpus", "off_cpu_min_ns", "kernel_stack_min_ns"};
 	const struct stint_file_info *file = stint_reader_info(m->reader);
 	uint64_t realtime_ns;
@@ -207,7 +207,7 @@ static void put_modules(struct json *j, const struct info *info)
 		json_key_u64(j, "samples", module->samples);
 		json_key_u64(j, "intervals", module->switches);
 		json_key_string(j, "symbols",
-		                module->source.from ? module->source.from : module->source.why);
+				module->source.from ? module->source.from : module->source.why);
 		json_key_bool(j, "has_symbols", module->source.from != NULL);
 		json_object_end(j);
 	}

@@ -23,8 +23,8 @@ static void print_file(const struct model *m, FILE *out)
 	const struct stint_file_info *file = stint_reader_info(m->reader);
 
 	fprintf(out, "%-10s%s in %s blocks, format %u.%u, %s\n", "File",
-	        text_size(file->size_bytes).s, text_count(file->n_blocks).s, file->major,
-	        file->minor, file->complete ? "complete" : "without an end");
+		text_size(file->size_bytes).s, text_count(file->n_blocks).s, file->major,
+		file->minor, file->complete ? "complete" : "without an end");
 }
 
 /* How stacks were taken matters for what they can show. */
@@ -42,7 +42,7 @@ static void print_stacks(const struct model *m, FILE *out)
 	}
 	if (min && parse_u64(min, UINT64_MAX, &ns))
 		fprintf(out, "%skernel for intervals of at least %s", unwind ? "; " : "",
-		        text_duration(ns).s);
+			text_duration(ns).s);
 	fputc('\n', out);
 }
 
@@ -56,13 +56,13 @@ static void print_totals(const struct info *info, FILE *out)
 	if (freq)
 		fprintf(out, " at %s Hz", text_count(freq).s);
 	fprintf(out, "\n%-10s%s switches and %s still open, %s = blocked %s + runqueue %s\n",
-	        "Off-CPU", text_count(v[METRIC_COUNT]).s, text_count(v[METRIC_OPEN]).s,
-	        text_duration(v[METRIC_DURATION]).s, text_duration(v[METRIC_BLOCKED]).s,
-	        text_duration(v[METRIC_RUNQUEUE]).s);
+		"Off-CPU", text_count(v[METRIC_COUNT]).s, text_count(v[METRIC_OPEN]).s,
+		text_duration(v[METRIC_DURATION]).s, text_duration(v[METRIC_BLOCKED]).s,
+		text_duration(v[METRIC_RUNQUEUE]).s);
 	fprintf(out, "%-10s%s processes, %s threads, %s stacks, %s frames, %s mappings\n", "Of",
-	        text_count(info->n_known_processes).s, text_count(info->n_threads).s,
-	        text_count(m->stacks.n - 1).s, text_count(m->frames.n - 1).s,
-	        text_count(m->mappings.n - 1).s);
+		text_count(info->n_known_processes).s, text_count(info->n_threads).s,
+		text_count(m->stacks.n - 1).s, text_count(m->frames.n - 1).s,
+		text_count(m->mappings.n - 1).s);
 }
 
 static void print_losses(const struct info *info, FILE *out)
@@ -78,7 +78,7 @@ static void print_losses(const struct info *info, FILE *out)
 			continue;
 		any = true;
 		fprintf(out, "  %s %s.\n", text_count(m->loss[cause]).s,
-		        loss_meaning(cause, m->loss[cause] == 1));
+			loss_meaning(cause, m->loss[cause] == 1));
 	}
 	if (any)
 		notes_print_text(&info->notes, out, "  ");
@@ -86,7 +86,7 @@ static void print_losses(const struct info *info, FILE *out)
 		const struct stint_damage *damage = stint_reader_damage(m->reader, i);
 
 		fprintf(out, "  At byte %" PRIu64 ", %s bytes: ", damage->file_off,
-		        text_count(damage->size_bytes).s);
+			text_count(damage->size_bytes).s);
 		text_print_name(out, damage->why);
 		fputc('\n', out);
 	}
@@ -107,7 +107,7 @@ static void ends_text(const struct info_process *p, struct stint_buf *out)
 		if (!p->user_ends[end])
 			continue;
 		stint_buf_printf(out, "%s%s %s", first ? "" : ", ",
-		                 text_percent(p->user_ends[end], all).s, user_end_name(end));
+				 text_percent(p->user_ends[end], all).s, user_end_name(end));
 		first = false;
 	}
 	stint_buf_u8(out, 0);
@@ -120,7 +120,7 @@ static void print_more(uint32_t n, FILE *out)
 {
 	if (n > MAX_ROWS)
 		fprintf(out, "... and %s more (--format=json has them all)\n",
-		        text_count(n - MAX_ROWS).s);
+			text_count(n - MAX_ROWS).s);
 }
 
 static void print_processes(const struct info *info, FILE *out)
@@ -184,8 +184,8 @@ static void print_modules(const struct info *info, FILE *out)
 		text_cell(&t, hex);
 		text_cell_name(&t, model_str(m, row->path_str));
 		text_cell_name(&t, module->source.from  ? module->source.from
-		                   : module->source.why ? module->source.why
-		                                        : "none");
+				   : module->source.why ? module->source.why
+							: "none");
 	}
 	fputc('\n', out);
 	if (!t.failed)

@@ -65,7 +65,7 @@ int labels_init(struct labels *l, const struct model *m, struct stint_err *err)
 		free(order);
 		labels_done(l);
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
-		                     "no memory for the names of processes");
+				     "no memory for the names of processes");
 	}
 	for (i = 1; i < m->threads.n; i++) {
 		uint32_t *named_by = &l->process_comm[m->threads.rows[i].process];
@@ -108,7 +108,7 @@ void label_thread(const struct labels *l, uint32_t thread, struct stint_buf *out
 		text(out, "[unknown thread]");
 	else
 		stint_buf_printf(out, "%s (%u)", comm_of(l, thread),
-		                 l->m->threads.rows[thread].tid);
+				 l->m->threads.rows[thread].tid);
 }
 
 void label_process(const struct labels *l, uint32_t process, struct stint_buf *out)
@@ -117,7 +117,7 @@ void label_process(const struct labels *l, uint32_t process, struct stint_buf *o
 		text(out, "[unknown process]");
 	else
 		stint_buf_printf(out, "%s (%u)", comm_of(l, l->process_comm[process]),
-		                 l->m->processes.rows[process].pid);
+				 l->m->processes.rows[process].pid);
 }
 
 void label_comm(const struct labels *l, uint32_t thread, struct stint_buf *out)

@@ -13,7 +13,7 @@
 struct labels {
 	const struct model *m;
 	uint32_t *process_comm; /* private, by process id: the thread row that names the process; 0
-	                           none */
+				   none */
 };
 
 int labels_init(struct labels *l, const struct model *m, struct stint_err *err);
@@ -26,9 +26,9 @@ void label_thread(const struct labels *l, uint32_t thread, struct stint_buf *out
 void label_process(const struct labels *l, uint32_t process, struct stint_buf *out);
 void label_comm(const struct labels *l, uint32_t thread, struct stint_buf *out);
 void label_waker(const struct labels *l, uint32_t thread,
-                 struct stint_buf *out); /* "[no waker]" for 0 */
+		 struct stint_buf *out); /* "[no waker]" for 0 */
 void label_syscall(const struct labels *l, uint32_t syscall,
-                   struct stint_buf *out); /* number plus one; 0 none */
+		   struct stint_buf *out); /* number plus one; 0 none */
 void label_cpu(uint32_t cpu, struct stint_buf *out);
 
 #endif

@@ -8,10 +8,12 @@
 
 static const struct command_entry commands[] = {
 	{"record", cmd_record, "record this host into a file (runs stint-record)"},
-	{"info", cmd_info, "what is in a recording: host, times, totals, losses, processes, modules"},
+	{"info", cmd_info,
+	 "what is in a recording: host, times, totals, losses, processes, modules"},
 	{"report", cmd_report, "tables: where CPU time went, or where threads were off the CPU"},
 	{"replay", cmd_replay, "events in time order, one a line"},
 	{"flame", cmd_flame, "a flame graph: an interactive page, a picture, or folded stacks"},
+	{"diff", cmd_diff, "what changed between recordings"},
 	{"verify", cmd_verify, "check every block and reference; --repair keeps what is whole"},
 	{"dump", cmd_dump, "every row as it stands in the file, as JSON lines"},
 };

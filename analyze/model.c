@@ -69,14 +69,14 @@ static int reserve(struct model *m, const uint64_t *n_rows, struct stint_err *er
 			continue;
 		if (n > STINT_MAX_DICTIONARY_ROWS)
 			return stint_err_set(err, STINT_ERR_LIMIT, 0, -1,
-			                     "%llu rows of table %s, more than the limit of %u",
-			                     (unsigned long long)n, stint_table_name(table),
-			                     STINT_MAX_DICTIONARY_ROWS);
+					     "%llu rows of table %s, more than the limit of %u",
+					     (unsigned long long)n, stint_table_name(table),
+					     STINT_MAX_DICTIONARY_ROWS);
 		*dict.rows = calloc(n + 1, dict.row_size);
 		if (!*dict.rows)
 			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
-			                     "no memory for %llu rows of table %s",
-			                     (unsigned long long)n, stint_table_name(table));
+					     "no memory for %llu rows of table %s",
+					     (unsigned long long)n, stint_table_name(table));
 		*dict.n = is_dictionary(table) ? (uint32_t)n + 1 : 0;
 	}
 	return 0;
@@ -116,11 +116,11 @@ static int load_strings(struct model *m, const struct stint_rows *rows, struct s
 		to->size = from[i].size;
 		if (!to->data)
 			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
-			                     "no memory for the recording's strings");
+					     "no memory for the recording's strings");
 	}
 	if (m->arena.total_bytes > MODEL_MAX_STRING_BYTES)
 		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "over %zu bytes of strings",
-		                     MODEL_MAX_STRING_BYTES);
+				     MODEL_MAX_STRING_BYTES);
 	return 0;
 }
 
@@ -197,10 +197,10 @@ static int watch_gaps(struct model *m, struct stint_err *err)
 
 	for (table = 1; table < MODEL_N_DICTS; table++) {
 		m->defined[table] =
-		        calloc((size_t)*dict_view(m, table).n / 64 + 1, sizeof(uint64_t));
+			calloc((size_t)*dict_view(m, table).n / 64 + 1, sizeof(uint64_t));
 		if (!m->defined[table])
 			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
-			                     "no memory for a table of ids");
+					     "no memory for a table of ids");
 		m->defined[table][0] = 1;
 	}
 	return 0;
@@ -366,7 +366,7 @@ static int open_with(struct model **ret, struct stint_reader *reader, struct sti
 	m->reader = reader;
 	m->block_seen = calloc(stint_reader_info(reader)->n_blocks + 1, 1);
 	code = m->block_seen ? load(m, err)
-	                     : stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory");
+			     : stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory");
 	if (code)
 		model_free(m);
 	else
@@ -439,7 +439,7 @@ const struct stint_process *model_process_of(const struct model *m, uint32_t thr
 }
 
 int model_symbolizer(const struct model *m, const struct symbolizer_options *options,
-                     struct symbolizer **ret, struct stint_err *err)
+		     struct symbolizer **ret, struct stint_err *err)
 {
 	struct symbolizer *s;
 	int code = symbolizer_new(&s, options, err);
@@ -451,10 +451,10 @@ int model_symbolizer(const struct model *m, const struct symbolizer_options *opt
 		const struct stint_module *row = &m->modules.rows[i];
 		const struct stint_string *build_id = &m->strings.rows[row->build_id_str];
 		struct symbol_module info = {
-		        .kind = row->kind,
-		        .path = model_str(m, row->path_str),
-		        .build_id = build_id->data,
-		        .build_id_size = build_id->size,
+			.kind = row->kind,
+			.path = model_str(m, row->path_str),
+			.build_id = build_id->data,
+			.build_id_size = build_id->size,
 		};
 
 		code = symbolizer_add_module(s, i, &info, err);
@@ -463,7 +463,7 @@ int model_symbolizer(const struct model *m, const struct symbolizer_options *opt
 		const struct stint_symbol *row = &m->symbols.rows[i];
 
 		code = symbolizer_add_symbol(s, row->module, row->addr, row->size_bytes,
-		                             model_str(m, row->name_str), err);
+					     model_str(m, row->name_str), err);
 	}
 	if (code)
 		symbolizer_free(s);

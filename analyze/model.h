@@ -39,10 +39,10 @@ struct model {
 	MODEL_DICT(struct stint_source) sources;
 
 	uint64_t start_ns,
-	        end_ns; /* of the recording: from its metadata, else the span of its events */
+		end_ns; /* of the recording: from its metadata, else the span of its events */
 	uint64_t n_samples, n_offcpu, n_tasks; /* rows in the file, from the block headers */
 	uint64_t loss[STINT_N_LOSS_CAUSES];    /* by enum stint_loss_cause; [0] sums causes that are
-	                                          unknown here */
+						  unknown here */
 
 	/* Not dictionaries: all rows in file order, from 0 on. */
 	MODEL_DICT(struct stint_loss) losses;
@@ -54,9 +54,9 @@ struct model {
 	uint64_t n_damaged_blocks; /* that couldn't be decoded while loading or reading events */
 	uint64_t lost_ids;
 	uint8_t *block_seen; /* private: one per block, 1 once its damage and lost ids were counted
-	                      */
+			      */
 	uint64_t *defined[MODEL_N_DICTS]; /* private, see model_id: where a dictionary has gaps,
-	                                     what is there */
+					     what is there */
 };
 
 /* More text than this in one recording's strings is refused (STINT_ERR_LIMIT). */
@@ -84,7 +84,7 @@ const struct stint_process *model_process_of(const struct model *m, uint32_t thr
 
 /* Tells a new symbolizer about all of this recording's modules and embedded symbols. */
 int model_symbolizer(const struct model *m, const struct symbolizer_options *options,
-                     struct symbolizer **ret, struct stint_err *err);
+		     struct symbolizer **ret, struct stint_err *err);
 
 /*
  * The frames of a stack, innermost first, into ids (room for STINT_MAX_STACK_DEPTH). Returns how
@@ -95,7 +95,7 @@ uint32_t model_stack_frames(const struct model *m, uint32_t stack, uint32_t *ids
 /* The id if the file defines it in that dictionary, which has n rows here; else 0, counted in
  * *lost. */
 static inline uint32_t model_id(const struct model *m, uint32_t table, uint32_t n, uint32_t id,
-                                uint64_t *lost)
+				uint64_t *lost)
 {
 	const uint64_t *defined = m->defined[table];
 
@@ -121,7 +121,7 @@ typedef int (*model_block_fn)(void *context, const struct stint_rows *rows, stru
  * and skipped; what each returns, when it isn't 0, ends the walk.
  */
 int model_each_block(struct model *m, enum stint_table table, model_block_fn each, void *context,
-                     struct stint_err *err);
+		     struct stint_err *err);
 
 #define MODEL_MAX_WORKERS 16
 
@@ -134,6 +134,6 @@ size_t model_n_workers(void);
  * the blocks it takes, so that contexts need no locks. Blocks come in no particular order.
  */
 int model_each_block_parallel(struct model *m, enum stint_table table, model_block_fn each,
-                              void *const *contexts, size_t n_workers, struct stint_err *err);
+			      void *const *contexts, size_t n_workers, struct stint_err *err);
 
 #endif

@@ -30,7 +30,7 @@ static void check_rows(const struct model *m, const struct stint_rows *rows, uin
 			row->stack = model_id(m, STINT_STACK, m->stacks.n, row->stack, lost);
 			row->waker = model_id(m, STINT_THREAD, m->threads.n, row->waker, lost);
 			row->waker_stack =
-			        model_id(m, STINT_STACK, m->stacks.n, row->waker_stack, lost);
+				model_id(m, STINT_STACK, m->stacks.n, row->waker_stack, lost);
 		}
 	} else if (rows->table == STINT_TASK) {
 		struct stint_task *row = (struct stint_task *)rows->rows;
@@ -63,7 +63,7 @@ struct worker {
 /* Decodes block i and puts its ids right. What is wrong with it counts once, however often its rows
  * are read. */
 static int read_block(const struct model *m, size_t i, struct stint_rows *rows, uint64_t *lost,
-                      uint64_t *n_damaged, struct stint_err *err)
+		      uint64_t *n_damaged, struct stint_err *err)
 {
 	uint8_t *seen = &m->block_seen[i];
 	uint64_t n_lost = 0;
@@ -120,19 +120,19 @@ static void *work(void *arg)
 }
 
 int model_each_block_parallel(struct model *m, enum stint_table table, model_block_fn each,
-                              void *const *contexts, size_t n_workers, struct stint_err *err)
+			      void *const *contexts, size_t n_workers, struct stint_err *err)
 {
 	struct walk walk = {.m = m,
-	                    .table = table,
-	                    .each = each,
-	                    .n_blocks = stint_reader_info(m->reader)->n_blocks};
+			    .table = table,
+			    .each = each,
+			    .n_blocks = stint_reader_info(m->reader)->n_blocks};
 	struct worker workers[MODEL_MAX_WORKERS] = {0};
 	size_t i, n_started = 1;
 	int code = 0;
 
 	for (i = 0; i < n_workers; i++)
 		workers[i] = (struct worker){
-		        .walk = &walk, .context = contexts[i], .err = STINT_ERR_INIT};
+			.walk = &walk, .context = contexts[i], .err = STINT_ERR_INIT};
 	/* This thread is the first worker. Where no more can be had, those that are there do all
 	 * the work. */
 	while (n_started < n_workers &&
@@ -154,7 +154,7 @@ int model_each_block_parallel(struct model *m, enum stint_table table, model_blo
 }
 
 int model_each_block(struct model *m, enum stint_table table, model_block_fn each, void *context,
-                     struct stint_err *err)
+		     struct stint_err *err)
 {
 	return model_each_block_parallel(m, table, each, &context, 1, err);
 }

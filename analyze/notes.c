@@ -15,7 +15,7 @@ static int no_memory(struct stint_err *err)
 }
 
 int notes_add(struct notes *notes, struct stint_err *err, const char *kind, uint64_t count,
-              const char *fmt, ...)
+	      const char *fmt, ...)
 {
 	struct note *all = realloc(notes->all, (notes->n + 1) * sizeof(*all));
 	const char *copy = NULL;
@@ -61,19 +61,19 @@ int notes_file(struct notes *notes, const struct model *m, struct stint_err *err
 
 	if (!info->complete)
 		code = notes_add(notes, err, "incomplete", 1,
-		                 "The recording has no end: the recorder was stopped, or the file "
-		                 "is cut off; it is read "
-		                 "as far as it goes");
+				 "The recording has no end: the recorder was stopped, or the file "
+				 "is cut off; it is read "
+				 "as far as it goes");
 	if (damage && !code)
 		code = notes_add(
-		        notes, err, "damage", damage,
-		        "%s damaged place%s in the file %s left out ('stint verify' lists them)",
-		        text_count(damage).s, plural(damage), damage == 1 ? "is" : "are");
+			notes, err, "damage", damage,
+			"%s damaged place%s in the file %s left out ('stint verify' lists them)",
+			text_count(damage).s, plural(damage), damage == 1 ? "is" : "are");
 	if (m->lost_ids && !code)
 		code = notes_add(notes, err, "lost-reference", m->lost_ids,
-		                 "%s reference%s to names, threads or stacks that the file doesn't "
-		                 "have, shown as unknown",
-		                 text_count(m->lost_ids).s, plural(m->lost_ids));
+				 "%s reference%s to names, threads or stacks that the file doesn't "
+				 "have, shown as unknown",
+				 text_count(m->lost_ids).s, plural(m->lost_ids));
 	return code;
 }
 
@@ -92,7 +92,7 @@ static bool touches(const struct stint_loss *loss, enum view view, const struct 
 }
 
 int notes_ledger(struct notes *notes, const struct model *m, enum view view,
-                 const struct selection *sel, struct stint_err *err)
+		 const struct selection *sel, struct stint_err *err)
 {
 	uint64_t sums[STINT_N_LOSS_CAUSES] = {0};
 	uint32_t i, cause;
@@ -107,8 +107,8 @@ int notes_ledger(struct notes *notes, const struct model *m, enum view view,
 	for (cause = 0; cause < STINT_N_LOSS_CAUSES && !code; cause++)
 		if (sums[cause])
 			code = notes_add(notes, err, loss_name(cause), sums[cause], "%s %s",
-			                 text_count(sums[cause]).s,
-			                 loss_meaning(cause, sums[cause] == 1));
+					 text_count(sums[cause]).s,
+					 loss_meaning(cause, sums[cause] == 1));
 	return code;
 }
 
@@ -117,31 +117,31 @@ int notes_ledger(struct notes *notes, const struct model *m, enum view view,
 static const struct {
 	const char *kind, *what;
 } user_ends[] = {
-        [STINT_USER_DEPTH] = {"user-depth",
-                              "user stack cut short: deeper than the recorder's limit"},
-        [STINT_USER_NO_MAPPING] = {"user-no-mapping",
-                                   "user stack cut short: an address outside every known mapping"},
-        [STINT_USER_NO_ROWS] = {"user-no-rows",
-                                "user stack cut short: code without unwind information"},
-        [STINT_USER_UNSUPPORTED] =
-                {"user-unsupported",
-                 "user stack cut short: an unwind rule that the recorder doesn't have"},
-        [STINT_USER_UNREADABLE] = {"user-unreadable",
-                                   "user stack cut short: stack memory that couldn't be read"},
-        [STINT_USER_FP_END] = {"user-fp-end", "user stack walked by frame pointers: complete only "
-                                              "where all its code keeps them"},
-        [STINT_USER_NOT_TAKEN] = {"user-not-taken", "no user stack: not asked for, or lost"},
+	[STINT_USER_DEPTH] = {"user-depth",
+			      "user stack cut short: deeper than the recorder's limit"},
+	[STINT_USER_NO_MAPPING] = {"user-no-mapping",
+				   "user stack cut short: an address outside every known mapping"},
+	[STINT_USER_NO_ROWS] = {"user-no-rows",
+				"user stack cut short: code without unwind information"},
+	[STINT_USER_UNSUPPORTED] =
+		{"user-unsupported",
+		 "user stack cut short: an unwind rule that the recorder doesn't have"},
+	[STINT_USER_UNREADABLE] = {"user-unreadable",
+				   "user stack cut short: stack memory that couldn't be read"},
+	[STINT_USER_FP_END] = {"user-fp-end", "user stack walked by frame pointers: complete only "
+					      "where all its code keeps them"},
+	[STINT_USER_NOT_TAKEN] = {"user-not-taken", "no user stack: not asked for, or lost"},
 };
 
 static const struct {
 	const char *kind, *what;
 } kernel_ends[] = {
-        [STINT_KERNEL_DEPTH] = {"kernel-depth",
-                                "kernel stack cut short: deeper than the recorder's limit"},
-        [STINT_KERNEL_NOT_TAKEN] =
-                {"kernel-not-taken",
-                 "no kernel stack: the interval was shorter than the recorder's threshold"},
-        [STINT_KERNEL_FAILED] = {"kernel-failed", "no kernel stack: it couldn't be taken"},
+	[STINT_KERNEL_DEPTH] = {"kernel-depth",
+				"kernel stack cut short: deeper than the recorder's limit"},
+	[STINT_KERNEL_NOT_TAKEN] =
+		{"kernel-not-taken",
+		 "no kernel stack: the interval was shorter than the recorder's threshold"},
+	[STINT_KERNEL_FAILED] = {"kernel-failed", "no kernel stack: it couldn't be taken"},
 };
 
 #define N_USER_ENDS   (sizeof(user_ends) / sizeof(user_ends[0]))
@@ -150,7 +150,7 @@ static const struct {
 static uint64_t n_events(enum view view, const struct metrics *sums)
 {
 	return view == VIEW_ON_CPU ? sums->v[METRIC_SAMPLES]
-	                           : sums->v[METRIC_COUNT] + sums->v[METRIC_OPEN];
+				   : sums->v[METRIC_COUNT] + sums->v[METRIC_OPEN];
 }
 
 static const char *event_name(enum view view, uint64_t n)
@@ -161,14 +161,14 @@ static const char *event_name(enum view view, uint64_t n)
 }
 
 static int note_share(struct notes *notes, enum view view, uint64_t n, uint64_t of,
-                      const char *kind, const char *what, struct stint_err *err)
+		      const char *kind, const char *what, struct stint_err *err)
 {
 	return notes_add(notes, err, kind, n, "%s %s (%s): %s", text_count(n).s,
-	                 event_name(view, n), text_percent(n, of).s, what);
+			 event_name(view, n), text_percent(n, of).s, what);
 }
 
 int notes_stacks(struct notes *notes, const struct model *m, enum view view,
-                 const struct tally *tally, struct stint_err *err)
+		 const struct tally *tally, struct stint_err *err)
 {
 	uint64_t user[N_USER_ENDS] = {0}, kernel[N_KERNEL_ENDS] = {0};
 	uint64_t all = n_events(view, &tally->total);
@@ -187,11 +187,11 @@ int notes_stacks(struct notes *notes, const struct model *m, enum view view,
 	for (i = 0; i < N_USER_ENDS && !code; i++)
 		if (user_ends[i].kind && user[i])
 			code = note_share(notes, view, user[i], all, user_ends[i].kind,
-			                  user_ends[i].what, err);
+					  user_ends[i].what, err);
 	for (i = 0; i < N_KERNEL_ENDS && !code; i++)
 		if (kernel_ends[i].kind && kernel[i])
 			code = note_share(notes, view, kernel[i], all, kernel_ends[i].kind,
-			                  kernel_ends[i].what, err);
+					  kernel_ends[i].what, err);
 	return code;
 }
 
@@ -215,8 +215,8 @@ static int by_count(const void *a, const void *b)
 #define MAX_UNNAMED_FILES 3
 
 static int describe_unnamed(struct notes *notes, enum view view, const struct unnamed *files,
-                            size_t n_files, uint64_t all, struct functions *functions,
-                            struct stint_err *err)
+			    size_t n_files, uint64_t all, struct functions *functions,
+			    struct stint_err *err)
 {
 	const struct model *m = functions->m;
 	uint64_t sum = 0;
@@ -233,25 +233,25 @@ static int describe_unnamed(struct notes *notes, enum view view, const struct un
 			continue;
 		source = symbolizer_source(functions->symbolizer, files[i].module);
 		stint_buf_printf(&buf, "%s%s (%s)", i ? ", " : "",
-		                 model_str(m, m->modules.rows[files[i].module].path_str),
-		                 source.from  ? "no symbol there"
-		                 : source.why ? source.why
-		                              : "no symbols");
+				 model_str(m, m->modules.rows[files[i].module].path_str),
+				 source.from  ? "no symbol there"
+				 : source.why ? source.why
+					      : "no symbols");
 	}
 	if (n_files > MAX_UNNAMED_FILES)
 		stint_buf_printf(&buf, " and %zu more", n_files - MAX_UNNAMED_FILES);
 	stint_buf_u8(&buf, 0);
 	code = stint_buf_status(&buf) ? no_memory(err)
-	                              : notes_add(notes, err, "unresolved", sum,
-	                                          "%s %s (%s) are in functions without a name: %s",
-	                                          text_count(sum).s, event_name(view, sum),
-	                                          text_percent(sum, all).s, (const char *)buf.data);
+				      : notes_add(notes, err, "unresolved", sum,
+						  "%s %s (%s) are in functions without a name: %s",
+						  text_count(sum).s, event_name(view, sum),
+						  text_percent(sum, all).s, (const char *)buf.data);
 	stint_buf_done(&buf);
 	return code;
 }
 
 int notes_symbols(struct notes *notes, enum view view, const struct tally *tally,
-                  struct functions *functions, struct stint_err *err)
+		  struct functions *functions, struct stint_err *err)
 {
 	struct unnamed *files = calloc((size_t)functions->m->modules.n + 1, sizeof(*files));
 	size_t i, n_files = 0;
@@ -273,7 +273,7 @@ int notes_symbols(struct notes *notes, enum view view, const struct tally *tally
 		n_files++;
 	if (!code && n_files)
 		code = describe_unnamed(notes, view, files, n_files, n_events(view, &tally->total),
-		                        functions, err);
+					functions, err);
 	free(files);
 	return code;
 }

@@ -21,7 +21,7 @@ struct note {
 	const char *kind; /* kebab-case, for programs */
 	uint64_t count;   /* how many, of what text says */
 	const char *text; /* a sentence without a full stop; may hold names from the recording,
-	                     unescaped */
+			     unescaped */
 };
 
 /* Zeroed is ready. */
@@ -33,7 +33,7 @@ struct notes {
 
 /* 0 or STINT_ERR_NOMEM, like all below. */
 int notes_add(struct notes *notes, struct stint_err *err, const char *kind, uint64_t count,
-              const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+	      const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 void notes_done(struct notes *notes); /* NULL and zeroed are fine */
 
 /* The file as a whole: without an end, damaged, with references into nothing. Call after the events
@@ -42,16 +42,16 @@ int notes_file(struct notes *notes, const struct model *m, struct stint_err *err
 
 /* The ledger's entries that touch a view, within the selected time (sel may be NULL). */
 int notes_ledger(struct notes *notes, const struct model *m, enum view view,
-                 const struct selection *sel, struct stint_err *err);
+		 const struct selection *sel, struct stint_err *err);
 
 /* How the stacks of a tally (by TALLY_STACK) were cut short. */
 int notes_stacks(struct notes *notes, const struct model *m, enum view view,
-                 const struct tally *tally, struct stint_err *err);
+		 const struct tally *tally, struct stint_err *err);
 
 /* Which of its events were in functions without a name, and in which files, and why these have no
  * symbols. */
 int notes_symbols(struct notes *notes, enum view view, const struct tally *tally,
-                  struct functions *functions, struct stint_err *err);
+		  struct functions *functions, struct stint_err *err);
 
 /* One line each; "Nothing was lost." where there are none. Lines begin with prefix. */
 void notes_print_text(const struct notes *notes, FILE *out, const char *prefix);

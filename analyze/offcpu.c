@@ -37,8 +37,8 @@ enum task_state offcpu_state(const struct stint_offcpu *row)
 }
 
 static const char *const state_names[N_TASK_STATES] = {
-        "R (preempted)", "S (sleeping)", "D (uninterruptible)", "T (stopped)", "t (traced)",
-        "X (dead)",      "Z (zombie)",   "P (parked)",          "I (idle)",    "? (unknown)",
+	"R (preempted)", "S (sleeping)", "D (uninterruptible)", "T (stopped)", "t (traced)",
+	"X (dead)",      "Z (zombie)",   "P (parked)",          "I (idle)",    "? (unknown)",
 };
 
 const char *task_state_name(enum task_state state)

@@ -28,14 +28,14 @@ static error_t help_parser(int key, char *arg, struct argp_state *state)
 void options_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
 	static const struct argp_option help_options[] = {
-	        {.key = 'h', .flags = OPTION_HIDDEN, .doc = "Give this help list"},
-	        {0},
+		{.key = 'h', .flags = OPTION_HIDDEN, .doc = "Give this help list"},
+		{0},
 	};
 	struct argp_child children[] = {{.argp = argp}, {0}};
 	struct argp outer = {
-	        .options = help_options,
-	        .parser = help_parser,
-	        .children = children,
+		.options = help_options,
+		.parser = help_parser,
+		.children = children,
 	};
 	int code;
 
@@ -49,6 +49,11 @@ void options_parse(const struct argp *argp, int argc, char **argv, void *input)
 	}
 }
 
+static void point_to_help(const char *command)
+{
+	fprintf(stderr, "Try '%s --help' for more information.\n", command);
+}
+
 void options_fault(const char *command, const char *fmt, ...)
 {
 	va_list ap;
@@ -58,7 +63,8 @@ void options_fault(const char *command, const char *fmt, ...)
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "\nTry '%s --help' for more information.\n", command);
+	fputc('\n', stderr);
+	point_to_help(command);
 	exit(EXIT_STATUS_USAGE);
 }
 
@@ -66,6 +72,8 @@ int options_failed(const char *command, const struct stint_err *err)
 {
 	fflush(stdout);
 	fprintf(stderr, "%s: %s\n", command, err->msg);
+	if (err->code == STINT_ERR_USAGE)
+		point_to_help(command);
 	return stint_err_exit_status(err->code);
 }
 
@@ -118,7 +126,7 @@ bool parse_u64(const char *text, uint64_t max, uint64_t *ret)
  * Done in integers, so that 0.1s is exactly 100 ms.
  */
 static bool parse_decimal(const char *text, const char **end, uint64_t *ret_whole,
-                          uint64_t *ret_billionths)
+			  uint64_t *ret_billionths)
 {
 	uint64_t whole = 0, fraction = 0, place = NS_PER_S;
 	bool digits = false;
@@ -143,7 +151,7 @@ static bool parse_decimal(const char *text, const char **end, uint64_t *ret_whol
 static bool scale(uint64_t whole, uint64_t billionths, uint64_t unit, uint64_t *ret)
 {
 	unsigned __int128 value =
-	        (unsigned __int128)whole * unit + (unsigned __int128)billionths * unit / NS_PER_S;
+		(unsigned __int128)whole * unit + (unsigned __int128)billionths * unit / NS_PER_S;
 
 	if (value > INT64_MAX)
 		return false;
@@ -157,8 +165,8 @@ static bool unit_ns(const char *unit, uint64_t *ret)
 		const char *name;
 		uint64_t ns;
 	} units[] = {
-	        {"ns", 1},       {"us", 1000},         {"ms", 1000000},
-	        {"s", NS_PER_S}, {"m", 60 * NS_PER_S}, {"h", 3600 * NS_PER_S},
+		{"ns", 1},       {"us", 1000},         {"ms", 1000000},
+		{"s", NS_PER_S}, {"m", 60 * NS_PER_S}, {"h", 3600 * NS_PER_S},
 	};
 	size_t i;
 
@@ -212,18 +220,18 @@ int parse_word(const char *text, const char *const *words)
 enum { KEY_SYMBOLS = 0x300, KEY_DEBUGINFOD, KEY_NO_INLINE, KEY_DEMANGLE };
 
 static const struct argp_option symbol_options[] = {
-        {.doc = "Symbols:", .group = 20},
-        {"symbols", KEY_SYMBOLS, "DIR", 0,
-         "Look for symbols here too: a debug root, a .build-id tree or a sysroot (repeatable)", 0},
-        {"debuginfod", KEY_DEBUGINFOD, "URL|none", 0,
-         "Ask this debuginfod server (default: $DEBUGINFOD_URLS, if set)", 0},
-        {"no-inline", KEY_NO_INLINE, NULL, 0,
-         "Show inlined functions as part of the function they stand in", 0},
-        {"demangle", KEY_DEMANGLE, "HOW", 0,
-         "Show C++ and Rust names 'short' (without parameters; the default), 'full' or 'none' (as "
-         "in the symbol table)",
-         0},
-        {0},
+	{.doc = "Symbols:", .group = 20},
+	{"symbols", KEY_SYMBOLS, "DIR", 0,
+	 "Look for symbols here too: a debug root, a .build-id tree or a sysroot (repeatable)", 0},
+	{"debuginfod", KEY_DEBUGINFOD, "URL|none", 0,
+	 "Ask this debuginfod server (default: $DEBUGINFOD_URLS, if set)", 0},
+	{"no-inline", KEY_NO_INLINE, NULL, 0,
+	 "Show inlined functions as part of the function they stand in", 0},
+	{"demangle", KEY_DEMANGLE, "HOW", 0,
+	 "Show C++ and Rust names 'short' (without parameters; the default), 'full' or 'none' (as "
+	 "in the symbol table)",
+	 0},
+	{0},
 };
 
 static error_t symbol_parser(int key, char *arg, struct argp_state *state)

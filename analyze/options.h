@@ -29,7 +29,7 @@ void options_parse(const struct argp *argp, int argc, char **argv, void *input);
 
 /* Ends the program as a usage error, from within a parser or after it ("stint report: ..."). */
 void options_fault(const char *command, const char *fmt, ...)
-        __attribute__((noreturn, format(printf, 2, 3)));
+	__attribute__((noreturn, format(printf, 2, 3)));
 
 /* "stint report: message" on standard error; returns the exit status that belongs to err. */
 int options_failed(const char *command, const struct stint_err *err);

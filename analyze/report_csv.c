@@ -12,12 +12,12 @@ static void put_value_names(FILE *out, const struct report *r)
 		char name[64];
 
 		snprintf(name, sizeof(name), "%s%sself",
-		         r->view == VIEW_ON_CPU ? "" : metric_key(metrics[i]),
-		         r->view == VIEW_ON_CPU ? "" : "_");
+			 r->view == VIEW_ON_CPU ? "" : metric_key(metrics[i]),
+			 r->view == VIEW_ON_CPU ? "" : "_");
 		csv_text(out, false, name);
 		snprintf(name, sizeof(name), "%s%stotal",
-		         r->view == VIEW_ON_CPU ? "" : metric_key(metrics[i]),
-		         r->view == VIEW_ON_CPU ? "" : "_");
+			 r->view == VIEW_ON_CPU ? "" : metric_key(metrics[i]),
+			 r->view == VIEW_ON_CPU ? "" : "_");
 		csv_text(out, false, name);
 	}
 	csv_text(out, false, "self_pct");
@@ -26,7 +26,7 @@ static void put_value_names(FILE *out, const struct report *r)
 }
 
 static void put_values(FILE *out, const struct report *r, const struct metrics *self,
-                       const struct metrics *total)
+		       const struct metrics *total)
 {
 	enum metric metrics[N_METRICS], share = report_share_metric(r);
 	int i, n = view_metrics(r->view, metrics);

@@ -14,7 +14,7 @@ static void put_percent(struct json *j, const char *key, uint64_t part, uint64_t
 }
 
 static void put_shares(struct json *j, const struct report *r, const struct metrics *self,
-                       const struct metrics *total)
+		       const struct metrics *total)
 {
 	enum metric share = report_share_metric(r);
 	uint64_t whole = r->tally.total.v[share];
@@ -24,7 +24,7 @@ static void put_shares(struct json *j, const struct report *r, const struct metr
 }
 
 static void put_values(struct json *j, const struct report *r, const struct metrics *self,
-                       const struct metrics *total)
+		       const struct metrics *total)
 {
 	enum metric metrics[N_METRICS];
 	int i, n = view_metrics(r->view, metrics);
@@ -73,14 +73,14 @@ static void put_recording(struct json *j, const struct model *m)
  * line is given where they agree.
  */
 static int put_frames(struct json *j, const struct report *r, const struct table_row *row,
-                      struct stint_err *err)
+		      struct stint_err *err)
 {
 	const struct table *t = &r->table;
 	const struct located *stack;
 	uint32_t i, n, member;
 	uint32_t *lines;
 	int code = functions_of_stack(r->functions, t->members[row->first_member - 1].stack, &stack,
-	                              &n, err);
+				      &n, err);
 
 	if (code)
 		return code;
@@ -92,7 +92,7 @@ static int put_frames(struct json *j, const struct report *r, const struct table
 	for (member = t->members[row->first_member - 1].next; member && !code;
 	     member = t->members[member - 1].next) {
 		code = functions_of_stack(r->functions, t->members[member - 1].stack, &stack, &n,
-		                          err);
+					  err);
 		for (i = 0; i < n && !code; i++)
 			if (stack[i].symbol && stack[i].symbol->line != lines[i])
 				lines[i] = 0;

@@ -16,20 +16,20 @@ static void print_totals(const struct report *r, FILE *out)
 		fprintf(out, "On-CPU: %s samples", text_count(v[METRIC_SAMPLES]).s);
 		if (freq)
 			fprintf(out, " at %s Hz, about %s of CPU time", text_count(freq).s,
-			        text_duration(
-			                (uint64_t)((double)v[METRIC_SAMPLES] * 1e9 / (double)freq))
-			                .s);
+				text_duration(
+					(uint64_t)((double)v[METRIC_SAMPLES] * 1e9 / (double)freq))
+					.s);
 	} else {
 		fprintf(out,
-		        "Off-CPU: %s switches, %s = blocked %s + runqueue %s; longest %s; %s still "
-		        "off at the end",
-		        text_count(v[METRIC_COUNT]).s, text_duration(v[METRIC_DURATION]).s,
-		        text_duration(v[METRIC_BLOCKED]).s, text_duration(v[METRIC_RUNQUEUE]).s,
-		        text_duration(v[METRIC_MAX]).s, text_count(v[METRIC_OPEN]).s);
+			"Off-CPU: %s switches, %s = blocked %s + runqueue %s; longest %s; %s still "
+			"off at the end",
+			text_count(v[METRIC_COUNT]).s, text_duration(v[METRIC_DURATION]).s,
+			text_duration(v[METRIC_BLOCKED]).s, text_duration(v[METRIC_RUNQUEUE]).s,
+			text_duration(v[METRIC_MAX]).s, text_count(v[METRIC_OPEN]).s);
 	}
 	if (r->selected)
 		fprintf(out, " (selected: %s of %s events)", text_count(r->tally.n_events).s,
-		        text_count(r->tally.n_seen).s);
+			text_count(r->tally.n_seen).s);
 	fputs("\n\n", out);
 }
 
@@ -39,7 +39,7 @@ static struct text_short value_text(enum metric metric, uint64_t value)
 }
 
 static const char *const headings[N_METRICS] = {"SAMPLES",  "SWITCHES", "DURATION", "BLOCKED",
-                                                "RUNQUEUE", "MAX",      "OPEN"};
+						"RUNQUEUE", "MAX",      "OPEN"};
 
 static bool has_two_sides(const struct report *r)
 {
@@ -48,7 +48,7 @@ static bool has_two_sides(const struct report *r)
 
 /* Shares first, then the numbers of the side that sorts. */
 static void add_headings(const struct report *r, struct text_table *t, const char *name,
-                         const char *module)
+			 const char *module)
 {
 	enum metric metrics[N_METRICS];
 	int i, n = view_metrics(r->view, metrics);
@@ -73,7 +73,7 @@ static void add_headings(const struct report *r, struct text_table *t, const cha
 }
 
 static void add_values(const struct report *r, struct text_table *t, const struct metrics *self,
-                       const struct metrics *total, bool by_total)
+		       const struct metrics *total, bool by_total)
 {
 	enum metric metrics[N_METRICS], share = report_share_metric(r);
 	uint64_t whole = r->tally.total.v[share];
@@ -97,7 +97,7 @@ static void print_more(const struct report *r, size_t n, FILE *out)
 {
 	if (report_rows(r, n) < n)
 		fprintf(out, "... and %s more (--limit=0 shows all)\n",
-		        text_count(n - report_rows(r, n)).s);
+			text_count(n - report_rows(r, n)).s);
 }
 
 static int finish(struct text_table *t, struct stint_err *err)
@@ -134,12 +134,12 @@ static int print_table(const struct report *r, FILE *out, struct stint_err *err)
 }
 
 static int print_stack(const struct report *r, const struct table_row *row, FILE *out,
-                       struct stint_err *err)
+		       struct stint_err *err)
 {
 	const struct located *stack;
 	uint32_t i, n;
 	int code = functions_of_stack(r->functions, r->table.members[row->first_member - 1].stack,
-	                              &stack, &n, err);
+				      &stack, &n, err);
 
 	for (i = 0; i < n && !code; i++) {
 		const struct function *function = &r->functions->all[stack[i].function];
@@ -189,9 +189,9 @@ static int print_tree(const struct report *r, FILE *out, struct stint_err *err)
 	fprintf(out, "%s of ", r->shape == SHAPE_CALLERS ? "Callers" : "Callees");
 	text_print_name(out, r->symbol);
 	fputs(r->shape == SHAPE_CALLERS
-	              ? ", outward from it; TOTAL is what comes through a line\n\n"
-	              : ", inward from it; TOTAL is what comes through a line, SELF what ends "
-	                "there\n\n",
+		      ? ", outward from it; TOTAL is what comes through a line\n\n"
+		      : ", inward from it; TOTAL is what comes through a line, SELF what ends "
+			"there\n\n",
 	      out);
 	add_headings(r, &t, r->shape == SHAPE_CALLERS ? "CALLER" : "CALLEE", "MODULE");
 	stint_buf_init(&buf, INT32_MAX);
@@ -226,8 +226,8 @@ static int print_histogram(const struct report *r, FILE *out, struct stint_err *
 {
 	const struct histogram *h = &r->tally.histogram;
 	int shown = r->by == METRIC_BLOCKED    ? HISTOGRAM_BLOCKED
-	            : r->by == METRIC_RUNQUEUE ? HISTOGRAM_RUNQUEUE
-	                                       : HISTOGRAM_DURATION;
+		    : r->by == METRIC_RUNQUEUE ? HISTOGRAM_RUNQUEUE
+					       : HISTOGRAM_DURATION;
 	static const char *const names[] = {"DURATION", "BLOCKED", "RUNQUEUE"};
 	struct text_table t = {.n_columns = 6, .right = {true, true, true, true, true, false}};
 	unsigned b, first = N_HISTOGRAM_BUCKETS, last = 0;
@@ -244,7 +244,7 @@ static int print_histogram(const struct report *r, FILE *out, struct stint_err *
 		most = h->n[shown][b] > most ? h->n[shown][b] : most;
 	}
 	fprintf(out, "Completed intervals by length; the bars show %s\n\n",
-	        metric_names[METRIC_DURATION + shown]);
+		metric_names[METRIC_DURATION + shown]);
 	text_cell(&t, "FROM");
 	text_cell(&t, "TO");
 	for (k = 0; k < N_HISTOGRAMS; k++)
@@ -252,7 +252,7 @@ static int print_histogram(const struct report *r, FILE *out, struct stint_err *
 	text_cell(&t, "");
 	for (b = first; b <= last && b < N_HISTOGRAM_BUCKETS; b++) {
 		unsigned length =
-		        (unsigned)((double)h->n[shown][b] * BAR_WIDTH / (double)most + 0.5);
+			(unsigned)((double)h->n[shown][b] * BAR_WIDTH / (double)most + 0.5);
 
 		text_cell(&t, text_duration(histogram_from_ns(b)).s);
 		text_cell(&t, text_duration(histogram_to_ns(b)).s);
@@ -271,8 +271,8 @@ static int print_nothing(const struct report *r, FILE *out)
 		fputs("No event matches the selection.\n", out);
 	else
 		fprintf(out, "The recording has no %s.\n",
-		        r->view == VIEW_ON_CPU ? "on-CPU samples (--view=off-cpu shows intervals)"
-		                               : "off-CPU intervals (--view=on-cpu shows samples)");
+			r->view == VIEW_ON_CPU ? "on-CPU samples (--view=off-cpu shows intervals)"
+					       : "off-CPU intervals (--view=on-cpu shows samples)");
 	return 0;
 }
 
@@ -300,4 +300,4 @@ static int write_text(const struct report *r, FILE *out, struct stint_err *err)
 }
 
 const struct report_emitter report_text = {
-        .name = "text", .write = write_text, .default_limit = 50};
+	.name = "text", .write = write_text, .default_limit = 50};

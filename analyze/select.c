@@ -38,7 +38,7 @@ static bool comm_matches(const struct string_list *patterns, const char *comm)
 }
 
 static int select_threads(struct selection *sel, const struct select_spec *spec,
-                          const struct model *m, struct stint_err *err)
+			  const struct model *m, struct stint_err *err)
 {
 	uint32_t i;
 	int code;
@@ -76,7 +76,7 @@ static int select_cpus(struct selection *sel, const struct select_spec *spec, st
 }
 
 static int select_syscalls(struct selection *sel, const struct select_spec *spec,
-                           const struct model *m, struct stint_err *err)
+			   const struct model *m, struct stint_err *err)
 {
 	const char *arch = model_meta(m, "arch");
 	struct list_item item = {0};
@@ -96,9 +96,9 @@ static int select_syscalls(struct selection *sel, const struct select_spec *spec
 		known = syscall_number(arch, item.text);
 		if (known < 0)
 			return stint_err_set(
-			        err, STINT_ERR_USAGE, 0, -1,
-			        "--syscall: %s has no system call '%s'; its number will do too",
-			        arch ? arch : "x86_64", item.text);
+				err, STINT_ERR_USAGE, 0, -1,
+				"--syscall: %s has no system call '%s'; its number will do too",
+				arch ? arch : "x86_64", item.text);
 		bit_set(sel->syscalls, (uint32_t)known);
 	}
 	return code;
@@ -119,7 +119,7 @@ static void select_states(struct selection *sel, const struct select_spec *spec)
  * a frame --- */
 
 static int compile(regex_t **ret, size_t *ret_n, const struct string_list *list,
-                   struct stint_err *err)
+		   struct stint_err *err)
 {
 	regex_t *res = calloc(list->n + 1, sizeof(*res));
 	size_t i;
@@ -131,7 +131,7 @@ static int compile(regex_t **ret, size_t *ret_n, const struct string_list *list,
 	for (i = 0; i < list->n; i++) {
 		if (regcomp(&res[i], list->at[i], REG_EXTENDED | REG_NOSUB))
 			return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
-			                     "'%s' is no regular expression", list->at[i]);
+					     "'%s' is no regular expression", list->at[i]);
 		++*ret_n;
 	}
 	return 0;
@@ -157,7 +157,7 @@ static bool any_matches(const regex_t *res, size_t n, const char *text)
 }
 
 static int match_frames(uint64_t *frames, const struct model *m, struct symbolizer *symbolizer,
-                        const regex_t *res, size_t n, struct stint_err *err)
+			const regex_t *res, size_t n, struct stint_err *err)
 {
 	uint32_t i, k;
 
@@ -168,12 +168,12 @@ static int match_frames(uint64_t *frames, const struct model *m, struct symboliz
 
 		if (!symbolizer) {
 			if (any_matches(res, n,
-			                model_str(m, m->modules.rows[frame->module].path_str)))
+					model_str(m, m->modules.rows[frame->module].path_str)))
 				bit_set(frames, i);
 			continue;
 		}
 		code = symbolizer_lookup(symbolizer, frame->module, frame->addr,
-		                         frame->flags & STINT_FRAME_EXACT, &chain, err);
+					 frame->flags & STINT_FRAME_EXACT, &chain, err);
 		if (code)
 			return code;
 		for (k = 0; k < chain.n; k++)
@@ -186,7 +186,7 @@ static int match_frames(uint64_t *frames, const struct model *m, struct symboliz
 /* Keeps those bits of stacks that have a frame whose bit is set. Callers come first: one pass over
  * the nodes does. */
 static int keep_stacks(uint64_t *stacks, const struct model *m, const uint64_t *frames,
-                       struct stint_err *err)
+		       struct stint_err *err)
 {
 	uint64_t *nodes;
 	uint32_t i;
@@ -209,8 +209,8 @@ static int keep_stacks(uint64_t *stacks, const struct model *m, const uint64_t *
 
 /* One option's expressions, against symbols, or against modules where symbolizer is NULL. */
 static int select_stacks(struct selection *sel, const struct string_list *list,
-                         const struct model *m, struct symbolizer *symbolizer,
-                         struct stint_err *err)
+			 const struct model *m, struct symbolizer *symbolizer,
+			 struct stint_err *err)
 {
 	uint64_t *frames = NULL;
 	regex_t *res = NULL;
@@ -250,7 +250,7 @@ static uint64_t point_ns(const struct model *m, const struct time_point *point)
 }
 
 static int select_times(struct selection *sel, const struct select_spec *spec,
-                        const struct model *m, struct stint_err *err)
+			const struct model *m, struct stint_err *err)
 {
 	sel->to_ns = UINT64_MAX;
 	if (spec->from.given)
@@ -265,7 +265,7 @@ static int select_times(struct selection *sel, const struct select_spec *spec,
 }
 
 int selection_new(struct selection **ret, const struct select_spec *spec, const struct model *m,
-                  struct symbolizer *symbolizer, struct stint_err *err)
+		  struct symbolizer *symbolizer, struct stint_err *err)
 {
 	struct selection *sel = calloc(1, sizeof(*sel));
 	const char *option;
@@ -293,7 +293,7 @@ int selection_new(struct selection **ret, const struct select_spec *spec, const 
 		return code;
 	}
 	sel->all = !sel->from_ns && sel->to_ns == UINT64_MAX && !sel->threads && !sel->cpus &&
-	           !sel->stacks && !sel->no_samples;
+		   !sel->stacks && !sel->no_samples;
 	*ret = sel;
 	return 0;
 }

@@ -26,7 +26,7 @@ struct select_spec {
 	struct string_list comms;            /* names or shell patterns */
 	struct string_list states;           /* letters, checked */
 	struct string_list
-	        syscalls; /* names or numbers; a name's meaning depends on the recording */
+		syscalls; /* names or numbers; a name's meaning depends on the recording */
 	struct string_list symbols, modules; /* extended regular expressions, checked */
 	struct time_point from, to;
 	bool has_min, has_max;
@@ -63,7 +63,7 @@ struct selection {
  * that ends before it starts) or STINT_ERR_NOMEM.
  */
 int selection_new(struct selection **ret, const struct select_spec *spec, const struct model *m,
-                  struct symbolizer *symbolizer, struct stint_err *err);
+		  struct symbolizer *symbolizer, struct stint_err *err);
 void selection_free(struct selection *sel); /* NULL is fine */
 
 bool selection_sample(const struct selection *sel, const struct stint_sample *row);

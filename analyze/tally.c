@@ -150,7 +150,7 @@ static int merge(struct tally *to, const struct tally *from, struct stint_err *e
 }
 
 int tally_collect(struct tally *ret, struct model *m, const struct selection *sel, enum view view,
-                  enum tally_key key, struct stint_err *err)
+		  enum tally_key key, struct stint_err *err)
 {
 	struct collector *collectors = calloc(MODEL_MAX_WORKERS, sizeof(*collectors));
 	void *contexts[MODEL_MAX_WORKERS];
@@ -164,8 +164,8 @@ int tally_collect(struct tally *ret, struct model *m, const struct selection *se
 		contexts[i] = &collectors[i];
 	}
 	code = model_each_block_parallel(m, view == VIEW_ON_CPU ? STINT_SAMPLE : STINT_OFFCPU,
-	                                 view == VIEW_ON_CPU ? collect_samples : collect_offcpu,
-	                                 contexts, n, err);
+					 view == VIEW_ON_CPU ? collect_samples : collect_offcpu,
+					 contexts, n, err);
 	for (i = 1; i < n && !code; i++)
 		code = merge(&collectors[0].tally, &collectors[i].tally, err);
 	for (i = 1; i < n; i++)

@@ -40,7 +40,7 @@ struct tally {
 /* Fills *ret, which needs no initialization. sel may be NULL: everything. Fails as model_each_block
  * does. */
 int tally_collect(struct tally *ret, struct model *m, const struct selection *sel, enum view view,
-                  enum tally_key key, struct stint_err *err);
+		  enum tally_key key, struct stint_err *err);
 void tally_done(struct tally *t); /* NULL and zeroed are fine */
 
 #endif

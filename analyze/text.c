@@ -153,17 +153,20 @@ void text_cell_name(struct text_table *t, const char *name)
 
 void text_table_print_row(const struct text_table *t, size_t index, FILE *out)
 {
-	int c;
+	const char **cells = t->cells + index * (size_t)t->n_columns;
+	int c, n = t->n_columns;
 
-	for (c = 0; c < t->n_columns; c++) {
-		const char *cell = t->cells[index * (size_t)t->n_columns + (size_t)c];
+	while (n > 1 && !cells[n - 1][0])
+		n--;
+	for (c = 0; c < n; c++) {
+		const char *cell = cells[c];
 		size_t wide = t->widths[c] < MAX_PADDING ? t->widths[c] : MAX_PADDING;
 		size_t width = text_width(cell);
 		int padding = width < wide ? (int)(wide - width) : 0;
-		bool last = c == t->n_columns - 1;
+		bool last = c == n - 1;
 
 		fprintf(out, "%s%*s%s%*s", c ? "  " : "", t->right[c] ? padding : 0, "", cell,
-		        t->right[c] || last ? 0 : padding, "");
+			t->right[c] || last ? 0 : padding, "");
 	}
 	fputc('\n', out);
 }

@@ -140,7 +140,7 @@ static void make_thread(struct maker *mk, char **words, int n)
 static void make_module(struct maker *mk, char **words, int n)
 {
 	static const char *const kinds[] = {"file", "kernel",  "kmod", "vdso",
-	                                    "anon", "unknown", NULL};
+					    "anon", "unknown", NULL};
 	struct stint_module row = {0};
 	uint32_t id;
 
@@ -185,7 +185,7 @@ static struct stint_frame frame_of(struct maker *mk, char *word, bool leaf)
 static void make_stack(struct maker *mk, char **words, int n)
 {
 	struct stint_stack row = {.user_end = (uint32_t)number(mk, words[2]),
-	                          .kernel_end = (uint32_t)number(mk, words[3])};
+				  .kernel_end = (uint32_t)number(mk, words[3])};
 	uint32_t id;
 	int i;
 
@@ -205,9 +205,9 @@ static void make_stack(struct maker *mk, char **words, int n)
 static void make_sample(struct maker *mk, char **words, int n)
 {
 	struct stint_source source = {
-	        .name_str = string(mk, "cpu-clock"), .unit_str = string(mk, "ns"), .freq_hz = 99};
+		.name_str = string(mk, "cpu-clock"), .unit_str = string(mk, "ns"), .freq_hz = 99};
 	struct stint_sample row = {.time_ns = moment(mk, words[1]),
-	                           .weight = n > 5 ? number(mk, words[5]) : 1};
+				   .weight = n > 5 ? number(mk, words[5]) : 1};
 
 	row.cpu = (uint32_t)number(mk, words[2]);
 	row.thread = label(mk, "thread", words[3]);
@@ -219,7 +219,7 @@ static void make_sample(struct maker *mk, char **words, int n)
 static void make_offcpu(struct maker *mk, char **words, int n)
 {
 	struct stint_offcpu row = {.start_ns = moment(mk, words[1]),
-	                           .end_ns = moment(mk, words[3])};
+				   .end_ns = moment(mk, words[3])};
 
 	(void)n;
 	if (strcmp(words[2], "-")) {
@@ -243,7 +243,7 @@ static void make_offcpu(struct maker *mk, char **words, int n)
 static void make_loss(struct maker *mk, char **words, int n)
 {
 	struct stint_loss row = {.cause = (uint32_t)number(mk, words[1]),
-	                         .count = number(mk, words[2])};
+				 .count = number(mk, words[2])};
 
 	(void)n;
 	row.from_ns = moment(mk, words[3]);
@@ -287,10 +287,10 @@ static const struct {
 	int min_words;
 	void (*make)(struct maker *mk, char **words, int n);
 } rows[] = {
-        {"meta", 3, make_meta},         {"thread", 5, make_thread}, {"module", 4, make_module},
-        {"stack", 4, make_stack},       {"sample", 5, make_sample}, {"offcpu", 11, make_offcpu},
-        {"loss", 6, make_loss},         {"clock", 3, make_clock},   {"flush", 1, make_flush},
-        {"nofinish", 1, make_nofinish},
+	{"meta", 3, make_meta},         {"thread", 5, make_thread}, {"module", 4, make_module},
+	{"stack", 4, make_stack},       {"sample", 5, make_sample}, {"offcpu", 11, make_offcpu},
+	{"loss", 6, make_loss},         {"clock", 3, make_clock},   {"flush", 1, make_flush},
+	{"nofinish", 1, make_nofinish},
 };
 
 static void make_line(struct maker *mk, char *line)
@@ -359,7 +359,7 @@ int main(int argc, char **argv)
 
 	if (argc != 2 && argc != 8) {
 		fprintf(stderr, "usage: make_recording OUT [--random SEED SAMPLES OFFCPU STACKS "
-		                "THREADS]\n");
+				"THREADS]\n");
 		return 2;
 	}
 	fd = strcmp(argv[1], "-") ? open(argv[1], O_WRONLY | O_CREAT | O_TRUNC, 0644) : 1;
@@ -372,9 +372,9 @@ int main(int argc, char **argv)
 		make_described(sink);
 	} else {
 		struct random_recording r = {strtoull(argv[3], NULL, 0), strtoull(argv[4], NULL, 0),
-		                             strtoull(argv[5], NULL, 0),
-		                             (uint32_t)strtoul(argv[6], NULL, 0),
-		                             (uint32_t)strtoul(argv[7], NULL, 0)};
+					     strtoull(argv[5], NULL, 0),
+					     (uint32_t)strtoul(argv[6], NULL, 0),
+					     (uint32_t)strtoul(argv[7], NULL, 0)};
 
 		random_recording_write(&r, sink);
 	}

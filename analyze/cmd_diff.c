@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* stint diff: what changed between recordings. */
+#include <errno.h>
+#include <string.h>
+
+#include "analyze/commands.h"
+#include "analyze/diff.h"
+#include "analyze/options.h"
+#include "analyze/select.h"
+
+struct arguments {
+	struct string_list files; /* as given, ":" included */
+	struct select_spec select;
+	struct symbol_spec symbols;
+	const struct diff_emitter *emitter;
+	struct diff diff;
+	bool has_by, has_limit;
+};
+
+enum { KEY_VIEW = 0x500, KEY_BY, KEY_GROUP, KEY_VALUE, KEY_NORMALIZE, KEY_LIMIT, KEY_FORMAT };
+
+static const struct argp_option options[] = {
+	{.doc = "What to compare:", .group = 1},
+	{"view", KEY_VIEW, "VIEW", 0, "'on-cpu' (samples; the default) or 'off-cpu' (intervals)",
+	 0},
+	{"by", KEY_BY, "METRIC", 0,
+	 "Compare samples (on-cpu); count, duration (the default), blocked or runqueue (off-cpu)",
+	 0},
+	{"group", KEY_GROUP, "WHAT", 0,
+	 "Rows of 'symbol' (the default), 'thread' (threads of one name) or 'stack'", 0},
+	{"value", KEY_VALUE, "SIDE", 0,
+	 "Of a function, compare what it has of its own, 'self' (the default), or with all that it "
+	 "calls, 'total'",
+	 0},
+	{"normalize", KEY_NORMALIZE, "HOW", 0,
+	 "By recorded 'time' (the default: values per second) or by 'samples' (values as shares of "
+	 "the total)",
+	 0},
+	{"limit", KEY_LIMIT, "N", 0,
+	 "Show N rows at most; 0 shows all (default: 50 as text, else all)", 0},
+	{"format", KEY_FORMAT, "FORMAT", 0,
+	 "'text' (the default), 'json' or 'folded' (\"STACK A B\" for flamegraph.pl, B scaled to "
+	 "A)",
+	 0},
+	{0},
+};
+
+static const char doc[] =
+	"Show what changed from A to B. Rows are compared by name, never by address, and sorted by "
+	"the size of the change; "
+	"what is equal is left out.\v"
+	"Each side may be several recordings, which count as one; then a ':' stands between the "
+	"sides.\n\n"
+	"Examples:\n"
+	"  stint diff before.stint after.stint\n"
+	"  stint diff a1.stint a2.stint : b1.stint b2.stint\n"
+	"  stint diff --view=off-cpu --by=count --group=thread before.stint after.stint\n"
+	"  stint diff --format=folded before.stint after.stint | flamegraph.pl >diff.svg";
+
+static int one_of(struct argp_state *state, const char *option, const char *arg,
+		  const char *const *words, const char *list)
+{
+	int i = parse_word(arg, words);
+
+	if (i < 0)
+		argp_error(state, "--%s: '%s' is not one of %s", option, arg, list);
+	return i;
+}
+
+/* Two files are the two sides; more need a ':' between them. */
+static error_t split_sides(struct argp_state *state, struct arguments *a)
+{
+	size_t i, colon = a->files.n;
+
+	for (i = 0; i < a->files.n; i++) {
+		if (strcmp(a->files.at[i], ":"))
+			continue;
+		if (colon < a->files.n)
+			argp_error(state, "only one ':' can stand between the recordings");
+		colon = i;
+	}
+	if (colon == a->files.n && a->files.n != 2)
+		argp_error(state,
+			   "two recordings are needed, or several with a ':' between the sides");
+	if (colon == 0 || colon + 1 == a->files.n)
+		argp_error(state, "no recording on one side of ':'");
+	for (i = 0; i < a->files.n; i++) {
+		int side = colon < a->files.n ? i > colon : i == 1;
+
+		if (i != colon && string_list_add(&a->diff.sides[side].files, a->files.at[i]))
+			return ENOMEM;
+	}
+	return 0;
+}
+
+static error_t check(struct argp_state *state, struct arguments *a)
+{
+	struct diff *d = &a->diff;
+	const char *option;
+
+	if (!a->has_by)
+		d->by = d->view == VIEW_ON_CPU ? METRIC_SAMPLES : METRIC_DURATION;
+	if (d->by == METRIC_MAX || d->by == METRIC_OPEN)
+		argp_error(state, "--by=%s can't be normalized, so it can't be compared",
+			   metric_names[d->by]);
+	if ((d->view == VIEW_ON_CPU) != (d->by == METRIC_SAMPLES))
+		argp_error(state, "--by=%s is for --view=%s", metric_names[d->by],
+			   view_names[d->by == METRIC_SAMPLES ? VIEW_ON_CPU : VIEW_OFF_CPU]);
+	if (d->view == VIEW_ON_CPU && select_needs_offcpu(&a->select, &option))
+		argp_error(state, "%s is for --view=off-cpu", option);
+	if (!a->has_limit)
+		d->limit = a->emitter->default_limit;
+	if (a->emitter == &diff_folded)
+		d->group = DIFF_FOLDED;
+	return split_sides(state, a);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	static const struct diff_emitter *const emitters[] = {&diff_text, &diff_json, &diff_folded};
+	static const char *const formats[] = {"text", "json", "folded", NULL};
+	static const char *const sides[] = {"self", "total", NULL};
+	struct arguments *a = state->input;
+	struct diff *d = &a->diff;
+	uint64_t limit;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &a->select;
+		state->child_inputs[1] = &a->symbols;
+		return 0;
+	case KEY_VIEW:
+		d->view = (enum view)one_of(state, "view", arg, view_names, "on-cpu, off-cpu");
+		return 0;
+	case KEY_BY:
+		d->by = (enum metric)one_of(state, "by", arg, metric_names,
+					    "samples, count, duration, blocked, runqueue");
+		a->has_by = true;
+		return 0;
+	case KEY_GROUP:
+		d->group = (enum diff_group)one_of(state, "group", arg, diff_group_names,
+						   "symbol, thread, stack");
+		return 0;
+	case KEY_VALUE:
+		d->by_total = one_of(state, "value", arg, sides, "self, total") == 1;
+		return 0;
+	case KEY_NORMALIZE:
+		d->normalize = (enum diff_normalize)one_of(state, "normalize", arg,
+							   diff_normalize_names, "time, samples");
+		return 0;
+	case KEY_LIMIT:
+		if (!parse_u64(arg, UINT32_MAX, &limit))
+			argp_error(state, "--limit: '%s' is no number of rows", arg);
+		d->limit = limit;
+		a->has_limit = true;
+		return 0;
+	case KEY_FORMAT:
+		a->emitter = emitters[one_of(state, "format", arg, formats, "text, json, folded")];
+		return 0;
+	case ARGP_KEY_ARG:
+		return string_list_add(&a->files, arg) ? ENOMEM : 0;
+	case ARGP_KEY_END:
+		return check(state, a);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int run(struct arguments *a, struct stint_err *err)
+{
+	struct diff *d = &a->diff;
+	int side, code = 0;
+	size_t i;
+
+	for (side = 0; side < 2; side++)
+		for (i = 0; i < d->sides[side].files.n && !code; i++)
+			code = diff_add(d, side, d->sides[side].files.at[i], &a->select,
+					&a->symbols.options, err);
+	if (!code)
+		code = diff_finish(d, err);
+	if (!code)
+		code = a->emitter->write(d, stdout, err);
+	return code;
+}
+
+int cmd_diff(int argc, char **argv)
+{
+	static const struct argp_child children[] = {
+		{.argp = &select_argp}, {.argp = &symbol_argp}, {0}};
+	static const struct argp argp = {.options = options,
+					 .parser = parse,
+					 .args_doc = "A B\nA... : B...",
+					 .doc = doc,
+					 .children = children};
+	struct arguments a = {.symbols = SYMBOL_SPEC_INIT, .emitter = &diff_text};
+	struct stint_err err = STINT_ERR_INIT;
+	int code, status;
+
+	options_parse(&argp, argc, argv, &a);
+	code = run(&a, &err);
+	status = code ? options_failed(argv[0], &err) : options_finish_output(argv[0]);
+	string_list_done(&a.files);
+	select_spec_done(&a.select);
+	symbol_spec_done(&a.symbols);
+	diff_done(&a.diff);
+	return status;
+}
