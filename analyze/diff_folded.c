@@ -28,12 +28,13 @@ int diff_folded_name(struct functions *functions, const struct labels *labels, u
 	stint_buf_u8(&comm, 0);
 	flame_folded_name(out, stint_buf_status(&comm) ? "" : (const char *)comm.data);
 	stint_buf_done(&comm);
-	for (; n && stack[n - 1].symbol; n--) {
+	for (; n; n--) {
 		const struct located *at = &stack[n - 1];
 
 		fputc(';', out);
 		flame_folded_name(out, functions->all[at->function].name);
-		fputs(at->symbol->inlined ? "_[i]" : at->kernel ? "_[k]" : "", out);
+		if (at->symbol)
+			fputs(at->symbol->inlined ? "_[i]" : at->kernel ? "_[k]" : "", out);
 	}
 	return fclose(out) ? stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for a stack")
 			   : 0;
