@@ -105,8 +105,9 @@ static int take_line(struct kallsyms *syms, const char *at, const char *end)
 	 * Functions only. Section marks would hide the function at their address; __pfx_ symbols stand for the padding
 	 * in front of each function, which never runs, and double the number.
 	 */
-	if (!strchr("tTwW", line.type) || starts_with(&line, "__pfx_") || name_is(&line, "_text") || name_is(&line, "_stext") ||
-	    name_is(&line, "_etext") || name_is(&line, "_sinittext") || name_is(&line, "_einittext"))
+	if (!strchr("tTwW", line.type) || starts_with(&line, "__pfx_") || name_is(&line, "_text") ||
+	    name_is(&line, "_stext") || name_is(&line, "_etext") || name_is(&line, "_sinittext") ||
+	    name_is(&line, "_einittext"))
 		return 0;
 	return add_symbol(syms, &line);
 }

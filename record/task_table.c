@@ -164,13 +164,18 @@ static const struct stint_map_slot *next_slot(struct task_table *tt, const struc
 	return &map->slots[tt->hand];
 }
 
+/* A sixteenth at once, so that the search for ended ones is rare. */
 void task_table_make_room(struct task_table *tt)
 {
-	if (task_table_full(tt))
-		task_table_expire(tt, UINT64_MAX);
-	while (tt->processes.n_used + SPARE > TASK_TABLE_MAX_PROCESSES)
+	const size_t keep_processes = TASK_TABLE_MAX_PROCESSES - TASK_TABLE_MAX_PROCESSES / 16;
+	const size_t keep_threads = TASK_TABLE_MAX_THREADS - TASK_TABLE_MAX_THREADS / 16;
+
+	if (!task_table_full(tt))
+		return;
+	task_table_expire(tt, UINT64_MAX);
+	while (tt->processes.n_used > keep_processes)
 		free_process(tt, process_of_slot(next_slot(tt, &tt->processes)));
-	while (tt->threads.n_used + SPARE > TASK_TABLE_MAX_THREADS)
+	while (tt->threads.n_used > keep_threads)
 		free_thread(tt, thread_of_slot(next_slot(tt, &tt->threads)));
 }
 

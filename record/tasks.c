@@ -192,7 +192,7 @@ static void replace_text(struct text **text, struct text *by)
 /* Makes a process what its parent is at this moment. It may be known already: from the snapshot, or an earlier life. */
 static void process_from_parent(struct process *child, const struct process *parent, uint64_t time_ns)
 {
-	struct exec_maps *maps = parent->maps ? exec_maps_share(parent->maps) : NULL;
+	struct exec_maps *maps = exec_maps_share(parent->maps);
 	struct thread *thread;
 
 	replace_text(&child->exe, parent->exe);
@@ -229,7 +229,10 @@ int tasks_on_fork(struct tasks *t, uint64_t time_ns, pid_t pid, pid_t tid, pid_t
 		code = get_thread(t, parent, parent_tid, &parent_thread, err);
 	process = parent;
 	if (!code && pid != parent_pid) {
-		code = get_process(t, pid, false, &process, err);
+		if (!parent->maps)
+			code = tasks_load_maps(t, parent, err);
+		if (!code)
+			code = get_process(t, pid, false, &process, err);
 		if (!code)
 			process_from_parent(process, parent, time_ns);
 	}
@@ -324,23 +327,23 @@ int tasks_on_mmap(struct tasks *t, uint64_t time_ns, pid_t pid, const struct tas
 {
 	struct exec_map exec_map = {.start = map->start, .end = map->start + map->size_bytes};
 	struct process *process;
-	bool changed = true;
+	bool changed;
 	int code;
 
 	if (!map->executable)
 		return 0;
 	code = tasks_get_process(t, pid, &process, err);
+	if (!code && !process->maps)
+		code = tasks_load_maps(t, process, err);
 	if (!code)
 		code = tasks_module_of(t, pid, map, &exec_map.module, err);
 	if (code)
 		return code;
 	exec_map.linear = !modules_per_process(&t->modules, exec_map.module);
 	exec_map.file_off = exec_map.linear ? map->file_off : 0;
-	if (process->maps) {
-		code = exec_maps_add(&process->maps, &exec_map, &changed);
-		if (code == STINT_ERR_NOMEM)
-			return tasks_no_memory(err);
-	}
+	code = exec_maps_add(&process->maps, &exec_map, &changed);
+	if (code == STINT_ERR_NOMEM)
+		return tasks_no_memory(err);
 	/* What a process had before it is written when the first of its frames is. */
 	if (changed && process->maps_written && tasks_follows(t, process))
 		return tasks_mapping_row(t, process, &exec_map, time_ns, err);

@@ -107,7 +107,7 @@ static void start_time_is_monotonic(void **state)
 
 static void a_line_of_maps(void **state)
 {
-	char line[] = "7f0000001000-7f0000002000 r-xp 00003000 fd:0a 1234567                    /tmp/a b\\012c (deleted)";
+	char line[] = "7f0000001000-7f0000002000 r-xp 00003000 fd:0a 1234567           /tmp/a b\\012c (deleted)";
 	char anonymous[] = "7f0000001000-7f0000002000 rwxp 00000000 00:00 0 ";
 	struct procfs_mapping m;
 
