@@ -42,9 +42,12 @@ static uint64_t find_magic(const struct scan *s, uint64_t off)
 	return size;
 }
 
-/* Whether the block in front of a place without a header is really as long as it says. */
-static bool payload_is_whole(struct scan *s, const struct stint_block_info *block,
-                             const struct stint_block_header *header)
+/*
+ * Checks the payload of the block in front of a place without a header: 0 if it is as long as it says,
+ * STINT_ERR_FORMAT if not, STINT_ERR_NOMEM.
+ */
+static int check_payload(struct scan *s, const struct stint_block_info *block,
+                         const struct stint_block_header *header)
 {
 	void *memory = NULL;
 	size_t memory_bytes = 0;
@@ -52,12 +55,13 @@ static bool payload_is_whole(struct scan *s, const struct stint_block_info *bloc
 	int code;
 
 	if (header->stored_bytes > s->check_budget)
-		return true;
+		return 0;
 	s->check_budget -= header->stored_bytes;
 	code = stint_reader_payload(s->reader, block->file_off, header, &memory, &memory_bytes,
 	                            &payload, NULL);
 	free(memory);
-	return code != STINT_ERR_FORMAT;
+	/* What can't be read is reported when it is needed. */
+	return code == STINT_ERR_IO ? 0 : code;
 }
 
 static int end_damage(struct scan *s, uint64_t off)
@@ -87,6 +91,7 @@ static int scan_blocks(struct scan *s, uint64_t off)
 	struct stint_block_info last;
 	bool have_last = false;
 	const char *why;
+	int code;
 
 	while (off < size) {
 		why = stint_reader_header_at(s->reader, off, &header);
@@ -100,9 +105,11 @@ static int scan_blocks(struct scan *s, uint64_t off)
 			continue;
 		}
 		begin_damage(s, off, why);
-		/* Bytes may be missing from the last block, with the next one's header inside what
-		 * seems to be it. */
-		if (have_last && !payload_is_whole(s, &last, &last_header))
+		/* Bytes may be missing from the last block, and a header be where its payload seems to. */
+		code = have_last ? check_payload(s, &last, &last_header) : 0;
+		if (code == STINT_ERR_NOMEM)
+			return code;
+		if (code)
 			off = last.file_off + STINT_BLOCK_HEADER_BYTES;
 		else
 			off++;
