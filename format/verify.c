@@ -94,7 +94,8 @@ static void check_sum(struct verify *v, uint32_t table)
 	/* How many events a lost block stood for isn't known, so only too many is wrong then. */
 	bool partial = v->has_damage || v->repaired[table];
 
-	if (!v->has_total[table] || (partial ? counted <= v->seen[table] : counted == v->seen[table]))
+	if (!v->has_total[table] ||
+	    (partial ? counted <= v->seen[table] : counted == v->seen[table]))
 		return;
 	report(v, STINT_PROBLEM_SUM, 0, counted,
 	       "%s: %" PRIu64 " events seen, but %" PRIu64 " in the file and %" PRIu64
@@ -218,8 +219,8 @@ static int verify_numbers(struct verify *v, struct stint_err *err)
 	if (!all)
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
 		                     "no memory to check the blocks' numbers");
-	memcpy(all, r->blocks, r->info.n_blocks * sizeof(*all));
-	memcpy(all + r->info.n_blocks, r->indexes, r->n_indexes * sizeof(*all));
+	for (i = 0; i < n; i++)
+		all[i] = i < r->info.n_blocks ? r->blocks[i] : r->indexes[i - r->info.n_blocks];
 	qsort(all, n, sizeof(*all), compare_offset);
 	for (i = 0; i < n; i++) {
 		if (all[i].seq > expected)
