@@ -37,6 +37,10 @@ record_libs  := $(format_libs) -lbpf -lelf -lz -lpthread
 have_bpf := $(shell command -v $(CLANG) >/dev/null && command -v $(STRIP) >/dev/null && test -x "$(BPFTOOL)" && \
 	    test -e /usr/include/bpf/libbpf.h && echo yes)
 
+# `make V=1` shows whole commands, otherwise one word and the output's name.
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@printf '  %-7s %s\n' $(1) $@)
+
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -55,12 +59,13 @@ help: ## this list
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/lib%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 $(BUILD)/libbase.a: $(call obj,$(base_src))
 $(BUILD)/libformat.a: $(call obj,$(format_src))
@@ -68,22 +73,25 @@ $(BUILD)/libanalyze.a: $(call obj,$(analyze_src))
 $(BUILD)/librecord.a: $(call obj,$(record_src))
 
 $(BUILD)/stint: $(call obj,analyze/main.c) $(BUILD)/libanalyze.a $(BUILD)/libformat.a $(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(analyze_libs) -o $@
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(analyze_libs) -o $@
 
 $(BUILD)/stint-record: $(call obj,$(record_bpf_src)) $(BUILD)/librecord.a $(BUILD)/libformat.a $(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -static $^ $(record_libs) -o $@
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static $^ $(record_libs) -o $@
 
 # BPF: one object, one generated skeleton.
 bpf_headers := $(wildcard bpf/*.h)
 $(BUILD)/bpf/stint.bpf.o: bpf/stint.bpf.c $(wildcard bpf/*.bpf.c) $(bpf_headers)
 	@mkdir -p $(@D)
-	$(CLANG) -target bpf -mcpu=v2 -O2 -g -Wall -Werror -D__TARGET_ARCH_x86 -I. -c $< -o $@.tmp
-	$(STRIP) -g $@.tmp
-	mv $@.tmp $@
+	$(call say,BPF)
+	$(Q)$(CLANG) -target bpf -mcpu=v2 -O2 -g -Wall -Werror -D__TARGET_ARCH_x86 -I. -c $< -o $@.tmp
+	$(Q)$(STRIP) -g $@.tmp
+	$(Q)mv $@.tmp $@
 
 $(BUILD)/gen/stint.skel.h: $(BUILD)/bpf/stint.bpf.o
 	@mkdir -p $(@D)
-	$(BPFTOOL) gen skeleton $< name stint_bpf > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name stint_bpf > $@
 
 $(BUILD)/obj/record/session.o: $(BUILD)/gen/stint.skel.h
 
@@ -99,12 +107,14 @@ unit_bins := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/te
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/libanalyze.a $(BUILD)/librecord.a \
 		$(BUILD)/libformat.a $(BUILD)/libbase.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(analyze_libs) -o $@
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(analyze_libs) -o $@
 
 # Programs that only tests and benchmarks use.
 $(BUILD)/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libanalyze.a $(BUILD)/libformat.a $(BUILD)/libbase.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(analyze_libs) -o $@
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(analyze_libs) -o $@
 
 tools: $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
 
@@ -112,7 +122,8 @@ tools: $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
 workload_bins := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(wildcard tests/workloads/*.c))
 $(BUILD)/workloads/%: tests/workloads/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -Wall -Wextra \
+	$(call say,CC)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -Wall -Wextra \
 		$(WERROR) -pthread $< -o $@
 
 .PHONY: unit workloads test-programs test demo deps bench lint asan fuzz-smoke install clean
