@@ -106,8 +106,10 @@ struct event_stack {
 
 /* One a CPU, added up by the recorder. Everything here passed the target filter. */
 struct event_counters {
-	EVENT_U64 samples; /* seen */
-	EVENT_U64 offcpu;  /* intervals begun, or found open from the start */
+	EVENT_U64 samples;      /* seen */
+	EVENT_U64 offcpu;       /* intervals begun, or found open from the start */
+	EVENT_U64 offcpu_ended; /* of them, those that ended before the recording did, however they
+	                           fared then */
 	EVENT_U64 sample_ring_full;
 	EVENT_U64 offcpu_ring_full;
 	EVENT_U64 offcpu_no_storage;

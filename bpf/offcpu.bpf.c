@@ -126,6 +126,8 @@ static __always_inline void offcpu_emit(struct task_struct *next, struct thread 
 {
 	struct event_offcpu_waker ev;
 
+	if (!(flags & EVENT_OPEN_END))
+		COUNT(offcpu_ended);
 	if (!(flags & (EVENT_OPEN_START | EVENT_OPEN_END)) &&
 	    now - thread->start_ns < config.off_cpu_min_ns) {
 		COUNT(offcpu_below_min);
@@ -167,13 +169,25 @@ static __always_inline void switch_out(struct task_struct *prev, bool runnable, 
 	struct scratch *scratch = scratch_get(SCRATCH_SWITCH);
 	struct thread *thread;
 
-	if (control.phase != PHASE_RECORDING || state & TASK_DEAD || !is_target(prev) || !scratch)
+	if (control.phase != PHASE_RECORDING)
+		return;
+	if (state & TASK_DEAD) {
+		/* It doesn't come back: all that may be due is an interval that ended unseen. */
+		thread = bpf_task_storage_get(&threads, prev, 0, 0);
+		if (thread && thread->phase == THREAD_OFF) {
+			unseen_return(prev, thread, now);
+			thread->phase = THREAD_ON;
+		}
+		return;
+	}
+	if (!is_target(prev) || !scratch)
 		return;
 	COUNT(offcpu);
 	thread = bpf_task_storage_get(&threads, prev, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!thread) {
 		storage_failed = 1;
 		COUNT(offcpu_no_storage);
+		COUNT(offcpu_ended);
 		return;
 	}
 	if (thread->phase == THREAD_OFF)
@@ -208,6 +222,7 @@ static __always_inline struct thread *first_sight(struct task_struct *next)
 	/* After a failure, it may as well be one that was seen and forgotten. */
 	if (storage_failed) {
 		COUNT(offcpu_no_storage);
+		COUNT(offcpu_ended);
 		if (thread)
 			thread->phase = THREAD_ON;
 		return NULL;

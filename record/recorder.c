@@ -168,9 +168,17 @@ static int note_losses(struct recorder *r, const struct event_counters *n, struc
 	return rc;
 }
 
-static uint64_t offcpu_seen(const struct recorder *r, const struct event_counters *n)
+/*
+ * The intervals that the totals promise: those that ended. At the end that is all that began and
+ * were not written as open ones, so that an interval that got lost on its way would show.
+ */
+static uint64_t offcpu_seen(const struct recorder *r, const struct event_counters *n, bool final)
 {
-	return n->offcpu + r->translate.offcpu_listed - r->translate.offcpu_ignored;
+	const struct translate *tr = &r->translate;
+
+	if (!final || r->size_limit)
+		return n->offcpu_ended - tr->offcpu_ignored;
+	return n->offcpu + tr->offcpu_listed - tr->offcpu_ignored - tr->offcpu_open;
 }
 
 static int write_totals(struct recorder *r, const struct event_counters *n, bool final,
@@ -183,7 +191,7 @@ static int write_totals(struct recorder *r, const struct event_counters *n, bool
 	int rc = stint_writer_add(r->writer, STINT_TOTAL, &row, err);
 
 	row.table = STINT_OFFCPU;
-	row.seen = offcpu_seen(r, n);
+	row.seen = offcpu_seen(r, n, final);
 	return rc ? rc : stint_writer_add(r->writer, STINT_TOTAL, &row, err);
 }
 
@@ -288,7 +296,7 @@ static int note_size_limit(struct recorder *r, const struct event_counters *n,
 	uint64_t samples = stint_writer_rows(r->writer, STINT_SAMPLE) + n->sample_ring_full;
 	uint64_t offcpu = stint_writer_rows(r->writer, STINT_OFFCPU) + n->offcpu_ring_full +
 	                  n->offcpu_no_storage + n->offcpu_below_min;
-	uint64_t seen = offcpu_seen(r, n);
+	uint64_t seen = offcpu_seen(r, n, true);
 	int rc = 0;
 
 	if (!r->size_limit)

@@ -171,6 +171,7 @@ static int translate_offcpu(struct translate *tr, const struct event_offcpu *ev,
 	if (rc)
 		return rc;
 	tr->offcpu_without_stack += lost;
+	tr->offcpu_open += (row.flags & STINT_OFFCPU_OPEN_END) != 0;
 	settle(tr, &row);
 	return stint_writer_add(tr->writer, STINT_OFFCPU, &row, err);
 }
@@ -250,6 +251,7 @@ int translate_open_end(struct translate *tr, const struct event_task *task, stru
 	if (rc)
 		return rc;
 	tr->offcpu_without_stack += lost;
+	tr->offcpu_open += (row.flags & STINT_OFFCPU_OPEN_END) != 0;
 	settle(tr, &row);
 	return stint_writer_add(tr->writer, STINT_OFFCPU, &row, err);
 }

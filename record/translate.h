@@ -29,6 +29,7 @@ struct translate {
 	uint64_t offcpu_without_stack;
 	uint64_t cut_off;        /* open from the start, and their stack couldn't be read */
 	uint64_t offcpu_ignored; /* counted by BPF, but no interval of this recording */
+	uint64_t offcpu_open;    /* rows that were still open at the end */
 	uint64_t offcpu_listed;  /* found in the final list, not counted by BPF */
 };
 
