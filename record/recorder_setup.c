@@ -1,32 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 /* From options to a recorder that is ready to begin. */
 #include <errno.h>
+#include <linux/magic.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "record/privileges.h"
 #include "record/recorder_internal.h"
 
+/* Where cgroup v2 is mounted: alone, or beside v1. */
+static const char *const cgroup_roots[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+
+static bool is_cgroup(const char *path, uint64_t *ret_id)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (statfs(path, &fs) || fs.f_type != CGROUP2_SUPER_MAGIC)
+		return false;
+	/* A cgroup's id is its directory's inode number. */
+	if (stat(path, &st) || !S_ISDIR(st.st_mode))
+		return false;
+	*ret_id = st.st_ino;
+	return true;
+}
+
+/* As a directory, or by its path below the root, as /proc/PID/cgroup has it. */
 static int cgroup_id(const char *path, uint64_t *ret_id, struct stint_err *err)
 {
 	char full[4096];
-	struct stat st;
-	int n;
+	size_t i;
 
-	/* As a file, or below the usual place, as tools name cgroups. */
-	n = snprintf(full, sizeof(full), "%s", path);
-	if (n < (int)sizeof(full) && stat(full, &st) != 0)
-		n = snprintf(full, sizeof(full), "/sys/fs/cgroup/%s", path);
-	if (n >= (int)sizeof(full) || stat(full, &st) != 0 || !S_ISDIR(st.st_mode))
-		return stint_err_set(err, STINT_ERR_USAGE, errno, -1,
-		                     "--cgroup: no such cgroup: '%s'", path);
-	/* A cgroup's id is its directory's inode number. */
-	*ret_id = st.st_ino;
-	return 0;
+	if (is_cgroup(path, ret_id))
+		return 0;
+	for (i = 0; i < sizeof(cgroup_roots) / sizeof(cgroup_roots[0]); i++) {
+		int n = snprintf(full, sizeof(full), "%s/%s", cgroup_roots[i], path);
+
+		if (n < (int)sizeof(full) && is_cgroup(full, ret_id))
+			return 0;
+	}
+	return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
+	                     "--cgroup: no cgroup (v2) of that name: '%s'", path);
 }
 
 static int open_session(struct recorder *r, struct stint_err *err)
