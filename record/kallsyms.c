@@ -2,7 +2,6 @@
 #include "record/kallsyms.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -220,15 +219,14 @@ static void give_back(struct kallsyms *syms)
 	}
 }
 
-int kallsyms_read(struct kallsyms *syms, const char *path)
+int kallsyms_read(struct kallsyms *syms, int fd)
 {
 	struct kallsyms fresh = {.hidden = true};
 	char *chunk = malloc(CHUNK_BYTES);
 	int ret = STINT_ERR_NOMEM;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	stint_buf_init(&fresh.names, MAX_NAMES_BYTES);
-	if (fd < 0)
+	if (lseek(fd, 0, SEEK_SET) < 0)
 		ret = STINT_ERR_IO;
 	else if (chunk)
 		ret = read_lines(&fresh, fd, chunk);
@@ -241,8 +239,6 @@ int kallsyms_read(struct kallsyms *syms, const char *path)
 	} else {
 		kallsyms_done(&fresh);
 	}
-	if (fd >= 0)
-		close(fd);
 	free(chunk);
 	return ret;
 }

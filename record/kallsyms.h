@@ -27,8 +27,11 @@ struct kallsyms {
 	bool hidden; /* every address was 0 */
 };
 
-/* Reads the file (kept as it is when that fails). Returns 0, STINT_ERR_IO (errno is set) or STINT_ERR_NOMEM. */
-int kallsyms_read(struct kallsyms *syms, const char *path);
+/*
+ * Reads the file from its beginning. Returns 0, STINT_ERR_IO (errno is set) or STINT_ERR_NOMEM; *syms is then as it was.
+ * Whether /proc/kallsyms tells addresses is decided when it is opened: the descriptor keeps doing so afterwards.
+ */
+int kallsyms_read(struct kallsyms *syms, int fd);
 void kallsyms_done(struct kallsyms *syms); /* NULL and zeroed are fine */
 
 /* The symbol that starts at or before addr: its index, or -1. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "record/kernel_syms.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,6 +34,8 @@ struct kernel_syms {
 	size_t n_modules;
 	struct stint_map frames;  /* address * 2 + exact: id */
 	struct stint_map written; /* addresses of symbols that are in the file */
+	int kallsyms_fd;          /* kept: opened again without privileges, they would hide the addresses */
+	FILE *modules_file;       /* NULL on a kernel without modules */
 	uint32_t kernel_row;
 	bool embed;
 	time_t scanned_at; /* CLOCK_MONOTONIC seconds */
@@ -81,7 +82,7 @@ static uint32_t row_of_module(const struct module *modules, size_t n, const stru
 /* "name size refs deps state 0xbase": a kernel without modules has no such file. */
 static void read_modules(struct kernel_syms *ks)
 {
-	FILE *file = fopen("/proc/modules", "re");
+	FILE *file = ks->modules_file;
 	struct module *modules = NULL;
 	struct module module;
 	char line[1024];
@@ -89,6 +90,8 @@ static void read_modules(struct kernel_syms *ks)
 	size_t n = 0, cap = 0;
 	void *bigger;
 
+	if (file)
+		rewind(file);
 	while (file && n < MAX_MODULES && fgets(line, sizeof(line), file)) {
 		memset(&module, 0, sizeof(module));
 		if (sscanf(line, "%63s %" SCNu64 " %*s %*s %*s %" SCNx64, module.name, &size, &module.base) != 3 ||
@@ -105,8 +108,6 @@ static void read_modules(struct kernel_syms *ks)
 		}
 		modules[n++] = module;
 	}
-	if (file)
-		fclose(file);
 	if (n)
 		qsort(modules, n, sizeof(*modules), by_base);
 	free(ks->modules);
@@ -116,7 +117,7 @@ static void read_modules(struct kernel_syms *ks)
 
 static int scan(struct kernel_syms *ks, struct stint_err *err)
 {
-	int ret = kallsyms_read(&ks->syms, "/proc/kallsyms");
+	int ret = kallsyms_read(&ks->syms, ks->kallsyms_fd);
 
 	ks->scanned_at = now_s();
 	ks->warning[0] = 0;
@@ -124,7 +125,7 @@ static int scan(struct kernel_syms *ks, struct stint_err *err)
 		return stint_err_set(err, ret, 0, -1, "no memory for the kernel's symbols");
 	if (ret)
 		snprintf(ks->warning, sizeof(ks->warning),
-			 "kernel functions will have no names: cannot read /proc/kallsyms: %s", strerror(errno));
+			 "kernel functions will have no names: cannot read /proc/kallsyms");
 	else if (ks->syms.hidden || !ks->syms.text)
 		snprintf(ks->warning, sizeof(ks->warning),
 			 "kernel functions will have no names: their addresses are hidden (set sysctl "
@@ -166,6 +167,8 @@ int kernel_syms_new(struct kernel_syms **ret, struct stint_writer *writer, bool 
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the kernel's symbols");
 	ks->writer = writer;
 	ks->embed = embed;
+	ks->kallsyms_fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
+	ks->modules_file = fopen("/proc/modules", "re");
 	code = scan(ks, err);
 	if (!code)
 		code = intern_kernel(ks, err);
@@ -181,6 +184,10 @@ void kernel_syms_free(struct kernel_syms *ks)
 {
 	if (!ks)
 		return;
+	if (ks->kallsyms_fd >= 0)
+		close(ks->kallsyms_fd);
+	if (ks->modules_file)
+		fclose(ks->modules_file);
 	kallsyms_done(&ks->syms);
 	stint_map_done(&ks->frames);
 	stint_map_done(&ks->written);
@@ -236,12 +243,12 @@ static ssize_t find_symbol(struct kernel_syms *ks, uint64_t addr)
 	return start >= ks->syms.text_end && addr - start < far_bytes ? i : -1;
 }
 
-static int build_id_of_module(const char *name, struct build_id *ret)
+static void build_id_of_module(const char *name, struct build_id *ret)
 {
 	char path[160];
 
 	snprintf(path, sizeof(path), "/sys/module/%s/notes/.note.gnu.build-id", name);
-	return notes_build_id(path, ret);
+	notes_build_id(path, ret);
 }
 
 /* Module row and base of an address: what a frame and a symbol are relative to. */
