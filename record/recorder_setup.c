@@ -152,20 +152,29 @@ static int open_translation(struct recorder *r, struct stint_err *err)
 	return rc;
 }
 
-/* The processes that exist already. With a narrow target only its own: others are met as wakers,
- * one by one. */
+/*
+ * The processes that exist already. With a narrow target only its own are written, with what they
+ * start; others are met as wakers, one by one, or when the kernel finds them to be a target.
+ */
 static int snapshot(struct recorder *r, struct stint_err *err)
 {
 	const struct record_options *opt = r->options;
 	pid_t pids[OPTIONS_MAX_IDS + 1];
-	size_t n = opt->n_pids;
+	size_t i, n = opt->n_pids;
+	int rc = 0;
 
-	if (opt->all || opt->n_tids || opt->n_comms || opt->cgroup)
+	tasks_embed_vdso(r->tasks, opt->embed & EMBED_KERNEL);
+	if (opt->all)
 		return tasks_snapshot(r->tasks, NULL, 0, err);
+	tasks_follow_none(r->tasks);
 	memcpy(pids, opt->pids, n * sizeof(*pids));
 	if (opt->command)
 		pids[n++] = r->command.pid;
-	return tasks_snapshot(r->tasks, pids, n, err);
+	for (i = 0; i < n && rc == 0; i++)
+		rc = tasks_follow(r->tasks, pids[i], err);
+	if (rc == 0 && (opt->n_tids || opt->n_comms || opt->cgroup))
+		return tasks_snapshot(r->tasks, NULL, 0, err);
+	return rc ? rc : tasks_snapshot(r->tasks, pids, n, err);
 }
 
 int recorder_open(struct recorder *r, struct stint_err *err)

@@ -355,18 +355,37 @@ void tasks_on_lost(struct tasks *t)
 	t->n_lost++;
 }
 
-int tasks_thread(struct tasks *t, pid_t pid, pid_t tid, uint32_t *ret_thread, struct stint_err *err)
+/* The thread as it is known, or from /proc, or from nothing. */
+static int find_thread(struct tasks *t, pid_t pid, pid_t tid, struct thread **ret, struct stint_err *err)
 {
 	struct process *process;
-	struct thread *thread = task_table_thread(&t->table, tid);
-	int code = 0;
+	int code;
 
-	if (!thread || thread->process->pid != pid) {
-		code = tasks_get_process(t, pid, &process, err);
-		if (!code)
-			code = get_thread(t, process, tid, &thread, err);
-	}
+	*ret = task_table_thread(&t->table, tid);
+	if (*ret && (*ret)->process->pid == pid)
+		return 0;
+	task_table_make_room(&t->table);
+	code = get_process(t, pid, true, &process, err);
+	return code ? code : get_thread(t, process, tid, ret, err);
+}
+
+int tasks_thread(struct tasks *t, pid_t pid, pid_t tid, uint32_t *ret_thread, struct stint_err *err)
+{
+	struct thread *thread;
+	int code = find_thread(t, pid, tid, &thread, err);
+
 	return code ? code : tasks_thread_row(t, thread, ret_thread, err);
+}
+
+int tasks_recorded_thread(struct tasks *t, pid_t pid, pid_t tid, uint32_t *ret_thread, struct stint_err *err)
+{
+	struct thread *thread;
+	int code = find_thread(t, pid, tid, &thread, err);
+
+	if (code)
+		return code;
+	thread->process->followed = true;
+	return tasks_thread_row(t, thread, ret_thread, err);
 }
 
 static void add_maps_bytes(void *context, struct process *process)

@@ -61,6 +61,9 @@ void tasks_on_lost(struct tasks *t);
 /* The row of the thread as it is now (STINT_THREAD), made from /proc or from nothing when it was unknown. */
 int tasks_thread(struct tasks *t, pid_t pid, pid_t tid, uint32_t *ret_thread, struct stint_err *err);
 
+/* tasks_thread for a thread that is recorded, and not met as another's waker: its process is followed from now on. */
+int tasks_recorded_thread(struct tasks *t, pid_t pid, pid_t tid, uint32_t *ret_thread, struct stint_err *err);
+
 /*
  * The row of a user address in that process now (STINT_FRAME): file and offset where a mapping is known, else
  * ANON or UNKNOWN.

@@ -27,7 +27,7 @@ static int translate_sample(struct translate *tr, const struct event_sample *ev,
 	int rc;
 
 	row.source = tr->source;
-	rc = tasks_thread(tr->tasks, (pid_t)ev->pid, (pid_t)ev->h.tid, &row.thread, err);
+	rc = tasks_recorded_thread(tr->tasks, (pid_t)ev->pid, (pid_t)ev->h.tid, &row.thread, err);
 	if (rc == 0)
 		rc = stacks_row(tr->stacks, &ref, &row.stack, &lost, err);
 	if (rc)
@@ -161,7 +161,7 @@ static int translate_offcpu(struct translate *tr, const struct event_offcpu *ev,
 			return 0;
 		}
 	}
-	rc = tasks_thread(tr->tasks, (pid_t)ev->pid, (pid_t)ev->h.tid, &row.thread, err);
+	rc = tasks_recorded_thread(tr->tasks, (pid_t)ev->pid, (pid_t)ev->h.tid, &row.thread, err);
 	if (rc == 0)
 		rc = stacks_row(tr->stacks, &ref, &row.stack, &lost, err);
 	if (rc == 0)
@@ -242,7 +242,8 @@ int translate_open_end(struct translate *tr, const struct event_task *task, stru
 		rc = stacks_kernel_on(tr->stacks, &user, kernel, task->n_kernel, task->kernel_end,
 		                      &row.stack, err);
 	if (rc == 0)
-		rc = tasks_thread(tr->tasks, (pid_t)task->pid, (pid_t)task->tid, &row.thread, err);
+		rc = tasks_recorded_thread(tr->tasks, (pid_t)task->pid, (pid_t)task->tid,
+		                           &row.thread, err);
 	if (rc == 0 && row.flags & STINT_OFFCPU_WOKEN)
 		rc = waker_thread(tr, task->waker_pid, task->waker_tid, &row.waker, err);
 	if (rc == 0 && row.flags & STINT_OFFCPU_WOKEN)
