@@ -93,6 +93,9 @@ struct event_offcpu_waker {
 #define EVENT_STACK_KERNEL 1u
 #define EVENT_STACK_EXACT  2u /* the first address is where it ran, not a return address */
 
+/* In a user frame's address: a signal interrupted it there, so it is no return address either. */
+#define EVENT_FRAME_EXACT (1ull << 63)
+
 /* Sent before the first event that names it. n_frames addresses (64 bits each) follow, innermost
  * first. */
 struct event_stack {
@@ -157,12 +160,20 @@ enum wakers {
 	WAKERS_STACK = 2,
 };
 
+enum unwind {
+	UNWIND_BY_FP = 0,   /* frame pointers */
+	UNWIND_BY_CFI = 1,  /* call frame information */
+	UNWIND_BY_BOTH = 2, /* frame pointers where there is no call frame information */
+};
+
 /* Set once, before the programs are loaded: the verifier removes what isn't asked for. */
 struct config {
 	EVENT_U32 targets;
 	EVENT_U32 self_pid;
 	EVENT_U32 wakers;
+	EVENT_U32 unwind; /* enum unwind */
 	EVENT_U32 has_prev_state; /* sched_switch hands over the state (5.18) */
+	EVENT_U32 reserved;
 	EVENT_U64 cgroup_id;
 	EVENT_U64 off_cpu_min_ns;
 	EVENT_U64 kernel_stack_min_ns; /* off-CPU kernel stacks from this length on; UINT64_MAX:

@@ -13,6 +13,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	    bpf_map_lookup_elem(&target_pids, &parent_pid) &&
 	    bpf_map_update_elem(&target_pids, &child_pid, &one, BPF_ANY))
 		COUNT(target_full);
+	unwind_on_fork(parent_pid, child_pid);
 
 	if (control.phase != PHASE_RECORDING || !is_target(child))
 		return 0;
@@ -33,6 +34,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	struct thread *thread;
 	__u8 one = 1;
 
+	unwind_forget(pid);
 	if (!bpf_map_lookup_elem(&target_execs, &pid))
 		return 0;
 	bpf_map_delete_elem(&target_execs, &pid);
@@ -50,7 +52,10 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	__u32 pid = task->tgid;
 
 	/* The pid may be used again once the last thread is gone. */
-	if (config.targets & TARGET_PIDS && task->signal->live.counter == 0)
+	if (task->signal->live.counter != 0)
+		return 0;
+	if (config.targets & TARGET_PIDS)
 		bpf_map_delete_elem(&target_pids, &pid);
+	unwind_forget(pid);
 	return 0;
 }

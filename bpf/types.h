@@ -34,6 +34,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
@@ -42,6 +43,7 @@ enum {
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
 	BPF_F_NO_PREALLOC = 1,
+	BPF_F_MMAPABLE = 1024,
 	BPF_F_USER_STACK = 256,
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 	BPF_RB_NO_WAKEUP = 1,
@@ -148,6 +150,8 @@ struct bpf_perf_event_data {
 #define USER_NONE        0
 #define USER_COMPLETE    1
 #define USER_DEPTH       2
+#define USER_NO_MAPPING  3
+#define USER_NO_ROWS     4
 #define USER_UNSUPPORTED 5
 #define USER_UNREADABLE  6
 #define USER_FP_END      7

@@ -11,8 +11,16 @@
 #ifndef STINT_BPF_UNWIND_ROW_H
 #define STINT_BPF_UNWIND_ROW_H
 
-#ifndef __bpf__ /* there, vmlinux.h or its like has the types */
+#ifndef __bpf__
 #include <stdint.h>
+#else
+typedef __u8 uint8_t;
+typedef __u16 uint16_t;
+typedef __u32 uint32_t;
+typedef __u64 uint64_t;
+typedef __s16 int16_t;
+typedef __s32 int32_t;
+typedef __s64 int64_t;
 #endif
 
 struct unwind_row {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * Walks a user stack: registers in, frames and the reason for stopping out. The stack's memory is
- * read through a window: a read costs about the same whether it brings 16 bytes or 2 KB, and a
- * window usually holds many frames.
+ * Walks a user stack: registers in, frames and the reason for stopping out. Each frame is left by
+ * its row of the unwind tables (call frame information), or by its frame pointer where there is no
+ * row: code made at run time, assembly, processes whose tables aren't there yet. Rule for rule the
+ * same as record/unwind_walk.c.
  */
 #ifndef STINT_BPF_USER_STACK_H
 #define STINT_BPF_USER_STACK_H
 
 #include "bpf/stack.h"
+#include "bpf/unwind.h"
+#include "bpf/window.h"
 
-#define WINDOW_WORDS  256
-#define WINDOW_BYTES  (WINDOW_WORDS * 8)
-#define PAGE_BYTES    4096ull
 #define USER_ADDR_MIN 4096ull
 #define USER_ADDR_MAX 0x00fffffffffff000ull /* with five-level page tables */
 
@@ -20,70 +20,63 @@ struct user_regs {
 	bool is_64bit;
 };
 
+/* Where the registers other than ip, sp and bp of the frame in hand can be read. */
+enum other_regs {
+	OTHER_REGS_LOST = 0,
+	OTHER_REGS_TASK,   /* the thread's own: it is the innermost frame */
+	OTHER_REGS_SIGNAL, /* in the signal frame at signal_sp */
+};
+
 /* One a CPU and kind of program: too large for a program's stack. */
 struct user_walk {
 	__u64 ip, sp, bp;
+	__u64 signal_sp;
 	__u64 hash;
-	__u64 window_start; /* address of window[0] */
-	__u64 window_bytes; /* valid ones, from the start on */
 	__u32 n_frames;
 	__u32 end;
-	__u64 window[WINDOW_WORDS];
+	__u8 exact; /* ip is where it ran, not a return address */
+	__u8 bp_lost;
+	__u8 guessed; /* ip comes of a frame pointer */
+	__u8 has_slice;
+	__u32 others; /* enum other_regs */
+	struct unwind_slice slice;
+	struct unwind_place place;
+	struct window window;
 	struct stack_message msg;
 };
 
-/* Brings the words at addr and addr + 8 into the window. */
-static __always_inline bool window_fill(struct user_walk *walk, __u64 addr)
-{
-	__u64 size = WINDOW_BYTES;
+/* Byte offsets of the registers by DWARF number: in struct pt_regs, and in a signal frame from its
+ * stack pointer on. */
+const __u8 pt_regs_off[16] = {80, 96, 88, 40, 104, 112, 32, 152, 72, 64, 56, 48, 24, 16, 8, 0};
+const __u8 sigcontext_off[16] = {144, 136, 152, 128, 112, 104, 120, 160,
+                                 40,  48,  56,  64,  72,  80,  88,  96};
 
-	walk->window_start = addr;
-	walk->window_bytes = WINDOW_BYTES;
-	if (bpf_probe_read_user(walk->window, WINDOW_BYTES, (void *)addr) == 0)
-		return true;
-	/* The stack's end is near: take what the page has. */
-	size = PAGE_BYTES - (addr & (PAGE_BYTES - 1));
-	if (size < WINDOW_BYTES && size >= 16 &&
-	    bpf_probe_read_user(walk->window, size, (void *)addr) == 0) {
-		walk->window_bytes = size;
-		return true;
-	}
-	walk->window_bytes = 0;
+/* Ends the walk. */
+static __always_inline bool user_end(struct user_walk *walk, __u32 why)
+{
+	walk->end = why;
 	return false;
 }
 
-/* The two words at addr: a frame's saved frame pointer and its return address. */
-static __always_inline bool user_read_pair(struct user_walk *walk, __u64 addr, __u64 *ret_first,
-                                           __u64 *ret_second)
+static __always_inline void user_push(struct user_walk *walk)
 {
-	__u64 off = addr - walk->window_start;
-
-	if (addr < walk->window_start || off + 16 > walk->window_bytes) {
-		if (!window_fill(walk, addr))
-			return false;
-		off = 0;
-	}
-	off >>= 3;
-	/* The verifier has lost sight of the bound by now: state it again where the compiler can't
-	 * remove it. */
-	asm volatile("%[off] &= 255" : [off] "+r"(off));
-	*ret_first = walk->window[off];
-	if (off > WINDOW_WORDS - 2)
-		return false;
-	*ret_second = walk->window[off + 1];
-	return true;
-}
-
-static __always_inline void user_push(struct user_walk *walk, __u64 addr)
-{
+	__u64 addr = walk->exact && walk->n_frames ? walk->ip | EVENT_FRAME_EXACT : walk->ip;
 	__u32 n = walk->n_frames;
 
-	if (n >= EVENT_MAX_FRAMES)
-		return;
 	asm volatile("%[n] &= 127" : [n] "+r"(n));
 	walk->msg.frames[n] = addr;
 	walk->n_frames = n + 1;
 	walk->hash = hash_mix(walk->hash, addr);
+}
+
+/* The frame in hand becomes its caller. */
+static __always_inline bool user_enter(struct user_walk *walk, __u64 ip, __u64 sp)
+{
+	walk->ip = ip;
+	walk->sp = sp;
+	walk->exact = 0;
+	walk->others = OTHER_REGS_LOST;
+	return true;
 }
 
 /*
@@ -91,40 +84,191 @@ static __always_inline void user_push(struct user_walk *walk, __u64 addr)
  * stack, to odd addresses), is code without frame pointers or the outermost frame: they can't be
  * told apart.
  */
-static __always_inline bool user_step_fp(struct user_walk *walk)
+static __always_inline bool user_step_fp(struct user_walk *walk, __u32 otherwise)
 {
 	__u64 bp = walk->bp, caller_bp, ret;
 
-	if (bp < walk->sp || bp & 7 || bp > USER_ADDR_MAX) {
-		walk->end = USER_FP_END;
-		return false;
-	}
-	if (!user_read_pair(walk, bp, &caller_bp, &ret)) {
-		walk->end = USER_UNREADABLE;
-		return false;
-	}
-	if (ret < USER_ADDR_MIN || ret > USER_ADDR_MAX) {
-		walk->end = USER_FP_END;
-		return false;
-	}
-	if (walk->n_frames >= EVENT_MAX_FRAMES) {
-		walk->end = USER_DEPTH;
-		return false;
-	}
-	walk->ip = ret;
-	walk->sp = bp + 16;
+	if (walk->bp_lost)
+		return user_end(walk, otherwise);
+	if (bp == 0)
+		return user_end(walk, USER_FP_END);
+	if (bp < walk->sp || bp & 7 || bp > USER_ADDR_MAX ||
+	    !window_read(&walk->window, bp, &caller_bp) ||
+	    !window_read(&walk->window, bp + 8, &ret))
+		return user_end(walk, otherwise);
+	if (ret < USER_ADDR_MIN || ret > USER_ADDR_MAX)
+		return user_end(walk, ret ? otherwise : USER_FP_END);
 	walk->bp = caller_bp;
-	user_push(walk, ret);
+	walk->guessed = 1;
+	return user_enter(walk, ret, bp + 16);
+}
+
+/* The registers that a signal interrupted, from the frame that the kernel made for its handler. */
+static __always_inline bool user_step_signal(struct user_walk *walk)
+{
+	__u64 sp = walk->sp, ip;
+
+	if (!window_read(&walk->window, sp + UNWIND_SIGNAL_FP, &walk->bp) ||
+	    !window_read(&walk->window, sp + UNWIND_SIGNAL_SP, &walk->sp) ||
+	    !window_read(&walk->window, sp + UNWIND_SIGNAL_IP, &ip))
+		return user_end(walk, USER_UNREADABLE);
+	walk->ip = ip;
+	walk->signal_sp = sp;
+	walk->others = OTHER_REGS_SIGNAL;
+	walk->exact = 1;
+	walk->bp_lost = 0;
 	return true;
+}
+
+/* Any register of the frame in hand. Rare: only assembly and prologues that realign the stack need
+ * it. */
+static __always_inline bool user_other_reg(struct user_walk *walk, __u32 reg, __u64 *ret)
+{
+	void *at;
+
+	reg &= 15;
+	if (walk->others == OTHER_REGS_TASK) {
+		at = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+		return bpf_probe_read_kernel(ret, sizeof(*ret), at + pt_regs_off[reg]) == 0;
+	}
+	if (walk->others == OTHER_REGS_SIGNAL)
+		return bpf_probe_read_user(ret, sizeof(*ret),
+		                           (void *)(walk->signal_sp + sigcontext_off[reg])) == 0;
+	return false;
+}
+
+/* The register that the row's CFA is computed from. */
+static __always_inline bool user_base(struct user_walk *walk, __u32 kind, __u32 arg, __u64 *ret)
+{
+	if (kind == UNWIND_REG)
+		return user_other_reg(walk, arg, ret) || user_end(walk, USER_UNSUPPORTED);
+	if (kind == UNWIND_FP || kind == UNWIND_DEREF_FP) {
+		*ret = walk->bp;
+		return !walk->bp_lost || user_end(walk, USER_UNSUPPORTED);
+	}
+	*ret = walk->sp;
+	return true;
+}
+
+static __always_inline bool user_cfa(struct user_walk *walk, const struct unwind_row *row,
+                                     __u64 base, __u64 *ret)
+{
+	__u32 kind = UNWIND_ROW_KIND(row->kind);
+
+	if (kind == UNWIND_SP || kind == UNWIND_FP) {
+		*ret = base + (__s64)UNWIND_ROW_OFFSET(row) * 8;
+	} else if (kind == UNWIND_PLT) {
+		*ret = base + ((walk->ip & 15) >= (__u64)row->cfa ? 16 : 8);
+	} else {
+		*ret = base + (__s64)row->cfa * 8;
+		if (kind == UNWIND_DEREF_SP || kind == UNWIND_DEREF_FP) {
+			if (!window_read(&walk->window, *ret, ret))
+				return user_end(walk, USER_UNREADABLE);
+			*ret += 8 * UNWIND_ROW_ARG(row->kind);
+		}
+	}
+	return true;
+}
+
+/* The caller's frame pointer. */
+static __always_inline bool user_restore_bp(struct user_walk *walk, __u32 rule, __u64 base,
+                                            __u64 cfa)
+{
+	if (rule == UNWIND_FP_SAME)
+		return true;
+	walk->bp_lost = rule > UNWIND_FP_MAX && rule != UNWIND_FP_AT_BASE;
+	if (walk->bp_lost)
+		return true;
+	return window_read(&walk->window, rule == UNWIND_FP_AT_BASE ? base : cfa - 8 * rule,
+	                   &walk->bp) ||
+	       user_end(walk, USER_UNREADABLE);
+}
+
+static __always_inline bool user_step_row(struct user_walk *walk, const struct unwind_row *row)
+{
+	__u32 kind = UNWIND_ROW_KIND(row->kind), arg = UNWIND_ROW_ARG(row->kind);
+	__u64 base, cfa, ip;
+
+	if (kind == UNWIND_END)
+		return user_end(walk, USER_COMPLETE);
+	if (kind == UNWIND_UNSUPPORTED)
+		return user_end(walk, USER_UNSUPPORTED);
+	walk->guessed = 0;
+	if (kind == UNWIND_SIGNAL)
+		return user_step_signal(walk);
+	if (!user_base(walk, kind, arg, &base) || !user_cfa(walk, row, base, &cfa))
+		return false;
+	if (kind == UNWIND_RA_REG) {
+		if (!user_other_reg(walk, arg, &ip))
+			return user_end(walk, USER_UNSUPPORTED);
+		return user_enter(walk, ip, cfa);
+	}
+	/* The frame pointer lies below the return address: one window has both. */
+	if (!user_restore_bp(walk, row->fp, base, cfa))
+		return false;
+	if (!window_read(&walk->window, cfa - 8, &ip))
+		return user_end(walk, USER_UNREADABLE);
+	return user_enter(walk, ip, cfa);
+}
+
+/* Takes down the frame in hand and goes on to its caller. False when the walk has ended. */
+static __always_inline bool user_step(struct user_walk *walk)
+{
+	struct unwind_row row;
+	__u32 found = UNWIND_FOUND_NO_MAPPING, why;
+
+	if (walk->ip == 0)
+		return user_end(walk, USER_COMPLETE);
+	if (walk->n_frames >= EVENT_MAX_FRAMES)
+		return user_end(walk, USER_DEPTH);
+	/* A call may be the last instruction of its function: what counts is where the call is. */
+	if (config.unwind != UNWIND_BY_FP && walk->has_slice)
+		found = unwind_find(&walk->place, &walk->slice,
+		                    walk->exact ? walk->ip : walk->ip - 1, &row);
+	if (found == UNWIND_FOUND_NO_MAPPING && walk->guessed && walk->has_slice)
+		return user_end(walk, USER_NO_ROWS); /* that was no frame pointer */
+	user_push(walk);
+	if (found == UNWIND_FOUND_ROW)
+		return user_step_row(walk, &row);
+	why = found == UNWIND_FOUND_NO_ROW ? USER_NO_ROWS : USER_NO_MAPPING;
+	if (config.unwind == UNWIND_BY_CFI)
+		return user_end(walk, why);
+	return user_step_fp(walk, walk->has_slice ? why : USER_FP_END);
 }
 
 struct user_walk_loop {
 	struct user_walk *walk;
 };
 
-static long user_step(__u32 i, struct user_walk_loop *loop)
+static long user_step_loop(__u32 i, struct user_walk_loop *loop)
 {
-	return user_step_fp(loop->walk) ? 0 : 1;
+	return user_step(loop->walk) ? 0 : 1;
+}
+
+static __always_inline void user_walk_start(struct user_walk *walk, struct task_struct *task,
+                                            const struct user_regs *regs)
+{
+	__u32 pid = task->tgid;
+	struct unwind_slice *slice =
+	        config.unwind != UNWIND_BY_FP ? bpf_map_lookup_elem(&unwind_slices, &pid) : NULL;
+
+	walk->ip = regs->ip;
+	walk->sp = regs->sp;
+	walk->bp = regs->bp;
+	walk->hash = image_salt(task);
+	walk->n_frames = 0;
+	walk->end = USER_DEPTH;
+	walk->exact = 1;
+	walk->bp_lost = 0;
+	walk->guessed = 0;
+	walk->others = OTHER_REGS_TASK;
+	walk->place.start = 0;
+	walk->place.end = 0;
+	walk->window.start = 0;
+	walk->window.bytes = 0;
+	walk->has_slice = slice != NULL;
+	if (slice)
+		walk->slice = *slice;
 }
 
 /* Walks into walk->msg, which is complete but for its header's time. Returns the stack's hash,
@@ -134,20 +278,13 @@ static __always_inline __u64 user_stack_walk(struct user_walk *walk, struct task
 {
 	struct user_walk_loop loop = {.walk = walk};
 
-	walk->ip = regs->ip;
-	walk->sp = regs->sp;
-	walk->bp = regs->bp;
-	walk->hash = image_salt(task);
-	walk->window_start = 0;
-	walk->window_bytes = 0;
-	walk->n_frames = 0;
-	walk->end = USER_DEPTH;
-	user_push(walk, regs->ip);
-	if (!regs->is_64bit)
+	user_walk_start(walk, task, regs);
+	if (!regs->is_64bit) {
+		user_push(walk);
 		walk->end = USER_UNSUPPORTED;
-	else
-		bpf_loop(EVENT_MAX_FRAMES + 1, user_step, &loop, 0);
-
+	} else {
+		bpf_loop(EVENT_MAX_FRAMES + 1, user_step_loop, &loop, 0);
+	}
 	walk->hash = hash_mix(walk->hash, walk->end) | 1;
 	walk->msg.stack.h.type = EVENT_STACK;
 	walk->msg.stack.h.flags = EVENT_STACK_EXACT;

@@ -17,6 +17,7 @@ struct asleep {
 	struct stint_map by_tid; /* index in threads plus one */
 	struct asleep_thread *threads;
 	size_t n, cap;
+	struct unwind_tables *tables; /* NULL: by frame pointer */
 };
 
 int asleep_new(struct asleep **ret, struct stint_err *err)
@@ -93,6 +94,25 @@ static enum stint_user_end walk(const struct event_task *task, uint64_t *frames,
 	}
 }
 
+static enum stint_user_end walk_by_tables(const struct asleep *as, const struct event_task *task,
+                                          uint64_t *frames, size_t *ret_n)
+{
+	struct unwind_regs regs = {.ip = task->ip, .fp_known = true, .exact = true};
+	enum stint_user_end end;
+	uint32_t n;
+
+	regs.r[UNWIND_REG_SP] = task->sp;
+	regs.r[UNWIND_REG_FP] = task->bp;
+	end = unwind_tables_walk(as->tables, (pid_t)task->pid, &regs, frames, EVENT_MAX_FRAMES, &n);
+	*ret_n = n;
+	return end;
+}
+
+void asleep_unwind_by(struct asleep *as, struct unwind_tables *tables)
+{
+	as->tables = tables;
+}
+
 static struct asleep_thread *thread_new(struct asleep *as, uint32_t tid)
 {
 	size_t cap = as->cap ? 2 * as->cap : 256;
@@ -137,7 +157,7 @@ int asleep_add(struct asleep *as, struct stacks *stacks, const struct event_task
 	thread->user.end = STINT_USER_NONE;
 	if (task->flags & EVENT_KTHREAD)
 		return 0;
-	end = walk(task, frames, &n);
+	end = as->tables ? walk_by_tables(as, task, frames, &n) : walk(task, frames, &n);
 	*ret_unreadable = end == STINT_USER_UNREADABLE && n == 1;
 	return stacks_user(stacks, (pid_t)task->pid, frames, n, end, &thread->user, err);
 }

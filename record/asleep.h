@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "bpf/event.h"
 #include "record/stacks.h"
+#include "record/unwind_tables.h"
 
 struct asleep_thread {
 	uint64_t n_switches; /* how often it had left the CPU: the same number means that it hasn't
@@ -26,6 +27,9 @@ struct asleep;
 
 int asleep_new(struct asleep **ret, struct stint_err *err);
 void asleep_free(struct asleep *as); /* NULL is fine */
+
+/* From now on stacks are walked by these tables, which must outlive the last asleep_add. */
+void asleep_unwind_by(struct asleep *as, struct unwind_tables *tables);
 
 /*
  * Adds a thread from the list of those off the CPU, and walks its user stack. *ret_unreadable tells

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bpf/event.h"
+#include "record/unwind_tables.h"
 
 #define DEFAULT_FREQ_HZ             99
 #define MAX_FREQ_HZ                 50000
@@ -25,6 +26,7 @@ enum option_key {
 	KEY_KERNEL_STACK,
 	KEY_WAKERS,
 	KEY_UNWIND,
+	KEY_UNWIND_MEMORY,
 	KEY_MAX_SIZE,
 	KEY_EMBED,
 	KEY_FLUSH,
@@ -53,7 +55,12 @@ static const struct argp_option option_list[] = {
          0},
         {"wakers", KEY_WAKERS, "stack|task|none", 0,
          "who woke a thread, with or without its stack (default: task)", 0},
-        {"unwind", KEY_UNWIND, "auto|fp", 0, "how user stacks are walked (default: auto)", 0},
+        {"unwind", KEY_UNWIND, "auto|cfi|fp", 0,
+         "how user stacks are walked: by call frame information, frame pointers, or the latter where "
+         "the former is missing (default: auto)",
+         0},
+        {"unwind-memory", KEY_UNWIND_MEMORY, "SIZE", 0,
+         "memory for call frame information; tables used least leave first (default: 256M)", 0},
         {"embed", KEY_EMBED, "kernel,jit,symtab,none", 0,
          "symbols that the recording carries (default: kernel,jit)", 0},
         {"duration", 'd', "SECONDS", 0,
@@ -223,8 +230,33 @@ static int parse_wakers(struct parse *parse, const char *arg)
 
 static int parse_unwind(struct parse *parse, const char *arg)
 {
-	if (strcmp(arg, "auto") != 0 && strcmp(arg, "fp") != 0)
-		return usage(parse, "--unwind", arg, "not one of auto, fp:");
+	static const struct {
+		const char *name;
+		enum unwind by;
+	} ways[] = {{"auto", UNWIND_BY_BOTH}, {"cfi", UNWIND_BY_CFI}, {"fp", UNWIND_BY_FP}};
+	size_t i;
+
+	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		if (strcmp(arg, ways[i].name) == 0) {
+			parse->options->unwind = ways[i].name;
+			parse->options->unwind_by = ways[i].by;
+			return 0;
+		}
+	}
+	return usage(parse, "--unwind", arg, "not one of auto, cfi, fp:");
+}
+
+static int parse_unwind_memory(struct parse *parse, const char *arg)
+{
+	struct stint_err why = STINT_ERR_INIT;
+
+	if (record_options_size(arg, &parse->options->unwind_bytes, &why) != 0) {
+		parse->status = stint_err_set(parse->err, STINT_ERR_USAGE, 0, -1,
+		                              "--unwind-memory: %s", why.msg);
+		return EINVAL;
+	}
+	if (parse->options->unwind_bytes < 4 << 20)
+		return usage(parse, "--unwind-memory", arg, "less than 4M:");
 	return 0;
 }
 
@@ -315,6 +347,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return parse_wakers(parse, arg);
 	case KEY_UNWIND:
 		return parse_unwind(parse, arg);
+	case KEY_UNWIND_MEMORY:
+		return parse_unwind_memory(parse, arg);
 	case KEY_EMBED:
 		return parse_embed(parse, arg);
 	case 'd':
@@ -373,7 +407,9 @@ int record_options_parse(struct record_options *ret, int argc, char *argv[],
 	ret->freq_hz = DEFAULT_FREQ_HZ;
 	ret->kernel_stack_min_ns = DEFAULT_KERNEL_STACK_MIN_NS;
 	ret->wakers = WAKERS_TASK;
-	ret->unwind = "fp";
+	ret->unwind = "auto";
+	ret->unwind_by = UNWIND_BY_BOTH;
+	ret->unwind_bytes = UNWIND_DEFAULT_MEMORY;
 	ret->flush_ns = DEFAULT_FLUSH_NS;
 	ret->embed = EMBED_KERNEL | EMBED_JIT;
 	*ret_result = OPTIONS_RUN;

@@ -35,7 +35,9 @@ struct record_options {
 	uint64_t off_cpu_min_ns;
 	uint64_t kernel_stack_min_ns; /* OPTIONS_NEVER: none */
 	uint32_t wakers;              /* enum wakers of bpf/event.h */
-	const char *unwind;           /* the method that is used: "fp" */
+	const char *unwind;           /* the method that is used: "fp", "cfi" or "auto" */
+	uint32_t unwind_by;           /* the same as enum unwind of bpf/event.h */
+	uint64_t unwind_bytes;        /* memory for unwind tables */
 	uint64_t duration_ns;         /* 0: until stopped */
 	uint64_t max_bytes;           /* 0: no limit */
 	uint64_t flush_ns;

@@ -368,6 +368,7 @@ static void summarize(struct recorder *r, struct recorder_summary *ret)
 
 static void recorder_done(struct recorder *r)
 {
+	unwind_tables_free(r->unwind);
 	session_free(r->session);
 	sideband_free(r->sideband);
 	batch_done(&r->batch);

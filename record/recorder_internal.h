@@ -11,6 +11,7 @@
 #include "record/session.h"
 #include "record/signals.h"
 #include "record/translate.h"
+#include "record/unwind_tables.h"
 
 struct recorder {
 	const struct record_options *options;
@@ -20,6 +21,7 @@ struct recorder {
 	struct kernel_syms *kernel;
 	struct sideband *sideband;
 	struct session *session;
+	struct unwind_tables *unwind; /* NULL with frame pointers alone */
 	struct stacks *stacks;
 	struct asleep *asleep;
 	struct translate translate;

@@ -57,6 +57,7 @@ static int open_session(struct recorder *r, struct stint_err *err)
 	so.config.off_cpu_min_ns = opt->off_cpu_min_ns;
 	so.config.kernel_stack_min_ns = opt->kernel_stack_min_ns;
 	so.config.wakers = opt->wakers;
+	so.config.unwind = opt->unwind_by;
 	so.config.targets = (opt->all ? TARGET_ALL : 0) |
 	                    (opt->n_pids || opt->command ? TARGET_PIDS : 0) |
 	                    (opt->n_tids ? TARGET_TIDS : 0) | (opt->n_comms ? TARGET_COMM : 0) |
@@ -177,6 +178,30 @@ static int snapshot(struct recorder *r, struct stint_err *err)
 	return rc ? rc : tasks_snapshot(r->tasks, pids, n, err);
 }
 
+/* The unwind tables of the processes that snapshot reads, and of those that they start. */
+static int open_unwind(struct recorder *r, struct stint_err *err)
+{
+	const struct record_options *opt = r->options;
+	struct unwind_tables_options to = {.memory_bytes = opt->unwind_bytes};
+	pid_t pids[OPTIONS_MAX_IDS + 1];
+	int rc;
+
+	if (opt->unwind_by == UNWIND_BY_FP)
+		return 0;
+	session_unwind_maps(r->session, &to.segments_fd, &to.mappings_fd, &to.slices_fd);
+	memcpy(pids, opt->pids, opt->n_pids * sizeof(*pids));
+	to.pids = pids;
+	if (!(opt->all || opt->n_tids || opt->n_comms || opt->cgroup)) {
+		to.n_pids = opt->n_pids;
+		if (opt->command)
+			pids[to.n_pids++] = r->command.pid;
+	}
+	rc = unwind_tables_new(&r->unwind, &to, err);
+	if (rc == 0)
+		asleep_unwind_by(r->asleep, r->unwind);
+	return rc;
+}
+
 int recorder_open(struct recorder *r, struct stint_err *err)
 {
 	int rc = check_targets(r->options, err);
@@ -198,6 +223,8 @@ int recorder_open(struct recorder *r, struct stint_err *err)
 		rc = sideband_new(&r->sideband, err);
 	if (rc == 0)
 		rc = snapshot(r, err);
+	if (rc == 0)
+		rc = open_unwind(r, err);
 	if (rc == 0)
 		rc = session_attach(r->session, r->sideband, err);
 	if (rc == 0)

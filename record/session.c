@@ -114,18 +114,24 @@ static void choose_programs(struct session *s)
 	const struct session_options *opt = &s->options;
 	bool follows = opt->config.targets & TARGET_PIDS;
 	bool interrupts = opt->off_cpu && opt->config.wakers != WAKERS_NONE && s->has_interrupts;
+	bool unwinds = opt->config.unwind != UNWIND_BY_FP;
 
 	bpf_program__set_autoload(s->bpf->progs.on_sample, opt->freq_hz > 0);
 	bpf_program__set_autoload(s->bpf->progs.on_switch, opt->off_cpu);
 	bpf_program__set_autoload(s->bpf->progs.on_waking, opt->off_cpu);
 	bpf_program__set_autoload(s->bpf->progs.list_off_cpu, opt->off_cpu);
-	bpf_program__set_autoload(s->bpf->progs.on_fork, opt->off_cpu || follows);
-	bpf_program__set_autoload(s->bpf->progs.on_exec, follows);
-	bpf_program__set_autoload(s->bpf->progs.on_exit, follows);
 	bpf_program__set_autoload(s->bpf->progs.on_timer_entry, interrupts);
 	bpf_program__set_autoload(s->bpf->progs.on_timer_exit, interrupts);
 	bpf_program__set_autoload(s->bpf->progs.on_irq_entry, interrupts);
 	bpf_program__set_autoload(s->bpf->progs.on_irq_exit, interrupts);
+	bpf_program__set_autoload(s->bpf->progs.on_fork, opt->off_cpu || follows || unwinds);
+	bpf_program__set_autoload(s->bpf->progs.on_exec, follows || unwinds);
+	bpf_program__set_autoload(s->bpf->progs.on_exit, follows || unwinds);
+	if (!unwinds) {
+		bpf_map__set_autocreate(s->bpf->maps.unwind_segments, false);
+		bpf_map__set_autocreate(s->bpf->maps.unwind_mappings, false);
+		bpf_map__set_autocreate(s->bpf->maps.unwind_slices, false);
+	}
 }
 
 int session_new(struct session **ret, const struct session_options *options, struct stint_err *err)
@@ -182,6 +188,14 @@ void session_free(struct session *s)
 	stint_bpf__destroy(s->bpf);
 	libbpf_said = NULL;
 	free(s);
+}
+
+void session_unwind_maps(const struct session *s, int *ret_segments_fd, int *ret_mappings_fd,
+                         int *ret_slices_fd)
+{
+	*ret_segments_fd = bpf_map__fd(s->bpf->maps.unwind_segments);
+	*ret_mappings_fd = bpf_map__fd(s->bpf->maps.unwind_mappings);
+	*ret_slices_fd = bpf_map__fd(s->bpf->maps.unwind_slices);
 }
 
 static int add_target(struct bpf_map *map, const void *key, size_t size, struct stint_err *err)

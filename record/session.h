@@ -27,6 +27,10 @@ struct session_options {
 int session_new(struct session **ret, const struct session_options *options, struct stint_err *err);
 void session_free(struct session *s); /* detaches; NULL is fine */
 
+/* The maps of bpf/unwind.h, for the unwind tables; they stay the session's. */
+void session_unwind_maps(const struct session *s, int *ret_segments_fd, int *ret_mappings_fd,
+                         int *ret_slices_fd);
+
 /* Targets, before or after attaching. */
 int session_add_pid(struct session *s, pid_t pid, struct stint_err *err);
 int session_add_tid(struct session *s, pid_t tid, struct stint_err *err);

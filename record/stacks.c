@@ -174,8 +174,9 @@ int stacks_user(struct stacks *st, pid_t pid, const uint64_t *frames, size_t n, 
 	ret->leaf = 0;
 	ret->end = end;
 	while (n-- > 0) {
-		flags = n == 0 ? STINT_FRAME_EXACT : 0;
-		rc = tasks_user_frame(st->tasks, pid, frames[n], flags, &frame, err);
+		flags = n == 0 || frames[n] & EVENT_FRAME_EXACT ? STINT_FRAME_EXACT : 0;
+		rc = tasks_user_frame(st->tasks, pid, frames[n] & ~EVENT_FRAME_EXACT, flags, &frame,
+		                      err);
 		if (rc == 0)
 			rc = push_node(st, frame, &ret->leaf, err);
 		if (rc)

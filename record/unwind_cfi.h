@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Call frame information as it stands in .eh_frame (LSB 5.0, chapter 10) and .debug_frame (DWARF 5, 6.4): finds its
- * entries and runs their programs. Only the registers that lead from frame to frame are followed: stack pointer,
- * frame pointer and return address. The bytes are not trusted: whatever they hold, time and memory are
- * linear in their size.
+ * Call frame information as it stands in .eh_frame (LSB 5.0, chapter 10) and .debug_frame (DWARF
+ * 5, 6.4): finds its entries and runs their programs. Only the registers that lead from frame to
+ * frame are followed: stack pointer, frame pointer and return address. The bytes are not trusted:
+ * whatever they hold, time and memory are linear in their size.
  */
 #ifndef STINT_RECORD_UNWIND_CFI_H
 #define STINT_RECORD_UNWIND_CFI_H
@@ -17,10 +17,11 @@
 
 struct unwind_arch;
 
-#define CFI_MAX_CIES	      (256u << 10) /* in one section */
-#define CFI_MAX_CIE_BYTES     4096u	   /* each FDE may name another CIE, and it is read again each time */
-#define CFI_MAX_REMEMBERED    64u	   /* DW_CFA_remember_state without a restore */
-#define CFI_MAX_EXPR_OPS      32u
+#define CFI_MAX_CIES       (256u << 10) /* in one section */
+#define CFI_MAX_CIE_BYTES  4096u /* each FDE may name another CIE, and it is read again each time  \
+	                          */
+#define CFI_MAX_REMEMBERED 64u   /* DW_CFA_remember_state without a restore */
+#define CFI_MAX_EXPR_OPS   32u
 
 enum cfi_rule_kind {
 	CFI_SAME = 0,  /* as in this frame; for the stack pointer: the CFA */
@@ -62,14 +63,14 @@ struct cfi_section {
 	const uint8_t *data;
 	size_t size_bytes; /* below 4 GiB */
 	uint64_t vaddr;    /* of its first byte, for addresses relative to it */
-	bool eh;	   /* .eh_frame; else .debug_frame */
+	bool eh;           /* .eh_frame; else .debug_frame */
 };
 
 struct cfi_cie {
 	uint64_t code_align;
 	int64_t data_align;
 	uint64_t ra_reg;
-	uint8_t encoding; /* DW_EH_PE_* of its FDEs' addresses */
+	uint8_t encoding;      /* DW_EH_PE_* of its FDEs' addresses */
 	bool has_augmentation; /* FDEs have a length and data behind their addresses */
 	bool signal;
 	bool bad; /* unknown version or augmentation, or malformed: its FDEs are left out */
@@ -80,7 +81,7 @@ struct cfi_cie {
 struct cfi_fde {
 	uint64_t start, size_bytes; /* addresses as linked */
 	uint32_t code, code_bytes;  /* its program, as offsets in the section */
-	uint32_t cie;		    /* index */
+	uint32_t cie;               /* index */
 };
 
 struct cfi {
@@ -97,18 +98,20 @@ void cfi_init(struct cfi *cfi, const struct cfi_section *section, const struct u
 void cfi_done(struct cfi *cfi); /* NULL and zeroed are fine */
 
 /*
- * Calls each(context, fde) for every FDE in the section's order; bad entries are counted and skipped, and a bad
- * length ends the section. Returns 0, what each returned when that wasn't 0, STINT_ERR_NOMEM, or
- * STINT_ERR_LIMIT for more than CFI_MAX_CIES.
+ * Calls each(context, fde) for every FDE in the section's order; bad entries are counted and
+ * skipped, and a bad length ends the section. Returns 0, what each returned when that wasn't 0,
+ * STINT_ERR_NOMEM, or STINT_ERR_LIMIT for more than CFI_MAX_CIES.
  */
-int cfi_each_fde(struct cfi *cfi, int (*each)(void *context, const struct cfi_fde *fde), void *context);
+int cfi_each_fde(struct cfi *cfi, int (*each)(void *context, const struct cfi_fde *fde),
+                 void *context);
 
 /*
- * Runs an FDE's program: calls row(context, start, end, state) for every range of addresses with one state, in
- * ascending order, without gaps from the FDE's start to its end. state is NULL from where the program turns out
- * to be malformed. Returns 0 or what row returned when that wasn't 0.
+ * Runs an FDE's program: calls row(context, start, end, state) for every range of addresses with
+ * one state, in ascending order, without gaps from the FDE's start to its end. state is NULL from
+ * where the program turns out to be malformed. Returns 0 or what row returned when that wasn't 0.
  */
 int cfi_run(const struct cfi *cfi, const struct cfi_fde *fde,
-	    int (*row)(void *context, uint64_t start, uint64_t end, const struct cfi_state *state), void *context);
+            int (*row)(void *context, uint64_t start, uint64_t end, const struct cfi_state *state),
+            void *context);
 
 #endif

@@ -11,12 +11,13 @@
 
 #define UNWIND_ELF_MAX_SEGMENTS 1024u
 #define UNWIND_ELF_MAX_SECTIONS 65535u
-#define UNWIND_ELF_MAX_NAMES	(4u << 20)   /* bytes of section names */
-#define UNWIND_ELF_MAX_SECTION	(256u << 20) /* bytes of a section that is read, also when decompressed */
+#define UNWIND_ELF_MAX_NAMES    (4u << 20) /* bytes of section names */
+#define UNWIND_ELF_MAX_SECTION                                                                     \
+	(256u << 20) /* bytes of a section that is read, also when decompressed */
 
 /* Where the bytes come from. */
 struct unwind_source {
-	int fd;		     /* used when data is NULL */
+	int fd; /* used when data is NULL */
 	const uint8_t *data;
 	uint64_t size_bytes;
 };
@@ -44,10 +45,13 @@ struct unwind_elf {
 };
 
 /* Errors as those of unwind_table_read. On failure *ret is empty. */
-int unwind_elf_read(struct unwind_elf *ret, const struct unwind_source *source, struct stint_err *err);
+int unwind_elf_read(struct unwind_elf *ret, const struct unwind_source *source,
+                    struct stint_err *err);
 void unwind_elf_done(struct unwind_elf *elf); /* NULL and zeroed are fine */
 
-/* The file offset of a linked address in an executable segment and how many bytes follow it there; false if none. */
-bool unwind_elf_offset(const struct unwind_elf *elf, uint64_t vaddr, uint64_t *ret_off, uint64_t *ret_left);
+/* The file offset of a linked address in an executable segment and how many bytes follow it there;
+ * false if none. */
+bool unwind_elf_offset(const struct unwind_elf *elf, uint64_t vaddr, uint64_t *ret_off,
+                       uint64_t *ret_left);
 
 #endif

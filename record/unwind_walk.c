@@ -3,11 +3,12 @@
 
 /* Struct sigcontext's registers, from the stack pointer in __restore_rt, by DWARF number. */
 static const uint8_t sigcontext_off[UNWIND_N_REGS] = {
-	[0] = 144, [1] = 136, [2] = 152, [3] = 128, [4] = 112, [5] = 104, [6] = 120, [7] = 160,
-	[8] = 40,  [9] = 48,  [10] = 56, [11] = 64, [12] = 72, [13] = 80, [14] = 88, [15] = 96,
+        [0] = 144, [1] = 136, [2] = 152, [3] = 128, [4] = 112, [5] = 104, [6] = 120, [7] = 160,
+        [8] = 40,  [9] = 48,  [10] = 56, [11] = 64, [12] = 72, [13] = 80, [14] = 88, [15] = 96,
 };
 
-static enum stint_user_end step_signal(struct unwind_regs *regs, unwind_read_fn *read, void *context)
+static enum stint_user_end step_signal(struct unwind_regs *regs, unwind_read_fn *read,
+                                       void *context)
 {
 	uint64_t base = regs->r[UNWIND_REG_SP];
 	int i;
@@ -22,7 +23,8 @@ static enum stint_user_end step_signal(struct unwind_regs *regs, unwind_read_fn 
 }
 
 /* The register that the CFA is computed from. */
-static enum stint_user_end base_of(const struct unwind_row *row, const struct unwind_regs *regs, uint64_t *ret)
+static enum stint_user_end base_of(const struct unwind_row *row, const struct unwind_regs *regs,
+                                   uint64_t *ret)
 {
 	switch (UNWIND_ROW_KIND(row->kind)) {
 	case UNWIND_SP:
@@ -47,8 +49,8 @@ static enum stint_user_end base_of(const struct unwind_row *row, const struct un
 	}
 }
 
-static enum stint_user_end cfa_of(const struct unwind_row *row, const struct unwind_regs *regs, uint64_t base,
-				  unwind_read_fn *read, void *context, uint64_t *ret)
+static enum stint_user_end cfa_of(const struct unwind_row *row, const struct unwind_regs *regs,
+                                  uint64_t base, unwind_read_fn *read, void *context, uint64_t *ret)
 {
 	switch (UNWIND_ROW_KIND(row->kind)) {
 	case UNWIND_SP:
@@ -70,8 +72,9 @@ static enum stint_user_end cfa_of(const struct unwind_row *row, const struct unw
 	}
 }
 
-static enum stint_user_end restore_fp(const struct unwind_row *row, struct unwind_regs *regs, uint64_t base,
-				      uint64_t cfa, unwind_read_fn *read, void *context)
+static enum stint_user_end restore_fp(const struct unwind_row *row, struct unwind_regs *regs,
+                                      uint64_t base, uint64_t cfa, unwind_read_fn *read,
+                                      void *context)
 {
 	uint64_t at = row->fp == UNWIND_FP_AT_BASE ? base : cfa - 8u * row->fp;
 
@@ -83,8 +86,8 @@ static enum stint_user_end restore_fp(const struct unwind_row *row, struct unwin
 	return 0;
 }
 
-enum stint_user_end unwind_step(const struct unwind_row *row, struct unwind_regs *regs, unwind_read_fn *read,
-				void *context)
+enum stint_user_end unwind_step(const struct unwind_row *row, struct unwind_regs *regs,
+                                unwind_read_fn *read, void *context)
 {
 	uint64_t base, cfa, ip;
 	enum stint_user_end end;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From a frame to its caller on x86-64 in user space: the counterpart of the walker in the kernel, rule for rule. */
+/* From a frame to its caller on x86-64 in user space: the counterpart of the walker in the kernel,
+ * rule for rule. */
 #ifndef STINT_RECORD_UNWIND_WALK_H
 #define STINT_RECORD_UNWIND_WALK_H
 
@@ -14,23 +15,24 @@ enum { UNWIND_REG_FP = 6, UNWIND_REG_SP = 7, UNWIND_N_REGS = 16 };
 struct unwind_regs {
 	uint64_t ip;
 	uint64_t r[UNWIND_N_REGS]; /* by DWARF number */
-	bool all;      /* all of r are this frame's: where the thread runs, or was interrupted by a signal; else only
-			* frame and stack pointer are */
+	bool all; /* all of r are this frame's: where the thread runs, or was interrupted by a
+	           * signal; else only frame and stack pointer are */
 	bool fp_known;
-	bool exact;    /* ip is where it runs or was interrupted, not a return address */
+	bool exact; /* ip is where it runs or was interrupted, not a return address */
 };
 
 /* Reads 8 bytes of the walked process; false if they can't be read. */
 typedef bool unwind_read_fn(void *context, uint64_t addr, uint64_t *ret);
 
 /*
- * Replaces regs by the caller's. Returns 0, or how the walk ends here (enum stint_user_end): COMPLETE, NO_ROWS for a
- * gap, UNSUPPORTED or UNREADABLE; regs are then unspecified.
+ * Replaces regs by the caller's. Returns 0, or how the walk ends here (enum stint_user_end):
+ * COMPLETE, NO_ROWS for a gap, UNSUPPORTED or UNREADABLE; regs are then unspecified.
  */
-enum stint_user_end unwind_step(const struct unwind_row *row, struct unwind_regs *regs, unwind_read_fn *read,
-				void *context);
+enum stint_user_end unwind_step(const struct unwind_row *row, struct unwind_regs *regs,
+                                unwind_read_fn *read, void *context);
 
-/* The same for code without rows, by its frame pointer. Ends with FP_END where that can't be one. */
+/* The same for code without rows, by its frame pointer. Ends with FP_END where that can't be one.
+ */
 enum stint_user_end unwind_step_fp(struct unwind_regs *regs, unwind_read_fn *read, void *context);
 
 #endif

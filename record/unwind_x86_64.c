@@ -43,13 +43,15 @@ static bool encode_base(const struct cfi_cfa *cfa, struct unwind_row *row)
 	return true;
 }
 
-/* CFA = *(reg + off) + add: realigned frames (GCC's DRAP), and assembly that saves the old stack pointer. */
+/* CFA = *(reg + off) + add: realigned frames (GCC's DRAP), and assembly that saves the old stack
+ * pointer. */
 static bool encode_deref(const struct cfi_cfa *cfa, struct unwind_row *row)
 {
-	if ((cfa->reg != RSP && cfa->reg != RBP) || !fits16(cfa->off) || !divides(cfa->add) || cfa->add < 0 ||
-	    cfa->add / 8 > 15)
+	if ((cfa->reg != RSP && cfa->reg != RBP) || !fits16(cfa->off) || !divides(cfa->add) ||
+	    cfa->add < 0 || cfa->add / 8 > 15)
 		return false;
-	set(row, cfa->reg == RSP ? UNWIND_DEREF_SP : UNWIND_DEREF_FP, (uint32_t)(cfa->add / 8), cfa->off / 8);
+	set(row, cfa->reg == RSP ? UNWIND_DEREF_SP : UNWIND_DEREF_FP, (uint32_t)(cfa->add / 8),
+	    cfa->off / 8);
 	return true;
 }
 
@@ -72,7 +74,8 @@ static bool encode_ra(const struct cfi_state *state, struct unwind_row *row)
 {
 	if (state->ra.kind == CFI_AT_CFA && state->ra.off == -8)
 		return true;
-	/* vfork keeps its return address in a register across the system call, where the child shares the stack. */
+	/* vfork keeps its return address in a register across the system call, where the child
+	 * shares the stack. */
 	if (state->ra.kind == CFI_REGISTER && state->ra.reg <= R15 && state->fp.kind == CFI_SAME &&
 	    UNWIND_ROW_KIND(row->kind) == UNWIND_SP && UNWIND_ROW_OFFSET(row) == row->cfa) {
 		row->kind = UNWIND_ROW(UNWIND_RA_REG, state->ra.reg);
@@ -87,7 +90,8 @@ static uint8_t encode_fp(const struct cfi_state *state)
 
 	if (fp->kind == CFI_SAME || (fp->kind == CFI_REGISTER && fp->reg == RBP))
 		return UNWIND_FP_SAME;
-	if (fp->kind == CFI_AT_CFA && fp->off < 0 && divides(fp->off) && fp->off >= -8 * (int64_t)UNWIND_FP_MAX)
+	if (fp->kind == CFI_AT_CFA && fp->off < 0 && divides(fp->off) &&
+	    fp->off >= -8 * (int64_t)UNWIND_FP_MAX)
 		return (uint8_t)(-fp->off / 8);
 	if (fp->kind == CFI_AT_REG && fp->off == 0 && fp->reg == state->cfa.reg &&
 	    (state->cfa.kind == CFI_CFA_REG || state->cfa.kind == CFI_CFA_DEREF))
@@ -98,14 +102,16 @@ static uint8_t encode_fp(const struct cfi_state *state)
 /* The kernel's frame, as the C libraries' __restore_rt describe it. */
 static bool is_sigcontext(const struct cfi_state *s)
 {
-	return s->cfa.kind == CFI_CFA_DEREF && s->cfa.reg == RSP && s->cfa.off == UNWIND_SIGNAL_SP && !s->cfa.add &&
-	       s->ra.kind == CFI_AT_REG && s->ra.reg == RSP && s->ra.off == UNWIND_SIGNAL_IP &&
-	       s->fp.kind == CFI_AT_REG && s->fp.reg == RSP && s->fp.off == UNWIND_SIGNAL_FP;
+	return s->cfa.kind == CFI_CFA_DEREF && s->cfa.reg == RSP &&
+	       s->cfa.off == UNWIND_SIGNAL_SP && !s->cfa.add && s->ra.kind == CFI_AT_REG &&
+	       s->ra.reg == RSP && s->ra.off == UNWIND_SIGNAL_IP && s->fp.kind == CFI_AT_REG &&
+	       s->fp.reg == RSP && s->fp.off == UNWIND_SIGNAL_FP;
 }
 
 static void encode(const struct cfi_state *state, bool signal, struct unwind_row *ret)
 {
-	bool sp_is_cfa = state->sp.kind == CFI_SAME || (state->sp.kind == CFI_IS_CFA && state->sp.off == 0);
+	bool sp_is_cfa =
+	        state->sp.kind == CFI_SAME || (state->sp.kind == CFI_IS_CFA && state->sp.off == 0);
 
 	*ret = (struct unwind_row){.kind = UNWIND_UNSUPPORTED};
 	if (state->ra.kind == CFI_UNDEFINED)
@@ -119,16 +125,21 @@ static void encode(const struct cfi_state *state, bool signal, struct unwind_row
 }
 
 /*
- * PLT entries that the linker made without call frame information: lld's, and those of indirect functions in static
- * programs. An entry is a jump through memory, perhaps behind an endbr64 or with a bnd prefix; lazy ones go on
- * with a push of their number at byte 6 (11 with endbr64, whose jump is a plain one).
+ * PLT entries that the linker made without call frame information: lld's, and those of indirect
+ * functions in static programs. An entry is a jump through memory, perhaps behind an endbr64 or
+ * with a bnd prefix; lazy ones go on with a push of their number at byte 6 (11 with endbr64, whose
+ * jump is a plain one).
  */
 static int stubs(const uint8_t *code, uint32_t file_off, uint32_t size,
-		 int (*add)(void *context, uint32_t start, uint32_t end, const struct unwind_row *row), void *context)
+                 int (*add)(void *context, uint32_t start, uint32_t end,
+                            const struct unwind_row *row),
+                 void *context)
 {
 	static const uint8_t jump[] = {0xff, 0x25}, push_got[] = {0xff, 0x35};
-	struct unwind_row leaf = {.kind = UNWIND_SP, .cfa = 1}, lazy = {.kind = UNWIND_PLT, .cfa = 11};
-	struct unwind_row first = {.kind = UNWIND_SP, .cfa = 2}, pushed = {.kind = UNWIND_SP, .cfa = 3};
+	struct unwind_row leaf = {.kind = UNWIND_SP, .cfa = 1},
+	                  lazy = {.kind = UNWIND_PLT, .cfa = 11};
+	struct unwind_row first = {.kind = UNWIND_SP, .cfa = 2},
+	                  pushed = {.kind = UNWIND_SP, .cfa = 3};
 	uint32_t at = 0;
 	int rc = 0;
 
@@ -140,8 +151,8 @@ static int stubs(const uint8_t *code, uint32_t file_off, uint32_t size,
 	}
 	for (; !rc && at < size; at += 16) {
 		uint32_t n = size - at < 16 ? size - at : 16;
-		bool is_lazy = n == 16 && (file_off + at) % 16 == 0 && !memcmp(code + at, jump, sizeof(jump)) &&
-			       code[at + 6] == 0x68;
+		bool is_lazy = n == 16 && (file_off + at) % 16 == 0 &&
+		               !memcmp(code + at, jump, sizeof(jump)) && code[at + 6] == 0x68;
 
 		rc = add(context, file_off + at, file_off + at + n, is_lazy ? &lazy : &leaf);
 	}
@@ -149,7 +160,7 @@ static int stubs(const uint8_t *code, uint32_t file_off, uint32_t size,
 }
 
 const struct unwind_arch unwind_x86_64 = {
-	.machine = EM_X86_64, .sp = RSP, .fp = RBP, .ra = RIP, .encode = encode, .stubs = stubs};
+        .machine = EM_X86_64, .sp = RSP, .fp = RBP, .ra = RIP, .encode = encode, .stubs = stubs};
 
 const struct unwind_arch *unwind_arch_of(uint16_t machine)
 {

@@ -19,7 +19,7 @@ ROOMS = {
     "analyze": {"analyze", "format", "base"},
 }
 # What record/ may use of bpf/: the layouts of the ring and of the unwind tables, and nothing else.
-BPF_SHARED = {"bpf/event.h", "bpf/unwind_row.h"}
+BPF_SHARED = {"bpf/event.h", "bpf/unwind_row.h", "bpf/unwind_tables.h"}
 
 # One file owns one library: header -> files that may include it, as patterns. At most one .c file per pattern may match.
 OWNERS = {

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The unwind tables as the recorder lays them out for the walker in the kernel.
+ *
+ * Rows lie in segments of 2 MiB, each a map of its own, so that memory grows with what is loaded. A
+ * process has a slice of the array of mappings, sorted by address; a mapping says which rows of
+ * which segment are those of its file. A slice is never changed while a process names it: the
+ * recorder writes another one, switches the process over, and uses the old one's room again only
+ * when no walk can be reading it.
+ */
+#ifndef STINT_BPF_UNWIND_TABLES_H
+#define STINT_BPF_UNWIND_TABLES_H
+
+#include "bpf/unwind_row.h"
+
+#define UNWIND_SEGMENT_ROWS  262144u
+#define UNWIND_MAX_SEGMENTS  1024u
+#define UNWIND_MAX_MAPPINGS  131072u /* of all processes */
+#define UNWIND_MAX_SLICE     8192u   /* of one process */
+#define UNWIND_MAX_PROCESSES 32768u
+#define UNWIND_SLICE_STEPS   13 /* of a binary search through a slice */
+#define UNWIND_SEGMENT_STEPS 18
+
+#define UNWIND_NO_SEGMENT 0xffffffffu /* no rows: code is followed by its frame pointers */
+
+struct unwind_segment {
+	struct unwind_row rows[UNWIND_SEGMENT_ROWS];
+};
+
+struct unwind_mapping {
+	uint64_t start, end; /* addresses in the process */
+	uint64_t bias;       /* a row's pc is the address less this */
+	uint32_t segment;
+	uint32_t first_row;
+	uint32_t n_rows;
+	uint32_t used; /* set by the walker: the recorder drops what isn't used when memory is short
+	                */
+};
+
+struct unwind_mappings {
+	struct unwind_mapping m[UNWIND_MAX_MAPPINGS];
+};
+
+/* Of a process, by its pid. */
+struct unwind_slice {
+	uint32_t first, n;
+};
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/unwind_files.h"
+
+#include <elf.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+#include <time.h>
+
+#define VDSO_INO 1u
+
+void unwind_files_init(struct unwind_files *files, int segments_fd, uint64_t max_bytes)
+{
+	*files = (struct unwind_files){0};
+	unwind_store_init(&files->store, segments_fd, max_bytes);
+}
+
+static void file_free(struct unwind_file *file)
+{
+	free(file->chunks);
+	free(file);
+}
+
+void unwind_files_done(struct unwind_files *files)
+{
+	uint32_t i;
+
+	if (!files)
+		return;
+	for (i = 0; i < files->n_files; i++)
+		file_free(files->files[i]);
+	free(files->files);
+	stint_map_done(&files->by_id);
+	unwind_store_done(&files->store);
+}
+
+static uint64_t id_hash(uint64_t dev, uint64_t ino)
+{
+	uint64_t id[2] = {dev, ino};
+
+	return stint_hash_bytes(id, sizeof(id));
+}
+
+static struct unwind_file *get(struct unwind_files *files, const struct unwind_file *wanted)
+{
+	uint64_t *head;
+	struct unwind_file *file;
+	void *grown;
+
+	head = stint_map_put(&files->by_id, id_hash(wanted->dev, wanted->ino), NULL);
+	if (!head)
+		return NULL;
+	for (file = (struct unwind_file *)(uintptr_t)*head; file; file = file->next)
+		if (file->dev == wanted->dev && file->ino == wanted->ino &&
+		    file->size_bytes == wanted->size_bytes && file->mtime_ns == wanted->mtime_ns)
+			return file;
+	if (files->n_files == files->cap_files) {
+		uint32_t cap = files->cap_files ? 2 * files->cap_files : 64;
+
+		grown = cap > UNWIND_MAX_FILES ? NULL
+		                               : realloc(files->files, cap * sizeof(*files->files));
+		if (!grown)
+			return NULL;
+		files->files = grown;
+		files->cap_files = cap;
+	}
+	file = malloc(sizeof(*file));
+	if (!file)
+		return NULL;
+	*file = *wanted;
+	file->next = (struct unwind_file *)(uintptr_t)*head;
+	*head = (uint64_t)(uintptr_t)file;
+	files->files[files->n_files++] = file;
+	return file;
+}
+
+struct unwind_file *unwind_files_vdso(struct unwind_files *files)
+{
+	return get(files, &(struct unwind_file){.ino = VDSO_INO});
+}
+
+struct unwind_file *unwind_files_get(struct unwind_files *files, uint64_t dev, uint64_t ino,
+                                     const struct stat *st)
+{
+	const uint64_t *head = stint_map_get(&files->by_id, id_hash(dev, ino));
+	struct unwind_file *file;
+
+	if (st)
+		return get(files,
+		           &(struct unwind_file){.dev = dev,
+		                                 .ino = ino,
+		                                 .size_bytes = (uint64_t)st->st_size,
+		                                 .mtime_ns = st->st_mtim.tv_sec * 1000000000ll +
+		                                             st->st_mtim.tv_nsec});
+	for (file = head ? (struct unwind_file *)(uintptr_t)*head : NULL; file; file = file->next)
+		if (file->dev == dev && file->ino == ino)
+			return file; /* the newest stands first */
+	return NULL;
+}
+
+static void drop_rows(struct unwind_files *files, struct unwind_file *file, uint64_t now_ns)
+{
+	unwind_store_remove(&files->store, file->chunks, file->n_chunks, now_ns);
+	free(file->chunks);
+	file->chunks = NULL;
+	file->n_chunks = 0;
+	file->state = UNWIND_FILE_EVICTED;
+}
+
+/* The loaded file that is missed least: one that nobody maps, else the one unused for longest. */
+static struct unwind_file *least_used(const struct unwind_files *files, uint64_t keep_ns)
+{
+	struct unwind_file *least = NULL;
+	uint32_t i;
+
+	for (i = 0; i < files->n_files; i++) {
+		struct unwind_file *file = files->files[i];
+
+		if (file->state != UNWIND_FILE_LOADED || !file->n_chunks ||
+		    (file->n_maps && file->used_ns >= keep_ns))
+			continue;
+		if (!least || !file->n_maps > !least->n_maps ||
+		    (!file->n_maps == !least->n_maps && file->used_ns < least->used_ns))
+			least = file;
+	}
+	return least;
+}
+
+/* Room that was given back can be used again a little later. */
+static uint64_t wait_for_walks(void)
+{
+	struct timespec pause = {.tv_nsec = UNWIND_QUARANTINE_NS}, now;
+
+	nanosleep(&pause, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Drops files until as many rows were freed. False if there was nothing to drop. */
+static bool make_room(struct unwind_files *files, uint64_t n_rows, uint64_t *now_ns,
+                      uint64_t keep_ns)
+{
+	uint64_t freed = 0;
+
+	while (freed < n_rows) {
+		struct unwind_file *victim = least_used(files, keep_ns);
+
+		if (!victim)
+			break;
+		freed += victim->n_rows;
+		files->n_evicted++;
+		drop_rows(files, victim, *now_ns);
+	}
+	if (!freed)
+		return false;
+	files->evicted(files->context, *now_ns);
+	*now_ns = wait_for_walks();
+	unwind_store_trim(&files->store, *now_ns);
+	return true;
+}
+
+static void store_rows(struct unwind_files *files, struct unwind_file *file,
+                       const struct unwind_table *table, uint64_t now_ns, uint64_t keep_ns)
+{
+	file->state = UNWIND_FILE_EVICTED;
+	file->n_rows = table->n_rows;
+	while (unwind_store_add(&files->store, table, now_ns, &file->chunks, &file->n_chunks,
+	                        NULL)) {
+		if (!make_room(files, table->n_rows, &now_ns, keep_ns)) {
+			files->n_refused++;
+			return;
+		}
+	}
+	file->state = UNWIND_FILE_LOADED;
+	files->n_loaded++;
+}
+
+/* The vDSO's image ends with its section headers. */
+static int read_vdso(struct unwind_table *ret, struct stint_err *err)
+{
+	const Elf64_Ehdr *ehdr = (const Elf64_Ehdr *)(uintptr_t)getauxval(AT_SYSINFO_EHDR);
+
+	*ret = (struct unwind_table){0};
+	if (!ehdr)
+		return stint_err_set(err, STINT_ERR_NOTFOUND, 0, -1, "there is no vDSO");
+	return unwind_table_read_memory(
+	        ret, ehdr, ehdr->e_shoff + (size_t)ehdr->e_shnum * ehdr->e_shentsize, err);
+}
+
+void unwind_files_load(struct unwind_files *files, struct unwind_file *file, int fd,
+                       uint64_t now_ns, uint64_t keep_ns)
+{
+	struct unwind_table table;
+	struct timespec start, end;
+	int rc;
+
+	if (file->state != UNWIND_FILE_NEW && file->state != UNWIND_FILE_EVICTED)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	rc = fd >= 0 ? unwind_table_read(&table, fd, NULL) : read_vdso(&table, NULL);
+	if (rc || !table.n_rows) {
+		file->state = UNWIND_FILE_NO_ROWS;
+		files->n_unreadable += rc != 0;
+		return;
+	}
+	store_rows(files, file, &table, now_ns, keep_ns);
+	unwind_table_done(&table);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	files->load_ns += (uint64_t)(end.tv_sec - start.tv_sec) * 1000000000u +
+	                  (uint64_t)end.tv_nsec - (uint64_t)start.tv_nsec;
+}
+
+static void forget(struct unwind_files *files, struct unwind_file *file)
+{
+	uint64_t *head = stint_map_get(&files->by_id, id_hash(file->dev, file->ino));
+	struct unwind_file *at;
+
+	if (head && *head == (uint64_t)(uintptr_t)file) {
+		*head = (uint64_t)(uintptr_t)file->next;
+		if (!*head)
+			stint_map_remove(&files->by_id, id_hash(file->dev, file->ino));
+	} else if (head) {
+		for (at = (struct unwind_file *)(uintptr_t)*head; at; at = at->next)
+			if (at->next == file)
+				at->next = file->next;
+	}
+	file_free(file);
+}
+
+void unwind_files_expire(struct unwind_files *files, uint64_t before_ns, uint64_t now_ns)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < files->n_files; i++) {
+		struct unwind_file *file = files->files[i];
+
+		if (file->n_maps || file->used_ns >= before_ns) {
+			files->files[n++] = file;
+			continue;
+		}
+		if (file->state == UNWIND_FILE_LOADED)
+			drop_rows(files, file, now_ns);
+		forget(files, file);
+	}
+	files->n_files = n;
+	unwind_store_trim(&files->store, now_ns);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* ELF files whose rows are loaded, shared by all processes that map them, within a budget of
+ * memory. */
+#ifndef STINT_RECORD_UNWIND_FILES_H
+#define STINT_RECORD_UNWIND_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/err.h"
+#include "base/map.h"
+#include "record/unwind_store.h"
+
+#define UNWIND_MAX_FILES (64u << 10)
+
+enum unwind_file_state {
+	UNWIND_FILE_NEW = 0, /* not read yet */
+	UNWIND_FILE_LOADED,
+	UNWIND_FILE_NO_ROWS, /* no unwind information, or none that can be used; it stays so */
+	UNWIND_FILE_EVICTED, /* it has rows, and there is no memory for them */
+};
+
+struct unwind_file {
+	uint64_t dev, ino; /* of the file; 0 and 1 for the vDSO */
+	uint64_t size_bytes;
+	int64_t mtime_ns; /* another file with the same number is another file */
+	enum unwind_file_state state;
+	struct unwind_chunk *chunks;
+	uint32_t n_chunks;
+	uint32_t n_maps;  /* mappings that refer to it */
+	uint64_t used_ns; /* when a walk last used it, as far as was noticed */
+	uint64_t n_rows;
+	struct unwind_file *next; /* of the same hash */
+};
+
+struct unwind_files {
+	struct unwind_store store;
+	struct unwind_file **files;
+	uint32_t n_files, cap_files;
+	struct stint_map by_id; /* hash of dev and ino -> index + 1 */
+
+	uint64_t n_loaded;     /* tables made */
+	uint64_t n_evicted;    /* tables dropped to make room for others */
+	uint64_t n_refused;    /* tables not loaded for want of room */
+	uint64_t n_unreadable; /* files that couldn't be opened, or aren't ELF */
+	uint64_t load_ns;      /* spent on making tables */
+
+	/* Called when files were dropped, before their room is used again: nothing may refer to
+	 * their rows any more. */
+	void (*evicted)(void *context, uint64_t now_ns);
+	void *context;
+};
+
+void unwind_files_init(struct unwind_files *files, int segments_fd, uint64_t max_bytes);
+void unwind_files_done(struct unwind_files *files);
+
+/* The vDSO's file. NULL without memory. */
+struct unwind_file *unwind_files_vdso(struct unwind_files *files);
+
+/*
+ * The file with this identity (of the mapping, which overlay file systems tell otherwise than
+ * stat), new if there was none. Without st, when the file can't be examined any more: one that is
+ * known already. NULL without memory, past UNWIND_MAX_FILES, or if none is known.
+ */
+struct unwind_file *unwind_files_get(struct unwind_files *files, uint64_t dev, uint64_t ino,
+                                     const struct stat *st);
+
+/*
+ * Makes the file's rows from an open descriptor (-1 for the vDSO) if its state is NEW or EVICTED.
+ * Room is made by dropping files that no process maps, then those whose use is longest ago, never
+ * one used after keep_ns.
+ */
+void unwind_files_load(struct unwind_files *files, struct unwind_file *file, int fd,
+                       uint64_t now_ns, uint64_t keep_ns);
+
+/* Forgets files that no process has mapped since before_ns. */
+void unwind_files_expire(struct unwind_files *files, uint64_t before_ns, uint64_t now_ns);
+
+#endif

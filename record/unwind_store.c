@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/unwind_store.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "record/unwind_bpf.h"
+
+#define SEGMENT_BYTES sizeof(struct unwind_segment)
+
+void unwind_store_init(struct unwind_store *store, int segments_fd, uint64_t max_bytes)
+{
+	uint32_t i;
+
+	*store = (struct unwind_store){.segments_fd = segments_fd, .max_bytes = max_bytes};
+	for (i = 0; i < UNWIND_MAX_SEGMENTS; i++)
+		store->segments[i].fd = -1;
+}
+
+static void segment_free(struct unwind_store *store, uint32_t i)
+{
+	struct unwind_store_segment *seg = &store->segments[i];
+
+	unwind_bpf_delete(store->segments_fd, &i);
+	munmap(seg->rows, SEGMENT_BYTES);
+	close(seg->fd);
+	unwind_extents_done(&seg->extents);
+	*seg = (struct unwind_store_segment){.fd = -1};
+	store->n_segments--;
+}
+
+void unwind_store_done(struct unwind_store *store)
+{
+	uint32_t i;
+
+	if (!store)
+		return;
+	for (i = 0; i < UNWIND_MAX_SEGMENTS; i++)
+		if (store->segments[i].rows)
+			segment_free(store, i);
+}
+
+uint64_t unwind_store_bytes(const struct unwind_store *store)
+{
+	return store->n_segments * (uint64_t)SEGMENT_BYTES;
+}
+
+static int segment_new(struct unwind_store *store, uint32_t i, struct stint_err *err)
+{
+	struct unwind_store_segment *seg = &store->segments[i];
+	int rc;
+
+	seg->fd = unwind_bpf_create_array("unwind_segment", SEGMENT_BYTES, 0);
+	if (seg->fd < 0)
+		return stint_err_set(err, STINT_ERR_SYSTEM, -seg->fd, -1,
+		                     "creating a map for unwind rows");
+	seg->rows = unwind_bpf_mmap(seg->fd, SEGMENT_BYTES);
+	rc = seg->rows ? unwind_bpf_update(store->segments_fd, &i, &seg->fd) : -1;
+	if (!rc)
+		rc = unwind_extents_init(&seg->extents, UNWIND_SEGMENT_ROWS);
+	if (!rc) {
+		store->n_segments++;
+		return 0;
+	}
+	if (seg->rows)
+		munmap(seg->rows, SEGMENT_BYTES);
+	close(seg->fd);
+	*seg = (struct unwind_store_segment){.fd = -1};
+	return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1, "no room for unwind rows in the kernel");
+}
+
+/* A place for n rows (at most a segment's worth): in a segment that has room, or in a new one. */
+static int take(struct unwind_store *store, uint32_t n, uint64_t now_ns, struct unwind_chunk *ret,
+                struct stint_err *err)
+{
+	uint32_t i, vacant = UNWIND_MAX_SEGMENTS;
+	int rc;
+
+	for (i = 0; i < UNWIND_MAX_SEGMENTS; i++) {
+		struct unwind_store_segment *seg = &store->segments[i];
+
+		if (seg->rows && unwind_extents_take(&seg->extents, n, now_ns, &ret->first_row)) {
+			ret->segment = i;
+			return 0;
+		}
+		if (!seg->rows && vacant == UNWIND_MAX_SEGMENTS)
+			vacant = i;
+	}
+	if (vacant == UNWIND_MAX_SEGMENTS ||
+	    unwind_store_bytes(store) + SEGMENT_BYTES > store->max_bytes)
+		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "no memory left for unwind rows");
+	rc = segment_new(store, vacant, err);
+	if (rc)
+		return rc;
+	ret->segment = vacant;
+	unwind_extents_take(&store->segments[vacant].extents, n, now_ns, &ret->first_row);
+	return 0;
+}
+
+int unwind_store_add(struct unwind_store *store, const struct unwind_table *table, uint64_t now_ns,
+                     struct unwind_chunk **ret_chunks, uint32_t *ret_n, struct stint_err *err)
+{
+	uint32_t n = (table->n_rows + UNWIND_SEGMENT_ROWS - 1) / UNWIND_SEGMENT_ROWS, i, done = 0;
+	struct unwind_chunk *chunks = calloc(n + !n, sizeof(*chunks));
+	int rc;
+
+	if (!chunks)
+		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for unwind rows");
+	for (i = 0; i < n; i++) {
+		uint32_t left = table->n_rows - done;
+
+		chunks[i].n_rows = left < UNWIND_SEGMENT_ROWS ? left : UNWIND_SEGMENT_ROWS;
+		chunks[i].pc = i ? table->rows[done].pc : 0;
+		rc = take(store, chunks[i].n_rows, now_ns, &chunks[i], err);
+		if (rc) {
+			unwind_store_remove(store, chunks, i, now_ns);
+			free(chunks);
+			return rc;
+		}
+		memcpy(&store->segments[chunks[i].segment].rows->rows[chunks[i].first_row],
+		       &table->rows[done], chunks[i].n_rows * sizeof(struct unwind_row));
+		done += chunks[i].n_rows;
+	}
+	*ret_chunks = chunks;
+	*ret_n = n;
+	return 0;
+}
+
+void unwind_store_remove(struct unwind_store *store, const struct unwind_chunk *chunks, uint32_t n,
+                         uint64_t now_ns)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++)
+		unwind_extents_give(&store->segments[chunks[i].segment].extents,
+		                    chunks[i].first_row, chunks[i].n_rows, now_ns);
+}
+
+void unwind_store_trim(struct unwind_store *store, uint64_t now_ns)
+{
+	uint32_t i;
+
+	for (i = 0; i < UNWIND_MAX_SEGMENTS; i++)
+		if (store->segments[i].rows &&
+		    unwind_extents_largest(&store->segments[i].extents, now_ns) ==
+		            UNWIND_SEGMENT_ROWS)
+			segment_free(store, i);
+}
+
+const struct unwind_row *unwind_store_find(const struct unwind_store *store, uint32_t segment,
+                                           uint32_t first_row, uint32_t n_rows, uint32_t pc)
+{
+	const struct unwind_table table = {.rows = store->segments[segment].rows->rows + first_row,
+	                                   .n_rows = n_rows};
+
+	return unwind_table_find(&table, pc);
+}

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/unwind_tables.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bpf/event.h"
+#include "record/unwind_bpf.h"
+#include "record/unwind_files.h"
+#include "record/unwind_proc_maps.h"
+#include "record/unwind_procs.h"
+#include "record/unwind_watch.h"
+
+#define MAX_PENDING 128u
+#define SWEEP_NS    1000000000ull
+#define KEEP_NS     2000000000ull  /* a table used so lately isn't dropped for another one */
+#define EXPIRE_NS   30000000000ull /* a file that nobody maps any more is kept that long */
+#define BATCH_NS    300000         /* a new process maps one file after the other */
+
+/* A file that is to be read, already open. */
+struct pending {
+	struct unwind_file *file;
+	int fd; /* -1 for the vDSO */
+};
+
+struct unwind_tables {
+	struct unwind_files files;
+	struct unwind_procs procs;
+	struct unwind_watch *watch;
+	struct unwind_mappings *mappings;
+	struct pending pending[MAX_PENDING];
+	uint32_t n_pending;
+	bool all;
+	bool started;
+	int stop_fd;
+	uint64_t now_ns, sweep_ns, n_lost;
+	pthread_t thread;
+	pthread_mutex_t lock; /* of everything above but watch */
+};
+
+/* Whose mappings are being added. */
+struct add_context {
+	struct unwind_tables *tables;
+	struct unwind_proc *proc;
+};
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Reads the files that mappings were waiting for, and writes those mappings with their rows. */
+static void load_pending(struct unwind_tables *t)
+{
+	uint32_t i;
+
+	for (i = 0; i < t->n_pending; i++) {
+		struct pending *p = &t->pending[i];
+
+		unwind_files_load(&t->files, p->file, p->fd, t->now_ns, t->now_ns - KEEP_NS);
+		if (p->file->state == UNWIND_FILE_LOADED)
+			unwind_procs_touch(&t->procs, p->file);
+		if (p->fd >= 0)
+			close(p->fd);
+	}
+	t->n_pending = 0;
+	unwind_procs_commit(&t->procs, t->now_ns);
+}
+
+/* The file behind a mapping; put in line for reading when it is new. NULL where there is none. */
+static struct unwind_file *file_of(struct unwind_tables *t, pid_t pid,
+                                   const struct proc_exec_map *map)
+{
+	struct unwind_file *file;
+	struct stat st;
+	int fd = -1;
+
+	if (map->is_vdso) {
+		file = unwind_files_vdso(&t->files);
+	} else if (!map->ino) {
+		return NULL;
+	} else {
+		fd = proc_open_mapped(pid, map);
+		file = unwind_files_get(&t->files, map->dev, map->ino,
+		                        fd >= 0 && !fstat(fd, &st) ? &st : NULL);
+	}
+	if (!file || (file->state != UNWIND_FILE_NEW && file->state != UNWIND_FILE_EVICTED) ||
+	    (fd < 0 && !map->is_vdso)) {
+		if (fd >= 0)
+			close(fd);
+	} else {
+		if (t->n_pending == MAX_PENDING)
+			load_pending(t);
+		t->pending[t->n_pending++] = (struct pending){file, fd};
+	}
+	if (file)
+		file->used_ns = t->now_ns;
+	return file;
+}
+
+static void add_map(void *context, const struct proc_exec_map *map)
+{
+	struct add_context *add = context;
+	struct unwind_map mapped = {
+	        .start = map->start, .end = map->end, .file_off = map->file_off};
+
+	mapped.file = file_of(add->tables, add->proc->pid, map);
+	if (!unwind_proc_map(add->proc, &mapped))
+		add->tables->procs.n_left_out++;
+}
+
+/* Reads all mappings of a process from /proc. */
+static void read_process(void *context, pid_t pid)
+{
+	struct unwind_tables *t = context;
+	struct add_context add = {.tables = t, .proc = unwind_procs_add(&t->procs, pid)};
+
+	if (pid == getpid() || !add.proc)
+		return;
+	unwind_proc_clear(add.proc);
+	if (!proc_exec_maps(pid, add_map, &add) && t->all)
+		unwind_procs_remove(&t->procs, pid, t->now_ns); /* a kernel thread, or it ended */
+}
+
+/* Reports were lost: what is known of the processes may be wrong, so all of it is read again. */
+static void read_again(struct unwind_tables *t)
+{
+	uint32_t i;
+
+	t->n_lost++;
+	if (t->all)
+		proc_each_pid(read_process, t);
+	for (i = 0; i < t->procs.n_procs; i++) {
+		pid_t pid = t->procs.procs[i]->pid;
+
+		if (!proc_n_threads(pid))
+			unwind_procs_remove(&t->procs, pid, t->now_ns), i--;
+		else if (!t->all)
+			read_process(t, pid);
+	}
+}
+
+static void apply(struct unwind_tables *t, const struct unwind_event *event)
+{
+	struct unwind_proc *proc = unwind_procs_find(&t->procs, event->pid);
+	struct proc_exec_map map;
+
+	switch (event->kind) {
+	case UNWIND_EVENT_FORK:
+		unwind_procs_fork(&t->procs, event->parent, event->pid, t->now_ns);
+		break;
+	case UNWIND_EVENT_EXEC:
+		if (!proc && t->all)
+			proc = unwind_procs_add(&t->procs, event->pid);
+		if (proc)
+			unwind_proc_clear(proc);
+		break;
+	case UNWIND_EVENT_MMAP:
+		if (!proc && t->all)
+			read_process(t, event->pid);
+		if (!proc)
+			break;
+		map = (struct proc_exec_map){.start = event->start,
+		                             .end = event->start + event->size_bytes,
+		                             .file_off = event->file_off,
+		                             .dev = event->dev,
+		                             .ino = event->ino,
+		                             .is_vdso = event->is_vdso};
+		add_map(&(struct add_context){t, proc}, &map);
+		break;
+	default:
+		/* Other threads may go on without the first one. */
+		if (proc && proc_n_threads(event->pid) <= 1)
+			unwind_procs_remove(&t->procs, event->pid, t->now_ns);
+	}
+}
+
+/* Evicted files whose mappings are walked again are read again, as far as others are used less. */
+static void bring_back(struct unwind_tables *t)
+{
+	uint32_t i, j;
+
+	for (i = 0; i < t->procs.n_procs; i++) {
+		struct unwind_proc *proc = t->procs.procs[i];
+
+		for (j = 0; j < proc->n_maps && t->n_pending < MAX_PENDING; j++) {
+			struct unwind_map *m = &proc->maps[j];
+			struct proc_exec_map map;
+
+			if (!m->file || m->file->state != UNWIND_FILE_EVICTED ||
+			    m->file->used_ns != t->now_ns)
+				continue;
+			m->file->used_ns--; /* once */
+			map = (struct proc_exec_map){.start = m->start,
+			                             .end = m->end,
+			                             .file_off = m->file_off,
+			                             .dev = m->file->dev,
+			                             .ino = m->file->ino};
+			t->pending[t->n_pending] =
+			        (struct pending){m->file, proc_open_mapped(proc->pid, &map)};
+			t->n_pending += t->pending[t->n_pending].fd >= 0;
+		}
+	}
+}
+
+static void sweep(struct unwind_tables *t)
+{
+	uint32_t i;
+
+	t->sweep_ns = t->now_ns;
+	for (i = 0; i < t->procs.n_procs; i++)
+		if (!proc_n_threads(t->procs.procs[i]->pid))
+			unwind_procs_remove(&t->procs, t->procs.procs[i]->pid, t->now_ns), i--;
+	unwind_procs_sweep(&t->procs, t->now_ns);
+	bring_back(t);
+	unwind_files_expire(&t->files, t->now_ns - EXPIRE_NS, t->now_ns);
+}
+
+/* Applies what was reported, mappings first and their rows later: reading a large file takes some
+ * time. */
+static void update(struct unwind_tables *t)
+{
+	const struct unwind_event *events;
+	bool lost;
+	size_t i, n;
+
+	unwind_watch_read(t->watch, &events, &n, &lost);
+	for (i = 0; i < n; i++)
+		apply(t, &events[i]);
+	if (lost)
+		read_again(t);
+	unwind_procs_commit(&t->procs, t->now_ns);
+	if (t->now_ns - t->sweep_ns >= SWEEP_NS)
+		sweep(t);
+	if (t->n_pending)
+		load_pending(t);
+}
+
+static void *run(void *context)
+{
+	const struct timespec batch = {.tv_nsec = BATCH_NS};
+	struct unwind_tables *t = context;
+	uint64_t stop;
+
+	pthread_setname_np(pthread_self(), "stint-unwind");
+	while (read(t->stop_fd, &stop, sizeof(stop)) < 0) {
+		unwind_watch_wait(t->watch, t->stop_fd, SWEEP_NS / 1000000);
+		pthread_mutex_lock(&t->lock);
+		t->now_ns = now();
+		update(t);
+		pthread_mutex_unlock(&t->lock);
+		nanosleep(&batch, NULL);
+	}
+	return NULL;
+}
+
+static void on_evicted(void *context, uint64_t now_ns)
+{
+	struct unwind_tables *t = context;
+
+	unwind_procs_touch(&t->procs, NULL);
+	unwind_procs_commit(&t->procs, now_ns);
+}
+
+static int start(struct unwind_tables *t, const struct unwind_tables_options *options,
+                 struct stint_err *err)
+{
+	size_t i;
+	int rc;
+
+	t->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	t->mappings = unwind_bpf_mmap(options->mappings_fd, sizeof(*t->mappings));
+	if (t->stop_fd < 0 || !t->mappings)
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
+		                     "mapping the kernel's unwind tables");
+	rc = unwind_procs_init(&t->procs, &t->files, options->slices_fd, t->mappings);
+	if (rc)
+		return stint_err_set(err, rc, 0, -1, "no memory for unwind tables");
+	rc = unwind_watch_new(&t->watch, err);
+	if (rc)
+		return rc;
+	t->now_ns = t->sweep_ns = now();
+	if (t->all && !proc_each_pid(read_process, t))
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "reading /proc");
+	for (i = 0; i < options->n_pids; i++)
+		read_process(t, options->pids[i]);
+	load_pending(t);
+	rc = pthread_create(&t->thread, NULL, run, t);
+	if (rc)
+		return stint_err_set(err, STINT_ERR_SYSTEM, rc, -1,
+		                     "starting the thread that prepares unwind tables");
+	t->started = true;
+	return 0;
+}
+
+int unwind_tables_new(struct unwind_tables **ret, const struct unwind_tables_options *options,
+                      struct stint_err *err)
+{
+	struct unwind_tables *t = calloc(1, sizeof(*t));
+	int rc;
+
+	*ret = NULL;
+	if (!t)
+		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for unwind tables");
+	pthread_mutex_init(&t->lock, NULL);
+	t->stop_fd = -1;
+	t->all = options->n_pids == 0;
+	unwind_files_init(&t->files, options->segments_fd,
+	                  options->memory_bytes ? options->memory_bytes : UNWIND_DEFAULT_MEMORY);
+	t->files.evicted = on_evicted;
+	t->files.context = t;
+	rc = start(t, options, err);
+	if (rc)
+		unwind_tables_free(t);
+	else
+		*ret = t;
+	return rc;
+}
+
+void unwind_tables_free(struct unwind_tables *t)
+{
+	uint64_t one = 1;
+
+	if (!t)
+		return;
+	if (t->started && write(t->stop_fd, &one, sizeof(one)) == sizeof(one))
+		pthread_join(t->thread, NULL);
+	while (t->n_pending)
+		if (t->pending[--t->n_pending].fd >= 0)
+			close(t->pending[t->n_pending].fd);
+	if (t->procs.files)
+		unwind_procs_done(&t->procs);
+	unwind_files_done(&t->files);
+	unwind_watch_free(t->watch);
+	if (t->mappings)
+		munmap(t->mappings, sizeof(*t->mappings));
+	if (t->stop_fd >= 0)
+		close(t->stop_fd);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+void unwind_tables_stats(struct unwind_tables *t, struct unwind_tables_stats *ret)
+{
+	pthread_mutex_lock(&t->lock);
+	*ret = (struct unwind_tables_stats){
+	        .n_files = t->files.n_files,
+	        .n_processes = t->procs.n_procs,
+	        .memory_bytes = unwind_store_bytes(&t->files.store),
+	        .n_loaded = t->files.n_loaded,
+	        .load_ns = t->files.load_ns,
+	        .n_evicted = t->files.n_evicted,
+	        .n_refused = t->files.n_refused,
+	        .n_unreadable = t->files.n_unreadable,
+	        .n_left_out = t->procs.n_left_out,
+	        .n_lost = t->n_lost,
+	};
+	pthread_mutex_unlock(&t->lock);
+}
+
+static bool read_process_word(void *context, uint64_t addr, uint64_t *ret)
+{
+	struct iovec to = {.iov_base = ret, .iov_len = sizeof(*ret)};
+	struct iovec from = {.iov_base = (void *)(uintptr_t)addr, .iov_len = sizeof(*ret)};
+
+	return process_vm_readv(*(pid_t *)context, &to, 1, &from, 1, 0) == (ssize_t)sizeof(*ret);
+}
+
+/* The row of an address. The mapping is NULL where there is none. */
+static const struct unwind_row *find_row(struct unwind_tables *t, const struct unwind_proc *proc,
+                                         uint64_t addr, const struct unwind_map **ret_map)
+{
+	const struct unwind_map *map = unwind_proc_find(proc, addr);
+	uint64_t pc = map ? addr - map->start + map->file_off : 0;
+	uint32_t i;
+
+	*ret_map = map;
+	for (i = map && map->file ? map->file->n_chunks : 0; i-- > 0;) {
+		const struct unwind_chunk *chunk = &map->file->chunks[i];
+
+		if (pc >= chunk->pc)
+			return unwind_store_find(&t->files.store, chunk->segment, chunk->first_row,
+			                         chunk->n_rows, (uint32_t)pc);
+	}
+	return NULL;
+}
+
+enum stint_user_end unwind_tables_walk(struct unwind_tables *t, pid_t pid,
+                                       const struct unwind_regs *first, uint64_t *addrs,
+                                       uint32_t max_addrs, uint32_t *ret_n)
+{
+	struct unwind_regs regs = *first;
+	enum stint_user_end end = 0;
+	const struct unwind_proc *proc;
+	bool guessed = false;
+	uint32_t n = 0;
+
+	pthread_mutex_lock(&t->lock);
+	proc = unwind_procs_find(&t->procs, pid);
+	while (!end) {
+		const struct unwind_map *map = NULL;
+		const struct unwind_row *row = NULL;
+
+		if (regs.ip == 0) {
+			end = STINT_USER_COMPLETE;
+			break;
+		}
+		if (n == max_addrs) {
+			end = STINT_USER_DEPTH;
+			break;
+		}
+		if (proc)
+			row = find_row(t, proc, regs.exact ? regs.ip : regs.ip - 1, &map);
+		if (proc && !map && guessed) {
+			end = STINT_USER_NO_ROWS;
+			break;
+		}
+		addrs[n] = regs.exact && n ? regs.ip | EVENT_FRAME_EXACT : regs.ip;
+		n++;
+		guessed = !row;
+		end = row ? unwind_step(row, &regs, read_process_word, &pid)
+		          : unwind_step_fp(&regs, read_process_word, &pid);
+		if (!row && end == STINT_USER_FP_END && proc && regs.r[UNWIND_REG_FP])
+			end = map ? STINT_USER_NO_ROWS : STINT_USER_NO_MAPPING;
+	}
+	pthread_mutex_unlock(&t->lock);
+	*ret_n = n;
+	return end;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Keeps the kernel's unwind tables in step with the processes: a thread of its own hears of every
+ * new process and mapping, prepares the rows of files not seen before, and writes them where the
+ * walker looks. It takes nothing from the thread that drains the ring but CPU time.
+ */
+#ifndef STINT_RECORD_UNWIND_TABLES_H
+#define STINT_RECORD_UNWIND_TABLES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "format/rows.h"
+#include "record/unwind_walk.h"
+
+#define UNWIND_DEFAULT_MEMORY (256ull << 20)
+
+struct unwind_tables;
+
+struct unwind_tables_options {
+	int segments_fd, mappings_fd,
+	        slices_fd; /* the maps of bpf/unwind.h; they stay the caller's */
+	const pid_t *pids; /* these processes and their descendants; all when n_pids is 0 */
+	size_t n_pids;
+	uint64_t memory_bytes; /* for rows; 0 for the default */
+};
+
+struct unwind_tables_stats {
+	uint64_t n_files, n_processes; /* now */
+	uint64_t memory_bytes;         /* of rows, now */
+	uint64_t n_loaded, load_ns;    /* tables made so far, and the time that took */
+	uint64_t n_evicted, n_refused; /* tables dropped, or not loaded, for want of memory */
+	uint64_t n_unreadable; /* mapped files without unwind information that could be read */
+	uint64_t n_left_out;   /* processes and mappings for which there was no room */
+	uint64_t n_lost; /* times that reports of mappings were lost, and all were read again */
+};
+
+/*
+ * Reads the processes there are, prepares their tables and starts the thread. When it returns,
+ * walks of processes that ran before are complete. Fails with STINT_ERR_SYSTEM, _NOMEM.
+ */
+int unwind_tables_new(struct unwind_tables **ret, const struct unwind_tables_options *options,
+                      struct stint_err *err);
+void unwind_tables_free(struct unwind_tables *tables); /* stops the thread; NULL is fine */
+
+void unwind_tables_stats(struct unwind_tables *tables, struct unwind_tables_stats *ret);
+
+/*
+ * Walks the stack of a thread that sleeps, from outside, by the same rules as the walker in the
+ * kernel. regs are its user registers. Fills addrs (innermost first; EVENT_FRAME_EXACT set in those
+ * that a signal interrupted) and says how the walk ended.
+ */
+enum stint_user_end unwind_tables_walk(struct unwind_tables *tables, pid_t pid,
+                                       const struct unwind_regs *regs, uint64_t *addrs,
+                                       uint32_t max_addrs, uint32_t *ret_n);
+
+#endif

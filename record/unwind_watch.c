@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/unwind_watch.h"
+
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RING_PAGES       32u
+#define MAX_RECORD_BYTES (64u << 10) /* a record's size is 16 bits wide */
+#define MAX_BATCH        (1u << 20)  /* events of one read */
+
+struct ring {
+	int fd;
+	struct perf_event_mmap_page *page;
+};
+
+struct unwind_watch {
+	struct ring *rings;
+	uint32_t n_rings;
+	struct pollfd *polled;
+	size_t page_bytes;
+	struct unwind_event *events;
+	size_t n_events, cap_events;
+	uint8_t record[MAX_RECORD_BYTES];
+	bool lost;
+};
+
+static int open_ring(struct unwind_watch *watch, int cpu, struct stint_err *err)
+{
+	struct perf_event_attr attr = {
+	        .type = PERF_TYPE_SOFTWARE,
+	        .size = sizeof(attr),
+	        .config = PERF_COUNT_SW_DUMMY,
+	        .sample_type = PERF_SAMPLE_TIME,
+	        .sample_id_all = 1,
+	        .mmap = 1,
+	        .mmap2 = 1,
+	        .comm = 1,
+	        .comm_exec = 1,
+	        .task = 1,
+	        .watermark = 1,
+	        .wakeup_watermark = 1,
+	        .use_clockid = 1,
+	        .clockid = CLOCK_MONOTONIC,
+	};
+	struct ring *ring = &watch->rings[watch->n_rings];
+	void *at;
+
+	ring->fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	if (ring->fd < 0 && errno == ENODEV)
+		return 0; /* a CPU that is offline */
+	if (ring->fd < 0)
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
+		                     "watching for new mappings on CPU %d", cpu);
+	at = mmap(NULL, (RING_PAGES + 1) * watch->page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+	          ring->fd, 0);
+	if (at == MAP_FAILED) {
+		int why = errno;
+
+		close(ring->fd);
+		return stint_err_set(err, STINT_ERR_SYSTEM, why, -1,
+		                     "mapping a ring for new mappings");
+	}
+	ring->page = at;
+	watch->polled[1 + watch->n_rings] = (struct pollfd){.fd = ring->fd, .events = POLLIN};
+	watch->n_rings++;
+	return 0;
+}
+
+int unwind_watch_new(struct unwind_watch **ret, struct stint_err *err)
+{
+	long n_cpus = sysconf(_SC_NPROCESSORS_CONF), cpu;
+	struct unwind_watch *watch = calloc(1, sizeof(*watch));
+	int rc = 0;
+
+	*ret = NULL;
+	if (n_cpus < 1)
+		n_cpus = 1;
+	if (watch) {
+		watch->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+		watch->rings = calloc((size_t)n_cpus, sizeof(*watch->rings));
+		watch->polled = calloc((size_t)n_cpus + 1, sizeof(*watch->polled));
+	}
+	if (!watch || !watch->rings || !watch->polled)
+		rc = stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
+		                   "no memory to watch for new mappings");
+	for (cpu = 0; !rc && cpu < n_cpus; cpu++)
+		rc = open_ring(watch, (int)cpu, err);
+	if (rc)
+		unwind_watch_free(watch);
+	else
+		*ret = watch;
+	return rc;
+}
+
+void unwind_watch_free(struct unwind_watch *watch)
+{
+	uint32_t i;
+
+	if (!watch)
+		return;
+	for (i = 0; i < watch->n_rings; i++) {
+		munmap(watch->rings[i].page, (RING_PAGES + 1) * watch->page_bytes);
+		close(watch->rings[i].fd);
+	}
+	free(watch->rings);
+	free(watch->polled);
+	free(watch->events);
+	free(watch);
+}
+
+void unwind_watch_wait(struct unwind_watch *watch, int stop_fd, int timeout_ms)
+{
+	watch->polled[0] = (struct pollfd){.fd = stop_fd, .events = POLLIN};
+	poll(watch->polled, 1 + watch->n_rings, timeout_ms);
+}
+
+static void add(struct unwind_watch *watch, const struct unwind_event *event)
+{
+	if (watch->n_events == watch->cap_events) {
+		size_t cap = watch->cap_events ? 2 * watch->cap_events : 256;
+		void *grown = cap > MAX_BATCH
+		                      ? NULL
+		                      : realloc(watch->events, cap * sizeof(*watch->events));
+
+		if (!grown) {
+			watch->lost = true;
+			return;
+		}
+		watch->events = grown;
+		watch->cap_events = cap;
+	}
+	watch->events[watch->n_events++] = *event;
+}
+
+/* The records as the kernel lays them out; what stands behind these fields is the path, then the
+ * time. */
+struct mmap2_record {
+	struct perf_event_header header;
+	uint32_t pid, tid;
+	uint64_t addr, len, pgoff;
+	uint32_t maj, min;
+	uint64_t ino, ino_generation;
+	uint32_t prot, flags;
+	char filename[];
+};
+
+struct task_record {
+	struct perf_event_header header;
+	uint32_t pid, ppid, tid, ptid;
+	uint64_t time;
+};
+
+struct comm_record {
+	struct perf_event_header header;
+	uint32_t pid, tid;
+};
+
+static void take_record(struct unwind_watch *watch)
+{
+	const struct perf_event_header *header = (const void *)watch->record;
+	const struct mmap2_record *mmap2 = (const void *)watch->record;
+	const struct task_record *task = (const void *)watch->record;
+	const struct comm_record *comm = (const void *)watch->record;
+	struct unwind_event event = {0};
+
+	/* Every record but those of loss ends with its time (sample_id_all). */
+	memcpy(&event.time_ns, watch->record + header->size - sizeof(event.time_ns),
+	       sizeof(event.time_ns));
+	switch (header->type) {
+	case PERF_RECORD_MMAP2:
+		event.kind = UNWIND_EVENT_MMAP;
+		event.pid = (pid_t)mmap2->pid;
+		event.start = mmap2->addr;
+		event.size_bytes = mmap2->len;
+		event.file_off = mmap2->pgoff;
+		event.dev = makedev(mmap2->maj, mmap2->min);
+		event.ino = mmap2->ino;
+		event.is_vdso = !strcmp(mmap2->filename, "[vdso]");
+		add(watch, &event);
+		break;
+	case PERF_RECORD_COMM:
+		event.kind = UNWIND_EVENT_EXEC;
+		event.pid = (pid_t)comm->pid;
+		if (header->misc & PERF_RECORD_MISC_COMM_EXEC)
+			add(watch, &event);
+		break;
+	case PERF_RECORD_FORK:
+		event.kind = UNWIND_EVENT_FORK;
+		event.pid = (pid_t)task->pid;
+		event.parent = (pid_t)task->ppid;
+		if (task->pid != task->ppid)
+			add(watch, &event);
+		break;
+	case PERF_RECORD_EXIT:
+		event.kind = UNWIND_EVENT_EXIT;
+		event.pid = (pid_t)task->pid;
+		if (task->pid == task->tid)
+			add(watch, &event);
+		break;
+	case PERF_RECORD_LOST:
+		watch->lost = true;
+		break;
+	default:
+		break;
+	}
+}
+
+static void read_ring(struct unwind_watch *watch, struct ring *ring)
+{
+	const uint8_t *data = (const uint8_t *)ring->page + watch->page_bytes;
+	uint64_t mask = RING_PAGES * watch->page_bytes - 1, tail = ring->page->data_tail;
+	uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
+
+	while (tail < head) {
+		const struct perf_event_header *header = (const void *)(data + (tail & mask));
+		uint64_t size = header->size, first = mask + 1 - (tail & mask);
+
+		if (size < sizeof(*header) + sizeof(uint64_t))
+			break;
+		if (first > size)
+			first = size;
+		memcpy(watch->record, data + (tail & mask), first);
+		memcpy(watch->record + first, data, size - first);
+		tail += size;
+		take_record(watch);
+	}
+	__atomic_store_n(&ring->page->data_tail, head, __ATOMIC_RELEASE);
+}
+
+static int compare_times(const void *a, const void *b)
+{
+	const struct unwind_event *x = a, *y = b;
+
+	return (x->time_ns > y->time_ns) - (x->time_ns < y->time_ns);
+}
+
+void unwind_watch_read(struct unwind_watch *watch, const struct unwind_event **ret, size_t *ret_n,
+                       bool *ret_lost)
+{
+	uint32_t i;
+
+	watch->n_events = 0;
+	watch->lost = false;
+	for (i = 0; i < watch->n_rings; i++)
+		read_ring(watch, &watch->rings[i]);
+	if (watch->n_events)
+		qsort(watch->events, watch->n_events, sizeof(*watch->events), compare_times);
+	*ret = watch->events;
+	*ret_n = watch->n_events;
+	*ret_lost = watch->lost;
+}
