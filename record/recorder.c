@@ -35,28 +35,37 @@ static int on_asleep(void *context, const struct event_task *task, struct stint_
 	return translate_asleep(&r->translate, task, err);
 }
 
+/* Threads off the CPU now, with the mappings of now. */
+static int list_asleep(struct recorder *r, struct stint_err *err)
+{
+	int rc = sideband_drain(r->sideband, err);
+
+	if (rc == 0)
+		rc = sideband_apply(r->sideband, clock_now_ns(), r->tasks, err);
+	return rc ? rc : session_list(r->session, on_asleep, r, err);
+}
+
 static int recorder_begin(struct recorder *r, struct stint_err *err)
 {
-	uint64_t now = clock_now_ns();
 	const char *source, *unit;
 	int rc;
 
-	r->translate.start_ns = now;
-	r->ledger.to_ns = now;
-	r->flushed_ns = now;
-	session_begin(r->session, now);
-	rc = sideband_drain(r->sideband, err);
+	/* Once before, for those that come back at once, and once after, for those that have just
+	 * gone to sleep. */
+	rc = list_asleep(r, err);
+	r->translate.start_ns = clock_now_ns();
+	session_begin(r->session, r->translate.start_ns);
 	if (rc == 0)
-		rc = sideband_apply(r->sideband, clock_now_ns(), r->tasks, err);
-	if (rc == 0)
-		rc = session_list(r->session, on_asleep, r, err);
+		rc = list_asleep(r, err);
 	r->translate.listed_ns = clock_now_ns();
+	r->ledger.to_ns = r->translate.start_ns;
+	r->flushed_ns = r->translate.start_ns;
 	source = session_source(r->session, &unit);
 	if (rc == 0 && source)
 		rc = facts_source(r->writer, source, unit, r->options->freq_hz,
 		                  &r->translate.source, err);
 	if (rc == 0)
-		rc = facts_begin(r->writer, r->options, now, err);
+		rc = facts_begin(r->writer, r->options, r->translate.start_ns, err);
 	if (rc == 0)
 		rc = stint_writer_flush(r->writer, err);
 	if (rc == 0 && r->options->command)

@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
 #include "record/privileges.h"
 #include "record/recorder_internal.h"
+
+#define PRIORITY -10
 
 /* Where cgroup v2 is mounted: alone, or beside v1. */
 static const char *const cgroup_roots[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
@@ -227,6 +230,9 @@ int recorder_open(struct recorder *r, struct stint_err *err)
 		rc = open_unwind(r, err);
 	if (rc == 0)
 		rc = session_attach(r->session, r->sideband, err);
+	/* It needs little of a CPU, but needs it in time: what doesn't fit into the ring meanwhile
+	 * is lost. */
+	(void)setpriority(PRIO_PROCESS, 0, PRIORITY);
 	if (rc == 0)
 		rc = privileges_drop(err);
 	/* Reading the kernel's types and symbols took memory that isn't needed again. */

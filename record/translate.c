@@ -194,9 +194,13 @@ int translate_event(struct translate *tr, const struct event_header *event, stru
 
 int translate_asleep(struct translate *tr, const struct event_task *task, struct stint_err *err)
 {
+	const struct asleep_thread *was = asleep_find(tr->asleep, task->tid);
 	bool unreadable;
 	int rc;
 
+	/* Listed before, and it hasn't run since. */
+	if (was && was->n_switches == task->n_switches)
+		return 0;
 	/* BPF has seen it leave: nothing is missing. */
 	if (task->tracked)
 		return 0;
