@@ -21,7 +21,7 @@ struct stint_file_info {
 	uint16_t major, minor;
 	uint64_t compat, incompat; /* feature bits */
 	uint64_t size_bytes;
-	bool complete;   /* it ends with an index: the recorder finished it */
+	bool complete;   /* it ends with an index, if a damaged one: the recorder finished it */
 	bool scanned;    /* the index was missing or damaged, so the headers were scanned */
 	size_t n_blocks; /* whole headers found, unknown types included, index blocks not */
 	size_t n_damage; /* places known to be damaged after opening */
@@ -47,7 +47,10 @@ struct stint_damage {
 };
 
 /*
- * Opens a file by path ("-" is standard input), or bytes in memory that must outlive the reader.
+ * Opens a file by path ("-" is standard input), or bytes in memory that must outlive the reader. A pipe
+ * is copied to a temporary file without a name first. Files are read, not mapped: one that is cut short
+ * while it is open gives errors, not signals.
+ *
  * Fails with STINT_ERR_IO, _FORMAT (not a recording at all), _UNSUPPORTED (an incompatible feature, a newer
  * major version or an unknown critical block), _NOMEM. A cut or damaged file is no failure: see the info.
  */
@@ -89,7 +92,7 @@ const char *stint_table_name(uint32_t table);
 
 /*
  * Walks the columns of a table by name, for dumps: calls each(context, name, value) for every number of the
- * row, in the spec's order. Strings are not visited.
+ * row, in the order and by the names of FORMAT.md, "Tables". Strings and reserved fields are not visited.
  */
 void stint_row_visit(uint32_t table, const void *row, void (*each)(void *context, const char *name, uint64_t value),
 		     void *context);

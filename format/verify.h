@@ -37,8 +37,10 @@ int stint_verify(const struct stint_reader *reader, void (*each)(void *context, 
 		 void *context, struct stint_verify_result *ret_result, struct stint_err *err);
 
 /*
- * Writes a recording that has every whole block as it was, in order, a loss record (STINT_LOSS_REPAIRED) for
- * each block left out whose header could still be read, and an index.
+ * Writes a recording that has every whole block as it was but for its number, in order, a loss record
+ * (STINT_LOSS_REPAIRED) for each block left out whose header could still be read, and an index. Rows that refer
+ * to a dictionary block that was left out are kept, so the result may still have STINT_PROBLEM_REFERENCE.
+ * Fails with STINT_ERR_NOMEM, _IO or what the sink says.
  */
 int stint_repair(const struct stint_reader *reader, struct stint_sink sink, struct stint_err *err);
 

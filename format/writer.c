@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "format/block_writer.h"
+#include "format/copy.h"
 
 /* Rows of one table per block: enough to compress well, few enough to lose and to hold. */
 #define BLOCK_ROWS               32768u
@@ -48,14 +49,10 @@ static int no_memory(struct stint_err *err)
 	return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the rows to be written");
 }
 
-int stint_writer_new(struct stint_writer **ret, const struct stint_writer_options *options,
-                     struct stint_sink sink, struct stint_err *err)
+static int start(struct stint_writer **ret, const struct stint_writer_options *options,
+                 const struct stint_file_header *header, struct stint_sink sink,
+                 struct stint_err *err)
 {
-	struct stint_file_header header = {
-	        .major = STINT_FORMAT_MAJOR,
-	        .minor = STINT_FORMAT_MINOR,
-	        .header_bytes = STINT_FILE_HEADER_BYTES,
-	};
 	struct stint_writer *w = calloc(1, sizeof(*w));
 	int code;
 
@@ -64,13 +61,70 @@ int stint_writer_new(struct stint_writer **ret, const struct stint_writer_option
 		return no_memory(err);
 	w->max_dictionary_bytes = options->max_dictionary_bytes ? options->max_dictionary_bytes
 	                                                        : DEFAULT_DICTIONARY_BYTES;
-	memcpy(header.recording_id, options->recording_id, sizeof(header.recording_id));
-	code = stint_block_writer_init(&w->blocks, &header, options->compression_level, sink, err);
-	if (code) {
+	code = stint_block_writer_init(&w->blocks, header, options->compression_level, sink, err);
+	if (code)
 		stint_writer_free(w);
+	else
+		*ret = w;
+	return code;
+}
+
+int stint_writer_new(struct stint_writer **ret, const struct stint_writer_options *options,
+                     struct stint_sink sink, struct stint_err *err)
+{
+	struct stint_file_header header = {
+	        .major = STINT_FORMAT_MAJOR,
+	        .minor = STINT_FORMAT_MINOR,
+	        .header_bytes = STINT_FILE_HEADER_BYTES,
+	};
+
+	memcpy(header.recording_id, options->recording_id, sizeof(header.recording_id));
+	return start(ret, options, &header, sink, err);
+}
+
+/* Goes on counting where the copied blocks end. Damaged ones count too: rows may refer to their
+ * ids. */
+static void count_copied(struct stint_writer *w, const struct stint_reader *reader)
+{
+	size_t i;
+
+	for (i = 0; i < stint_reader_info(reader)->n_blocks; i++) {
+		const struct stint_block_info *block = stint_reader_block(reader, i);
+		struct pending *p;
+		uint64_t last_id = (uint64_t)block->first_id + block->n_rows - 1;
+
+		/* Types that are unknown here may be beyond the array. */
+		if (!stint_schema_of(block->table))
+			continue;
+		p = &w->tables[block->table];
+		if (!stint_is_dictionary(block->table))
+			p->n_total += block->n_rows;
+		else if (block->n_rows && last_id > p->n_total)
+			p->n_total = last_id;
+		p->n_forgotten = (uint32_t)p->n_total;
+	}
+}
+
+int stint_writer_new_copy(struct stint_writer **ret, const struct stint_reader *reader,
+                          const struct stint_writer_options *options, struct stint_sink sink,
+                          struct stint_err *err)
+{
+	static const uint8_t no_id[sizeof(options->recording_id)];
+	struct stint_file_header header = stint_copy_header(reader);
+	int code;
+
+	if (memcmp(options->recording_id, no_id, sizeof(no_id)) != 0)
+		memcpy(header.recording_id, options->recording_id, sizeof(header.recording_id));
+	code = start(ret, options, &header, sink, err);
+	if (code)
+		return code;
+	code = stint_copy_blocks(reader, &(*ret)->blocks, err);
+	if (code) {
+		stint_writer_free(*ret);
+		*ret = NULL;
 		return code;
 	}
-	*ret = w;
+	count_copied(*ret, reader);
 	return 0;
 }
 

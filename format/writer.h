@@ -14,9 +14,14 @@
 #include "format/layout.h"
 #include "format/rows.h"
 
+struct stint_reader;
 struct stint_writer;
 
-/* Where the bytes go. write takes all of them (returns 0) or fails (returns a code, fills err). */
+/*
+ * Where the bytes go. write takes all of them (returns 0) or fails (returns a code, fills err). After
+ * its first failure it is never called again: nothing can follow a block that may be torn. Every later
+ * call for the writer then fails in the same way, and what was written before stays readable.
+ */
 struct stint_sink {
 	int (*write)(void *context, const void *data, size_t size, struct stint_err *err);
 	void *context;
@@ -24,7 +29,7 @@ struct stint_sink {
 
 struct stint_writer_options {
 	uint8_t recording_id[16]; /* a random UUID */
-	int compression_level;    /* zstd's; 0 for the default; negative for no compression */
+	int compression_level;    /* zstd's; 0 for its default (3); negative for no compression */
 	size_t max_dictionary_bytes; /* memory for the dictionaries' look-up; 0 for the default (8 MiB). When it is
 				      * passed they are forgotten and rows may be written again under new ids. */
 };
@@ -32,6 +37,15 @@ struct stint_writer_options {
 /* Starts a file: its header goes to the sink at once. The sink is used until the writer is freed. */
 int stint_writer_new(struct stint_writer **ret, const struct stint_writer_options *options,
 		     struct stint_sink sink, struct stint_err *err);
+
+/*
+ * Starts a file with all of another recording in it: whole blocks as they are, in order, and a loss row
+ * (STINT_LOSS_REPAIRED) for each one that is damaged. Ids in it stay what they are and rows added later get
+ * ids behind them, so this is how symbols are packed into a recording. It keeps its recording_id unless the
+ * options have one. Fails as stint_writer_new and stint_reader_decode do.
+ */
+int stint_writer_new_copy(struct stint_writer **ret, const struct stint_reader *reader,
+			  const struct stint_writer_options *options, struct stint_sink sink, struct stint_err *err);
 
 /*
  * The id of this row in a dictionary (table < STINT_FIRST_EVENT_TABLE), which is added when new. row is
@@ -45,7 +59,11 @@ int stint_writer_intern(struct stint_writer *writer, enum stint_table table, con
 int stint_writer_string(struct stint_writer *writer, const void *data, size_t size, uint32_t *ret_id,
 			struct stint_err *err);
 
-/* Adds a row to any other table. A full block is written out, after the dictionary rows it may need. */
+/*
+ * Adds a row to any other table. A full block is written out, after the dictionary rows it may need.
+ * Within a block, off-CPU rows are sorted by (cpu, end_ns); all others stay in the order of adding.
+ * STINT_ERR_USAGE for a dictionary or an unknown table; else as stint_writer_intern.
+ */
 int stint_writer_add(struct stint_writer *writer, enum stint_table table, const void *row, struct stint_err *err);
 
 /* Writes out everything that is pending, dictionaries first: what was added before survives a kill. */

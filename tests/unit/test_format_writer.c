@@ -235,6 +235,52 @@ static void test_full_blocks(void **state)
 	stint_buf_done(&buf);
 }
 
+/* A copy goes on with ids behind those that it has, and what is damaged is said to be lost. */
+static void test_copy(void **state)
+{
+	struct stint_writer_options options = {0};
+	struct stint_rows rows = {0};
+	struct stint_writer *w;
+	struct stint_reader *reader, *copy;
+	struct stint_buf buf, out;
+	struct stint_frame frame = {.addr = 4096};
+	struct stint_symbol symbol = {.addr = 7};
+	uint64_t n_rows;
+	uint32_t id;
+	size_t last;
+
+	(void)state;
+	stint_buf_init(&buf, SIZE_MAX);
+	stint_buf_init(&out, SIZE_MAX);
+	assert_int_equal(stint_writer_new(&w, &defaults, util_sink(&buf), NULL), 0);
+	assert_int_equal(write_rows(w, 1000, NULL), 0);
+	stint_writer_free(w);
+	assert_int_equal(stint_reader_open_memory(&reader, buf.data, buf.len, NULL), 0);
+	assert_int_equal(stint_writer_new_copy(&w, reader, &options, util_sink(&out), NULL), 0);
+	assert_int_equal(stint_writer_rows(w, STINT_OFFCPU), 1000);
+	/* That row is there, as number 1, but the writer doesn't look. */
+	assert_int_equal(stint_writer_intern(w, STINT_FRAME, &frame, &id, NULL), 0);
+	assert_int_equal(id, 1001);
+	assert_int_equal(stint_writer_string(w, "main", 4, &symbol.name_str, NULL), 0);
+	assert_int_equal(symbol.name_str, 1);
+	assert_int_equal(stint_writer_add(w, STINT_SYMBOL, &symbol, NULL), 0);
+	assert_int_equal(stint_writer_finish(w, NULL), 0);
+	stint_writer_free(w);
+	assert_int_equal(count_problems(&out, &n_rows), 0);
+	assert_int_equal(n_rows, 4000 + 3);
+	assert_int_equal(stint_reader_open_memory(&copy, out.data, out.len, NULL), 0);
+	assert_memory_equal(stint_reader_info(copy)->recording_id, defaults.recording_id, 16);
+	last = stint_reader_info(copy)->n_blocks - 1;
+	assert_int_equal(stint_reader_block(copy, last)->table, STINT_SYMBOL);
+	assert_int_equal(stint_reader_decode(copy, last, &rows, NULL), 0);
+	assert_memory_equal(rows.rows, &symbol, sizeof(symbol));
+	stint_rows_done(&rows);
+	stint_reader_free(copy);
+	stint_reader_free(reader);
+	stint_buf_done(&buf);
+	stint_buf_done(&out);
+}
+
 static void test_misuse(void **state)
 {
 	struct stint_clock clock = {0};
@@ -343,10 +389,10 @@ static void test_shrinking_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_failing_sink),   cmocka_unit_test(test_forgetting),
-	        cmocka_unit_test(test_index_chain),    cmocka_unit_test(test_full_blocks),
-	        cmocka_unit_test(test_misuse),         cmocka_unit_test(test_pipe),
-	        cmocka_unit_test(test_shrinking_file),
+	        cmocka_unit_test(test_failing_sink), cmocka_unit_test(test_forgetting),
+	        cmocka_unit_test(test_index_chain),  cmocka_unit_test(test_full_blocks),
+	        cmocka_unit_test(test_copy),         cmocka_unit_test(test_misuse),
+	        cmocka_unit_test(test_pipe),         cmocka_unit_test(test_shrinking_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

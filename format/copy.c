@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include "format/copy.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "format/block_writer.h"
-#include "format/reader_internal.h"
-#include "format/schema.h"
 #include "format/verify.h"
 
 /* Blocks that were left out, to be written as loss records. */
@@ -13,16 +12,33 @@ struct losses {
 	size_t n_rows;
 };
 
-static int note_loss(struct losses *losses, const struct stint_block_info *block)
+struct stint_file_header stint_copy_header(const struct stint_reader *reader)
+{
+	const struct stint_file_info *info = stint_reader_info(reader);
+	struct stint_file_header header = {
+	        .major = STINT_FORMAT_MAJOR,
+	        /* Blocks of a newer minor version are copied, so the file stays one. */
+	        .minor = info->minor > STINT_FORMAT_MINOR ? info->minor : STINT_FORMAT_MINOR,
+	        .header_bytes = STINT_FILE_HEADER_BYTES,
+	        .compat = info->compat,
+	        .incompat = info->incompat,
+	};
+
+	memcpy(header.recording_id, info->recording_id, sizeof(header.recording_id));
+	return header;
+}
+
+static int note_loss(struct losses *losses, const struct stint_block_info *block,
+                     struct stint_err *err)
 {
 	struct stint_loss *rows = reallocarray(losses->rows, losses->n_rows + 1, sizeof(*rows));
 
 	if (!rows)
-		return STINT_ERR_NOMEM;
+		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory to list what is lost");
 	losses->rows = rows;
 	rows[losses->n_rows++] = (struct stint_loss){
 	        .from_ns = block->t_min_ns,
-	        .to_ns = block->t_max_ns,
+	        .to_ns = block->t_max_ns > block->t_min_ns ? block->t_max_ns : block->t_min_ns,
 	        .count = block->n_rows,
 	        .cause = STINT_LOSS_REPAIRED,
 	        .table = block->table,
@@ -44,9 +60,7 @@ static int copy_block(const struct stint_reader *reader, size_t i, struct stint_
 	if (!code || code == STINT_ERR_NOTFOUND)
 		code = stint_reader_raw(reader, i, rows, &data, &size, &why);
 	if (code == STINT_ERR_FORMAT || code == STINT_ERR_LIMIT)
-		return note_loss(losses, stint_reader_block(reader, i))
-		               ? stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory to repair")
-		               : 0;
+		return note_loss(losses, stint_reader_block(reader, i), err);
 	if (code) {
 		if (err)
 			*err = why;
@@ -63,44 +77,40 @@ static int write_losses(struct stint_block_writer *w, const struct losses *losse
 	int code = 0;
 
 	for (i = 0; i < losses->n_rows && !code; i += n) {
-		n = losses->n_rows - i < STINT_MAX_BLOCK_ROWS ? losses->n_rows - i
-		                                              : STINT_MAX_BLOCK_ROWS;
+		n = losses->n_rows - i;
+		if (n > STINT_MAX_BLOCK_ROWS)
+			n = STINT_MAX_BLOCK_ROWS;
 		code = stint_block_writer_rows(w, STINT_LOSS, losses->rows + i, (uint32_t)n, 0,
 		                               err);
 	}
 	return code;
 }
 
-int stint_repair(const struct stint_reader *reader, struct stint_sink sink, struct stint_err *err)
+int stint_copy_blocks(const struct stint_reader *reader, struct stint_block_writer *w,
+                      struct stint_err *err)
 {
-	const struct stint_file_info *info = stint_reader_info(reader);
-	struct stint_file_header header = {
-	        /* Blocks of a newer minor version are copied, so the file stays one. */
-	        .major = STINT_FORMAT_MAJOR,
-	        .minor = info->minor > STINT_FORMAT_MINOR ? info->minor : STINT_FORMAT_MINOR,
-	        .header_bytes = STINT_FILE_HEADER_BYTES,
-	        .compat = info->compat,
-	        .incompat = info->incompat,
-	};
-	struct stint_block_writer *w = malloc(sizeof(*w));
 	struct losses losses = {0};
 	struct stint_rows rows = {0};
 	size_t i;
-	int code;
+	int code = 0;
 
-	if (!w)
-		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory to repair");
-	memcpy(header.recording_id, info->recording_id, sizeof(header.recording_id));
-	code = stint_block_writer_init(w, &header, 0, sink, err);
-	for (i = 0; i < info->n_blocks && !code; i++)
+	for (i = 0; i < stint_reader_info(reader)->n_blocks && !code; i++)
 		code = copy_block(reader, i, &rows, w, &losses, err);
 	if (!code)
 		code = write_losses(w, &losses, err);
-	if (!code)
-		code = stint_block_writer_index(w, err);
-	stint_block_writer_done(w);
 	stint_rows_done(&rows);
 	free(losses.rows);
-	free(w);
+	return code;
+}
+
+int stint_repair(const struct stint_reader *reader, struct stint_sink sink, struct stint_err *err)
+{
+	struct stint_writer_options options = {0};
+	struct stint_writer *w;
+	int code = stint_writer_new_copy(&w, reader, &options, sink, err);
+
+	if (!code)
+		code = stint_writer_finish(w, err);
+	stint_writer_free(w);
 	return code;
 }
