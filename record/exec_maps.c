@@ -66,6 +66,11 @@ const struct exec_map *exec_maps_find(const struct exec_maps *em, uint64_t addr)
 	return i < em->n && em->maps[i].start <= addr ? &em->maps[i] : NULL;
 }
 
+bool exec_maps_equal(const struct exec_maps *a, const struct exec_maps *b)
+{
+	return a->n == b->n && !memcmp(a->maps, b->maps, a->n * sizeof(a->maps[0]));
+}
+
 size_t exec_maps_bytes(const struct exec_maps *em)
 {
 	return bytes_of(em->cap);

@@ -41,6 +41,8 @@ int exec_maps_add(struct exec_maps **em, const struct exec_map *map, bool *ret_c
 /* The mapping that has this address; NULL when there is none. Valid until the next change. */
 const struct exec_map *exec_maps_find(const struct exec_maps *em, uint64_t addr);
 
+bool exec_maps_equal(const struct exec_maps *a, const struct exec_maps *b);
+
 /* The heap it holds. */
 size_t exec_maps_bytes(const struct exec_maps *em);
 

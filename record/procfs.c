@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
@@ -202,9 +203,9 @@ static int each_line(char *chunk, size_t *length, int (*each)(void *, const stru
 
 	while (!ret && (newline = memchr(line, '\n', *length - (size_t)(line - chunk)))) {
 		*newline = 0;
-		/* "start-end rwxp": most mappings are data, and needn't be parsed. */
+		/* "start-end rwxp": most mappings are data, and needn't be parsed. [vsyscall] is no user address. */
 		if (memchr(line, 'x', (size_t)(newline - line)) && procfs_parse_mapping(line, &mapping) &&
-		    mapping.executable)
+		    mapping.executable && mapping.start <= INT64_MAX)
 			ret = each(context, &mapping);
 		line = newline + 1;
 	}
@@ -213,24 +214,13 @@ static int each_line(char *chunk, size_t *length, int (*each)(void *, const stru
 	return ret;
 }
 
-int procfs_mappings(pid_t pid, int (*each)(void *context, const struct procfs_mapping *mapping), void *context)
+static int read_text(int fd, int (*each)(void *, const struct procfs_mapping *), void *context)
 {
-	char path[64];
+	char *chunk = malloc(MAPS_CHUNK_BYTES);
 	size_t length = 0;
-	char *chunk;
 	ssize_t n;
-	int ret = 0;
-	int fd;
+	int ret = chunk ? 0 : PROCFS_GONE;
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return PROCFS_GONE;
-	chunk = malloc(MAPS_CHUNK_BYTES);
-	if (!chunk) {
-		close(fd);
-		return PROCFS_GONE;
-	}
 	while (!ret && length < MAPS_CHUNK_BYTES) {
 		n = read(fd, chunk + length, MAPS_CHUNK_BYTES - length);
 		if (n < 0 && errno == EINTR)
@@ -243,6 +233,79 @@ int procfs_mappings(pid_t pid, int (*each)(void *context, const struct procfs_ma
 		ret = each_line(chunk, &length, each, context);
 	}
 	free(chunk);
+	return ret;
+}
+
+/* Linux 6.11's PROCMAP_QUERY, as in linux/fs.h since then: the kernel looks the executable mappings up by itself. */
+struct procmap_query {
+	uint64_t size, query_flags, query_addr;
+	uint64_t vma_start, vma_end, vma_flags, vma_page_size, vma_offset, inode;
+	uint32_t dev_major, dev_minor;
+	uint32_t vma_name_size, build_id_size;
+	uint64_t vma_name_addr, build_id_addr;
+};
+
+#define PROCMAP_QUERY _IOWR('f', 17, struct procmap_query)
+#define QUERY_EXECUTABLE 0x04u
+#define QUERY_COVERING_OR_NEXT 0x10u
+
+/* False, with nothing handed on, when the kernel has no such query. */
+static bool query(int fd, int (*each)(void *, const struct procfs_mapping *), void *context, int *ret)
+{
+	char name[PROCFS_MAX_PATH];
+	struct procmap_query q = {.size = sizeof(q), .query_flags = QUERY_EXECUTABLE | QUERY_COVERING_OR_NEXT};
+	struct procfs_mapping mapping = {.executable = true, .path = name};
+
+	for (*ret = 0; !*ret; q.query_addr = q.vma_end) {
+		q.vma_name_addr = (uintptr_t)name;
+		q.vma_name_size = sizeof(name);
+		name[0] = 0;
+		if (ioctl(fd, PROCMAP_QUERY, &q)) {
+			if (errno == EINTR)
+				continue;
+			/* ENOENT: none is left. ESRCH: it has ended. Others: only text will do. */
+			*ret = errno == ESRCH ? PROCFS_GONE : 0;
+			return errno == ENOENT || errno == ESRCH || q.query_addr;
+		}
+		mapping.start = q.vma_start;
+		mapping.end = q.vma_end;
+		mapping.file_off = q.vma_offset;
+		mapping.dev = makedev(q.dev_major, q.dev_minor);
+		mapping.ino = q.inode;
+		*ret = each(context, &mapping);
+	}
+	return true;
+}
+
+static int open_maps(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+int procfs_mappings_text(pid_t pid, int (*each)(void *context, const struct procfs_mapping *mapping), void *context)
+{
+	int fd = open_maps(pid);
+	int ret;
+
+	if (fd < 0)
+		return PROCFS_GONE;
+	ret = read_text(fd, each, context);
+	close(fd);
+	return ret;
+}
+
+int procfs_mappings(pid_t pid, int (*each)(void *context, const struct procfs_mapping *mapping), void *context)
+{
+	int fd = open_maps(pid);
+	int ret;
+
+	if (fd < 0)
+		return PROCFS_GONE;
+	if (!query(fd, each, context, &ret))
+		ret = read_text(fd, each, context);
 	close(fd);
 	return ret;
 }

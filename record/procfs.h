@@ -61,6 +61,9 @@ bool procfs_parse_mapping(char *line, struct procfs_mapping *ret);
  */
 int procfs_mappings(pid_t pid, int (*each)(void *context, const struct procfs_mapping *mapping), void *context);
 
+/* The same from the text of /proc/PID/maps, which all kernels have; from Linux 6.11 on there is a faster way. */
+int procfs_mappings_text(pid_t pid, int (*each)(void *context, const struct procfs_mapping *mapping), void *context);
+
 /* Calls each(context, id) for every numeric name in a directory: "/proc", "/proc/1/task". As above. */
 int procfs_ids(const char *dir, int (*each)(void *context, pid_t id), void *context);
 

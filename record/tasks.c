@@ -150,7 +150,7 @@ static int snapshot_process(struct tasks *t, pid_t pid, struct stint_err *err)
 	if (!code && !process->maps && t->maps_bytes < MAX_MAPS_BYTES) {
 		code = tasks_load_maps(t, process, err);
 		if (!code)
-			t->maps_bytes += exec_maps_bytes(process->maps);
+			t->maps_bytes += exec_maps_bytes(process->maps) / process->maps->refs;
 	}
 	return code;
 }

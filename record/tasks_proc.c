@@ -160,6 +160,18 @@ static int each_mapping(void *context, const struct procfs_mapping *mapping)
 	return ret == STINT_ERR_NOMEM ? tasks_no_memory(l->err) : 0;
 }
 
+/* Servers fork many workers, whose mappings are all alike: they are kept once. */
+static void share_with_parent(struct tasks *t, const struct process *process, struct exec_maps **maps)
+{
+	const struct process *parent = task_table_process(&t->table, process->ppid);
+	struct exec_maps *like = parent && parent != process ? parent->maps : NULL;
+
+	if (!like || !exec_maps_equal(like, *maps))
+		return;
+	exec_maps_put(*maps);
+	*maps = exec_maps_share(like);
+}
+
 int tasks_load_maps(struct tasks *t, struct process *process, struct stint_err *err)
 {
 	struct loading l = {.t = t, .process = process, .maps = exec_maps_new(), .err = err};
@@ -171,10 +183,11 @@ int tasks_load_maps(struct tasks *t, struct process *process, struct stint_err *
 		ret = procfs_mappings(process->pid, each_mapping, &l);
 	process->lost_seen = t->n_lost;
 	/* What was known before it was gone is better than nothing. */
-	if (ret == PROCFS_GONE && process->maps) {
+	if ((ret == PROCFS_GONE || !l.maps->n) && process->maps) {
 		exec_maps_put(l.maps);
 		return 0;
 	}
+	share_with_parent(t, process, &l.maps);
 	exec_maps_put(process->maps);
 	process->maps = l.maps;
 	process->maps_written = false;

@@ -173,6 +173,57 @@ static void our_own_mappings(void **state)
 	assert_int_equal(procfs_mappings(0x7ffffff0, look, &w), PROCFS_GONE);
 }
 
+struct listing {
+	char text[65536];
+	size_t length;
+};
+
+static int list(void *context, const struct procfs_mapping *m)
+{
+	struct listing *l = context;
+
+	l->length += (size_t)snprintf(l->text + l->length, sizeof(l->text) - l->length, "%lx-%lx %lx %lx %lu %s\n",
+				      (long)m->start, (long)m->end, (long)m->file_off, (long)m->dev, (long)m->ino,
+				      m->path);
+	return l->length < sizeof(l->text) ? 0 : -1;
+}
+
+static void both_ways_agree(void **state)
+{
+	static struct listing fast, text;
+	char path[] = "/tmp/stint procfs\nXXXXXX";
+	int fd = mkstemp(path);
+	void *at;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 8192), 0);
+	at = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 4096);
+	assert_ptr_not_equal(at, MAP_FAILED);
+	unlink(path);
+	assert_int_equal(procfs_mappings(getpid(), list, &fast), 0);
+	assert_int_equal(procfs_mappings_text(getpid(), list, &text), 0);
+	assert_string_equal(fast.text, text.text);
+	assert_non_null(strstr(fast.text, path));
+	assert_non_null(strstr(fast.text, "[vdso]"));
+	assert_non_null(strstr(fast.text, " (deleted)"));
+	munmap(at, 4096);
+	close(fd);
+}
+
+static int stop(void *context, const struct procfs_mapping *m)
+{
+	(void)context;
+	(void)m;
+	return 42;
+}
+
+static void the_callback_can_stop_it(void **state)
+{
+	(void)state;
+	assert_int_equal(procfs_mappings(getpid(), stop, NULL), 42);
+	assert_int_equal(procfs_mappings_text(getpid(), stop, NULL), 42);
+}
+
 /* Far more mappings than one read of the file holds: none may be lost where two reads meet. */
 static void thousands_of_mappings(void **state)
 {
@@ -189,6 +240,9 @@ static void thousands_of_mappings(void **state)
 	for (i = 0; i < n; i++)
 		assert_int_equal(mprotect(at + 2 * i * page, page, PROT_READ | PROT_EXEC), 0);
 	assert_int_equal(procfs_mappings(getpid(), look, &after), 0);
+	assert_int_equal(after.n, before.n + n);
+	memset(&after, 0, sizeof(after));
+	assert_int_equal(procfs_mappings_text(getpid(), look, &after), 0);
 	assert_int_equal(after.n, before.n + n);
 	munmap(at, 2 * n * page);
 }
@@ -243,6 +297,8 @@ int main(void)
 		cmocka_unit_test(a_line_of_maps),
 		cmocka_unit_test(malformed_maps_are_refused),
 		cmocka_unit_test(our_own_mappings),
+		cmocka_unit_test(both_ways_agree),
+		cmocka_unit_test(the_callback_can_stop_it),
 		cmocka_unit_test(thousands_of_mappings),
 		cmocka_unit_test(exe_cmdline_and_cgroup),
 		cmocka_unit_test(ids_of_a_directory),
