@@ -27,14 +27,17 @@ const data = tree.data;
 const state = {
 	zoom: 0, focus: 0, hover: -1, inverted: false, byName: false,
 	from: 0, to: tree.total[0], /* the values at the left and right edge */
-	width: 0, height: 0, printing: false, frameRequest: 0, animation: null,
+	width: 0, height: 0, printing: false, theme: 'light', frameRequest: 0, animation: null,
 };
 const charWidth = {size: 0};
-const palette = {};
+const palettes = {light: [], dark: []};
+let palette = palettes.light;
 const shades = Uint8Array.from(data.strings, shade);
 
-function theme() {
-	return dark.matches && !state.printing ? 'dark' : 'light';
+/* The colours that fit the moment; palettes are made once for each theme. */
+function chooseTheme() {
+	state.theme = dark.matches && !state.printing ? 'dark' : 'light';
+	palette = palettes[state.theme];
 }
 
 /* One of 8 shades, the same for a name everywhere. */
@@ -47,10 +50,10 @@ function shade(text) {
 }
 
 function colour(kind, variant, match, dim) {
-	const key = [theme(), kind, variant, match, dim].join();
+	const key = kind * 32 + variant * 4 + (match ? 2 : 0) + (dim ? 1 : 0);
 
 	if (!palette[key]) {
-		const [h, s, l] = match ? MATCH[theme()] : COLOURS[theme()][kind];
+		const [h, s, l] = match ? MATCH[state.theme] : COLOURS[state.theme][kind];
 
 		palette[key] = `hsl(${h} ${dim ? s * 0.3 : s}% ${l + (variant - 3.5) * 1.1}%)`;
 	}
@@ -128,7 +131,7 @@ function drawNode(i, top) {
 	ctx.fillRect(left, top, box, ROW - 1);
 	ctx.globalAlpha = 1;
 	if (width >= TEXT_MIN) {
-		ctx.fillStyle = INK[theme()];
+		ctx.fillStyle = INK[state.theme];
 		ctx.fillText(fit(tree.label(i), width - 9), left + 4, top + ROW / 2);
 	}
 }
@@ -163,6 +166,7 @@ function draw() {
 
 	cancelAnimationFrame(state.frameRequest);
 	state.frameRequest = 0;
+	chooseTheme();
 	ctx.fillStyle = state.printing ? '#fff' : css('--paper');
 	ctx.fillRect(0, 0, state.width, state.height);
 	ctx.textBaseline = 'middle';
@@ -186,7 +190,7 @@ function draw() {
 	if (state.printing)
 		return;
 	if (state.hover >= 0)
-		drawOutline(state.hover, INK[theme()], 1);
+		drawOutline(state.hover, INK[state.theme], 1);
 	if (document.activeElement === canvas)
 		drawOutline(state.focus, css('--accent'), 2.5);
 }
@@ -332,6 +336,8 @@ function reveal(i) {
 }
 
 function step(now) {
+	if (!state.animation)
+		return;
 	const {from, to, start, goalFrom, goalTo} = state.animation;
 	const t = Math.min(1, (now - start) / ZOOM_MS), ease = 1 - (1 - t) ** 3;
 
@@ -573,6 +579,7 @@ function print(on) {
 
 /* The heading, the notes and the legend, from the data. */
 function furnish() {
+	chooseTheme();
 	const kinds = new Set();
 	const list = byId('notes').querySelector('ul');
 
