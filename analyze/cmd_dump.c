@@ -130,6 +130,8 @@ int cmd_dump(int argc, char **argv)
 		   stint_err_set(&err, STINT_ERR_NOMEM, 0, -1, "no memory");
 	if (!code)
 		code = dump(argv[0], reader, j, &whole, &err);
+	if (code)
+		stint_err_prefix(&err, "%s", strcmp(o.path, "-") ? o.path : "standard input");
 	status = code ? options_failed(argv[0], &err) : options_finish_output(argv[0]);
 	if (!status && !whole)
 		status = EXIT_STATUS_INPUT;

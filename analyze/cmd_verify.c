@@ -228,6 +228,8 @@ int cmd_verify(int argc, char **argv)
 		options_fault(argv[0], "-o %s is the recording itself: it is never repaired in place", o.output);
 	to_stdout = o.output && !strcmp(o.output, "-");
 	code = stint_reader_open(&reader, o.path, &err);
+	if (code)
+		stint_err_prefix(&err, "%s", strcmp(o.path, "-") ? o.path : "standard input");
 	if (!code)
 		code = check(&o, reader, to_stdout ? stderr : stdout, &result, &err);
 	if (!code && o.repair)
