@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "record/asleep.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/uio.h>
 
@@ -61,6 +62,16 @@ static bool window_fill(struct window *win, uint64_t addr)
 	win->start = addr;
 	win->n_words = n > 0 ? (size_t)n / 8 : 0;
 	return win->n_words >= 2;
+}
+
+/* May this process's memory be read, and is the process still there? */
+static bool stack_readable(pid_t pid, uint64_t sp)
+{
+	uint64_t word;
+	struct iovec local = {.iov_base = &word, .iov_len = sizeof(word)};
+	struct iovec remote = {.iov_base = (void *)(uintptr_t)sp, .iov_len = sizeof(word)};
+
+	return process_vm_readv(pid, &local, 1, &remote, 1, 0) > 0 || errno == EFAULT;
 }
 
 /* The walk of bpf/user_stack.h, by frame pointer, for a thread that sleeps. Returns how the stack
@@ -157,8 +168,12 @@ int asleep_add(struct asleep *as, struct stacks *stacks, const struct event_task
 	thread->user.end = STINT_USER_NONE;
 	if (task->flags & EVENT_KTHREAD)
 		return 0;
+	if (!stack_readable((pid_t)task->pid, task->sp)) {
+		*ret_unreadable = true;
+		thread->user.end = STINT_USER_NOT_TAKEN;
+		return 0;
+	}
 	end = as->tables ? walk_by_tables(as, task, frames, &n) : walk(task, frames, &n);
-	*ret_unreadable = end == STINT_USER_UNREADABLE && n == 1;
 	return stacks_user(stacks, (pid_t)task->pid, frames, n, end, &thread->user, err);
 }
 

@@ -57,6 +57,8 @@ int main(int argc, char *argv[])
 	rc = recorder_run(&options, &summary, &err);
 	if (rc)
 		fprintf(stderr, "stint-record: %s\n", err.msg);
+	if (summary.note[0])
+		fprintf(stderr, "stint-record: %s\n", summary.note);
 	if (summary.path[0] && (rc == 0 || summary.duration_ns))
 		print_summary(&summary);
 	return rc ? stint_err_exit_status(rc) : summary.command_status;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "record/clock.h"
 #include "record/facts.h"
@@ -19,13 +20,17 @@
 /* For --max-size: what a row may take at most, and what a flush may write besides. */
 #define ROW_BYTES_MAX         48u
 #define MARGIN_BYTES          (8u << 10)
+#define CHECK_SIZE_EVERY      1024u /* events */
 #define INDEX_BYTES_PER_FLUSH (10 * 48u)
 
 static uint64_t rows_written(const struct recorder *r)
 {
-	return stint_writer_rows(r->writer, STINT_SAMPLE) +
-	       stint_writer_rows(r->writer, STINT_OFFCPU) +
-	       stint_writer_rows(r->writer, STINT_TASK);
+	uint64_t n = 0;
+	int table;
+
+	for (table = 1; table < STINT_INDEX; table++)
+		n += stint_writer_rows(r->writer, (enum stint_table)table);
+	return n;
 }
 
 static int on_asleep(void *context, const struct event_task *task, struct stint_err *err)
@@ -85,67 +90,6 @@ static int on_ring_event(void *context, const void *event, size_t size)
 	else
 		r->callback_status = batch_add(&r->batch, event, size, r->err);
 	return r->callback_status || batch_full(&r->batch);
-}
-
-/* Translates the events up to that time, each after what the kernel reported of tasks before it. */
-static int apply(struct recorder *r, uint64_t until_ns, struct stint_err *err)
-{
-	size_t i;
-	int rc = 0;
-
-	batch_sort(&r->batch);
-	for (i = 0; i < r->batch.n && rc == 0; i++) {
-		const struct event_header *event = &r->batch.events[i].h;
-
-		if (event->time_ns > until_ns)
-			break;
-		rc = sideband_apply(r->sideband, event->time_ns, r->tasks, err);
-		if (rc == 0)
-			rc = translate_event(&r->translate, event, err);
-	}
-	batch_remove(&r->batch, i);
-	if (rc == 0)
-		rc = sideband_apply(r->sideband, until_ns, r->tasks, err);
-	return rc;
-}
-
-/* One round: everything that was in the ring when it began is in the file's hands, or waits in the
- * batch to settle. */
-static int drain(struct recorder *r, uint64_t settle_ns, size_t *ret_n, struct stint_err *err)
-{
-	uint64_t began_ns = clock_now_ns(), until_ns;
-	size_t n;
-	bool more;
-	int rc;
-
-	*ret_n = 0;
-	r->err = err;
-	do {
-		r->callback_status = 0;
-		n = session_drain(r->session, on_ring_event, r);
-		if (r->callback_status)
-			return r->callback_status;
-		*ret_n += n;
-		more = batch_full(&r->batch);
-		rc = sideband_drain(r->sideband, err);
-		if (rc)
-			return rc;
-		until_ns = began_ns - settle_ns;
-		/* A full batch has to make room: its older half goes, settled or not. */
-		if (more) {
-			batch_sort(&r->batch);
-			if (r->batch.events[BATCH_MAX_EVENTS / 2].h.time_ns > until_ns)
-				until_ns = r->batch.events[BATCH_MAX_EVENTS / 2].h.time_ns;
-		}
-		rc = apply(r, until_ns, err);
-		if (rc)
-			return rc;
-	} while (more);
-	if (stacks_full(r->stacks)) {
-		rc = session_forget_stacks(r->session, err);
-		stacks_rotate(r->stacks);
-	}
-	return rc;
 }
 
 /* The losses so far, as the ledger wants them. */
@@ -218,10 +162,14 @@ static int flush(struct recorder *r, struct stint_err *err)
 	if (rc == 0)
 		rc = stint_writer_flush(r->writer, err);
 	r->flushed_ns = clock_now_ns();
-	r->rows_at_flush = rows_written(r);
 	r->n_flushes++;
+	if (rc)
+		return rc;
+	r->rows_at_flush = rows_written(r);
+	r->samples_at_flush = stint_writer_rows(r->writer, STINT_SAMPLE);
+	r->offcpu_at_flush = stint_writer_rows(r->writer, STINT_OFFCPU);
 	tasks_expire(r->tasks, r->flushed_ns - EXPIRE_AFTER_NS);
-	return rc;
+	return 0;
 }
 
 /* Would the file, with all that is pending and its end, pass the limit? Then pending rows are
@@ -242,6 +190,69 @@ static int check_size(struct recorder *r, struct stint_err *err)
 	if (rc == 0 && stint_writer_size_bytes(r->writer) + reserve + MARGIN_BYTES >= max) {
 		r->size_limit = true;
 		r->stop = true;
+	}
+	return rc;
+}
+
+/* Translates the events up to that time, each after what the kernel reported of tasks before it. */
+static int apply(struct recorder *r, uint64_t until_ns, struct stint_err *err)
+{
+	size_t i;
+	int rc = 0;
+
+	batch_sort(&r->batch);
+	for (i = 0; i < r->batch.n && rc == 0 && !r->size_limit; i++) {
+		const struct event_header *event = &r->batch.events[i].h;
+
+		if (event->time_ns > until_ns)
+			break;
+		rc = sideband_apply(r->sideband, event->time_ns, r->tasks, err);
+		if (rc == 0)
+			rc = translate_event(&r->translate, event, err);
+		if (rc == 0 && i % CHECK_SIZE_EVERY == CHECK_SIZE_EVERY - 1)
+			rc = check_size(r, err);
+	}
+	batch_remove(&r->batch, i);
+	if (rc == 0)
+		rc = sideband_apply(r->sideband, until_ns, r->tasks, err);
+	return rc;
+}
+
+/* One round: everything that was in the ring when it began is in the file's hands, or waits in the
+ * batch to settle. */
+static int drain(struct recorder *r, uint64_t settle_ns, size_t *ret_n, struct stint_err *err)
+{
+	uint64_t began_ns = clock_now_ns(), until_ns;
+	size_t n;
+	bool more;
+	int rc;
+
+	*ret_n = 0;
+	r->err = err;
+	do {
+		r->callback_status = 0;
+		n = session_drain(r->session, on_ring_event, r);
+		if (r->callback_status)
+			return r->callback_status;
+		*ret_n += n;
+		more = batch_full(&r->batch);
+		rc = sideband_drain(r->sideband, err);
+		if (rc)
+			return rc;
+		until_ns = began_ns - settle_ns;
+		/* A full batch has to make room: its older half goes, settled or not. */
+		if (more) {
+			batch_sort(&r->batch);
+			if (r->batch.events[BATCH_MAX_EVENTS / 2].h.time_ns > until_ns)
+				until_ns = r->batch.events[BATCH_MAX_EVENTS / 2].h.time_ns;
+		}
+		rc = apply(r, until_ns, err);
+		if (rc)
+			return rc;
+	} while (more);
+	if (stacks_full(r->stacks)) {
+		rc = session_forget_stacks(r->session, err);
+		stacks_rotate(r->stacks);
 	}
 	return rc;
 }
@@ -357,6 +368,23 @@ static int recorder_end(struct recorder *r, struct stint_err *err)
 	return rc;
 }
 
+/* The output failed: what was seen and isn't in the file for sure, the last line tells instead of
+ * the ledger. */
+static void count_unwritten(struct recorder *r, struct recorder_summary *ret)
+{
+	struct event_counters n;
+
+	session_stop(r->session);
+	session_detach(r->session);
+	ret->samples = r->samples_at_flush;
+	ret->intervals = r->offcpu_at_flush;
+	if (session_counters(r->session, &n, NULL))
+		return;
+	ret->loss[STINT_LOSS_OUTPUT] = n.samples - n.sample_ring_full - ret->samples +
+	                               n.offcpu_ended - n.offcpu_ring_full - n.offcpu_no_storage -
+	                               n.offcpu_below_min - ret->intervals;
+}
+
 static void summarize(struct recorder *r, struct recorder_summary *ret)
 {
 	size_t i;
@@ -372,6 +400,8 @@ static void summarize(struct recorder *r, struct recorder_summary *ret)
 	for (i = 0; i < STINT_N_LOSS_CAUSES; i++)
 		ret->loss[i] = ledger_total(&r->ledger, (enum stint_loss_cause)i);
 	ret->size_limit = r->size_limit;
+	if (r->kernel && kernel_syms_warning(r->kernel))
+		snprintf(ret->note, sizeof(ret->note), "%s", kernel_syms_warning(r->kernel));
 	snprintf(ret->path, sizeof(ret->path), "%s", r->output.path);
 }
 
@@ -395,6 +425,7 @@ int recorder_run(const struct record_options *options, struct recorder_summary *
                  struct stint_err *err)
 {
 	struct recorder *r = calloc(1, sizeof(*r));
+	bool begun;
 	int rc, close_rc;
 
 	memset(ret, 0, sizeof(*ret));
@@ -405,17 +436,25 @@ int recorder_run(const struct record_options *options, struct recorder_summary *
 	rc = recorder_open(r, err);
 	if (rc == 0)
 		rc = recorder_begin(r, err);
+	begun = rc == 0;
 	if (rc == 0)
 		rc = recorder_loop(r, err);
 	if (rc == 0)
 		rc = recorder_end(r, err);
 	summarize(r, ret);
+	if (rc && begun)
+		count_unwritten(r, ret);
 	if (options->command && r->command.pid) {
 		ret->command_alive = !command_ended(&r->command);
 		ret->command_status = ret->command_alive ? 0 : command_exit_status(&r->command);
 	}
 	recorder_done(r);
 	close_rc = output_close(&r->output, rc ? NULL : err);
+	/* A recording that never began is no file worth keeping. */
+	if (!begun && r->output.regular)
+		unlink(r->output.path);
+	if (!begun)
+		ret->path[0] = 0;
 	free(r);
 	return rc ? rc : close_rc;
 }

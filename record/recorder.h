@@ -21,6 +21,7 @@ struct recorder_summary {
 	bool command_alive; /* the command still runs */
 	int command_status; /* what to exit with for the command; 0 without one */
 	char path[4096];    /* "-" for standard output */
+	char note[256];     /* what the recording goes without, and what to do about it; or empty */
 };
 
 /*

@@ -33,7 +33,8 @@ struct recorder {
 	int callback_status;
 	uint64_t flushed_ns;
 	uint64_t n_flushes;
-	uint64_t rows_at_flush;
+	uint64_t rows_at_flush; /* of all tables */
+	uint64_t samples_at_flush, offcpu_at_flush;
 	bool stop;
 	bool size_limit;
 };

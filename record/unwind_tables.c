@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bpf/event.h"
+#include "record/privileges.h"
 #include "record/unwind_bpf.h"
 #include "record/unwind_files.h"
 #include "record/unwind_proc_maps.h"
@@ -253,6 +254,8 @@ static void *run(void *context)
 	uint64_t stop;
 
 	pthread_setname_np(pthread_self(), "stint-unwind");
+	/* Capabilities are each thread's own. What it can do without more, it does. */
+	(void)privileges_drop(NULL);
 	while (read(t->stop_fd, &stop, sizeof(stop)) < 0) {
 		unwind_watch_wait(t->watch, t->stop_fd, SWEEP_NS / 1000000);
 		pthread_mutex_lock(&t->lock);
