@@ -34,7 +34,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	struct thread *thread;
 	__u8 one = 1;
 
-	unwind_forget(pid);
+	unwind_on_exec(task);
 	if (!bpf_map_lookup_elem(&target_execs, &pid))
 		return 0;
 	bpf_map_delete_elem(&target_execs, &pid);

@@ -34,6 +34,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
@@ -60,7 +61,35 @@ struct pt_regs {
 	unsigned long sp;
 };
 
-struct mm_struct;
+typedef struct {
+	void *vdso;
+} mm_context_t;
+
+struct mm_struct {
+	mm_context_t context;
+	unsigned long start_code;
+};
+
+struct super_block {
+	__u32 s_dev;
+};
+
+struct inode {
+	struct super_block *i_sb;
+	unsigned long i_ino;
+};
+
+struct file {
+	struct inode *f_inode;
+};
+
+struct vm_area_struct {
+	unsigned long vm_start;
+	unsigned long vm_end;
+	unsigned long vm_flags;
+	unsigned long vm_pgoff;
+	struct file *vm_file;
+};
 
 struct kernfs_node {
 	__u64 id;
@@ -138,6 +167,8 @@ struct bpf_perf_event_data {
 	__u64 sample_period;
 	__u64 addr;
 };
+
+#define VM_EXEC 4ul
 
 #define PF_KTHREAD 0x00200000u
 

@@ -39,11 +39,37 @@ struct {
 	__type(value, struct unwind_slice);
 } unwind_slices SEC(".maps");
 
-/* What a walk knows of the address it looks at. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, UNWIND_MAX_FILES);
+	__type(key, struct unwind_file_key);
+	__type(value, struct unwind_file_rows);
+} unwind_files SEC(".maps");
+
+/* What was looked up here, by process, until the recorder comes round to it. */
+struct unwind_fresh {
+	__u64 vdso, generation;
+	__u32 n;
+	struct unwind_mapping m[UNWIND_MAX_FRESH];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct unwind_fresh);
+} unwind_fresh SEC(".maps");
+
+const __u64 unwind_no_fresh[sizeof(struct unwind_fresh) / 8]; /* too large for a stack */
+
+/* The process that is walked, and where in it the walk is. */
 struct unwind_place {
-	__u64 start, end; /* of the mapping found last */
-	__u64 bias;
-	__u32 segment, first_row, n_rows;
+	struct unwind_slice slice; /* n is 0 while there is none */
+	__u64 vdso;
+	__u32 pid;
+	__u32 looked_up;             /* mappings looked up in this walk: more than one can't be */
+	struct unwind_mapping found; /* the last one */
 };
 
 enum unwind_found {
@@ -52,15 +78,34 @@ enum unwind_found {
 	UNWIND_FOUND_NO_MAPPING,
 };
 
-/* The mapping that covers addr becomes the place's. */
-static __always_inline bool unwind_find_mapping(struct unwind_place *place,
-                                                const struct unwind_slice *slice, __u64 addr)
+static __always_inline struct unwind_mappings *unwind_all_mappings(void)
 {
-	struct unwind_mappings *all;
-	struct unwind_mapping *m;
-	__u32 zero = 0, base = slice->first, n = slice->n, half, middle, i;
+	__u32 zero = 0;
 
-	all = bpf_map_lookup_elem(&unwind_mappings, &zero);
+	return bpf_map_lookup_elem(&unwind_mappings, &zero);
+}
+
+static __always_inline void unwind_start(struct unwind_place *place, struct task_struct *task)
+{
+	struct unwind_slice *slice;
+
+	place->pid = task->tgid;
+	place->vdso = (__u64)BPF_CORE_READ(task, mm, context.vdso);
+	place->looked_up = 0;
+	place->found.start = place->found.end = 0;
+	place->slice.n = 0;
+	slice = bpf_map_lookup_elem(&unwind_slices, &place->pid);
+	if (slice && slice->vdso == place->vdso)
+		place->slice = *slice;
+}
+
+/* The recorder's mapping that covers addr. */
+static __always_inline bool unwind_find_prepared(struct unwind_place *place, __u64 addr)
+{
+	struct unwind_mappings *all = unwind_all_mappings();
+	__u32 base = place->slice.first, n = place->slice.n, half, middle, i;
+	struct unwind_mapping *m;
+
 	if (!all || n == 0)
 		return false;
 	for (i = 0; i < UNWIND_SLICE_STEPS && n > 1; i++) {
@@ -75,24 +120,177 @@ static __always_inline bool unwind_find_mapping(struct unwind_place *place,
 	m = &all->m[base];
 	if (addr < m->start || addr >= m->end)
 		return false;
-	place->start = m->start;
-	place->end = m->end;
-	place->bias = m->bias;
-	place->segment = m->segment;
-	place->first_row = m->first_row;
-	place->n_rows = m->n_rows;
+	place->found = *m;
 	if (!m->used)
 		m->used = 1;
 	return true;
 }
 
+/* What was looked up before in this image, and is still valid; NULL when there is nothing. */
+static __always_inline struct unwind_fresh *unwind_fresh_of(const struct unwind_place *place)
+{
+	struct unwind_fresh *fresh = bpf_map_lookup_elem(&unwind_fresh, &place->pid);
+	struct unwind_mappings *all = unwind_all_mappings();
+
+	if (!fresh || !all || fresh->vdso != place->vdso || fresh->generation != all->generation)
+		return NULL;
+	return fresh;
+}
+
+/*
+ * Threads of a process may write the same entry at a time: one that is a mixture doesn't fit its
+ * check.
+ */
+static __always_inline __u32 unwind_fresh_check(const struct unwind_mapping *m)
+{
+	return 1 | (m->start >> 12 ^ m->end >> 11 ^ m->bias >> 10 ^ m->segment << 20 ^
+	            m->first_row << 2 ^ m->n_rows << 7);
+}
+
+static __always_inline bool unwind_find_fresh(struct unwind_place *place, __u64 addr)
+{
+	struct unwind_fresh *fresh = unwind_fresh_of(place);
+	__u32 i;
+
+	if (!fresh)
+		return false;
+	for (i = 0; i < UNWIND_MAX_FRESH; i++) {
+		if (addr >= fresh->m[i].start && addr < fresh->m[i].end) {
+			place->found = fresh->m[i];
+			return place->found.used == unwind_fresh_check(&place->found);
+		}
+	}
+	return false;
+}
+
+/* What is wanted of a mapping, taken while it can't go away. */
+struct unwind_vma {
+	struct unwind_file_key key;
+	__u64 start, end, bias;
+	__u64 vdso;
+	bool executable;
+};
+
+static long unwind_take_vma(struct task_struct *task, struct vm_area_struct *vma,
+                            struct unwind_vma *ret)
+{
+	struct file *file = vma->vm_file;
+
+	ret->executable = vma->vm_flags & VM_EXEC;
+	ret->start = vma->vm_start;
+	ret->end = vma->vm_end;
+	ret->bias = ret->start;
+	ret->key.dev = 0;
+	ret->key.ino = ret->start == ret->vdso ? UNWIND_VDSO_INO : 0;
+	if (file) {
+		ret->bias -= (__u64)vma->vm_pgoff << 12;
+		ret->key.dev = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
+		ret->key.ino = BPF_CORE_READ(file, f_inode, i_ino);
+	}
+	return 0;
+}
+
+/* The rows of the file that cover a file offset, and the addresses for which they do. */
+static __always_inline bool unwind_choose_chunk(const struct unwind_file_rows *rows,
+                                                const struct unwind_vma *vma, __u64 addr,
+                                                struct unwind_mapping *ret)
+{
+	__u64 pc = addr - vma->bias;
+	bool found = false;
+	__u32 i;
+
+	ret->start = vma->start;
+	ret->end = vma->end;
+	ret->bias = vma->bias;
+	for (i = 0; i < UNWIND_FILE_CHUNKS; i++) {
+		__u64 at = rows->chunk[i].pc + vma->bias;
+
+		if (i >= rows->n_chunks)
+			break;
+		if (rows->chunk[i].pc > pc) {
+			if (at < ret->end)
+				ret->end = at;
+			break;
+		}
+		if (at > ret->start)
+			ret->start = at;
+		ret->segment = rows->chunk[i].segment;
+		ret->first_row = rows->chunk[i].first_row;
+		ret->n_rows = rows->chunk[i].n_rows;
+		found = true;
+	}
+	return found;
+}
+
+/* Keeps what was looked up. */
+static __always_inline void unwind_keep(struct unwind_place *place)
+{
+	struct unwind_mappings *all = unwind_all_mappings();
+	struct unwind_fresh *fresh = unwind_fresh_of(place);
+	__u32 at;
+
+	if (!fresh) {
+		bpf_map_update_elem(&unwind_fresh, &place->pid, unwind_no_fresh, BPF_ANY);
+		fresh = bpf_map_lookup_elem(&unwind_fresh, &place->pid);
+		if (!fresh || !all)
+			return;
+		fresh->vdso = place->vdso;
+		fresh->generation = all->generation;
+	}
+	at = fresh->n;
+	if (at >= UNWIND_MAX_FRESH)
+		return;
+	__sync_fetch_and_add(&fresh->n, 1);
+	place->found.used = unwind_fresh_check(&place->found);
+	fresh->m[at] = place->found;
+}
+
+/*
+ * Asks the kernel what is mapped there. With interrupts off this succeeds once in a program's run.
+ * A file whose rows aren't loaded counts as unknown, and is asked for again.
+ */
+static __always_inline bool unwind_look_up(struct unwind_place *place, struct task_struct *task,
+                                           __u64 addr)
+{
+	struct unwind_vma vma = {.vdso = place->vdso};
+	struct unwind_file_rows *rows;
+
+	if (bpf_find_vma(task, addr, unwind_take_vma, &vma, 0) || !vma.executable)
+		return false;
+	rows = bpf_map_lookup_elem(&unwind_files, &vma.key);
+	if (rows) {
+		if (!unwind_choose_chunk(rows, &vma, addr, &place->found))
+			return false;
+	} else if (vma.key.ino) {
+		return false;
+	} else {
+		place->found.start = vma.start;
+		place->found.end = vma.end;
+		place->found.segment = UNWIND_NO_SEGMENT;
+	}
+	unwind_keep(place);
+	return true;
+}
+
+static __always_inline bool unwind_find_mapping(struct unwind_place *place, __u64 addr)
+{
+	if (addr >= place->found.start && addr < place->found.end)
+		return true;
+	if (unwind_find_prepared(place, addr) || unwind_find_fresh(place, addr))
+		return true;
+	if (place->looked_up)
+		return false;
+	place->looked_up = 1;
+	return unwind_look_up(place, bpf_get_current_task_btf(), addr);
+}
+
 /* Copies the row of a file offset, where its segment has one. */
-static __always_inline bool unwind_find_row(const struct unwind_place *place, __u32 pc,
+static __always_inline bool unwind_find_row(const struct unwind_mapping *mapping, __u32 pc,
                                             struct unwind_row *ret)
 {
+	__u32 zero = 0, number = mapping->segment, base = mapping->first_row;
+	__u32 n = mapping->n_rows, half, middle, i;
 	struct unwind_segment *segment;
-	__u32 zero = 0, number = place->segment, base = place->first_row, n = place->n_rows, half,
-	      middle, i;
 	void *inner;
 
 	inner = bpf_map_lookup_elem(&unwind_segments, &number);
@@ -114,20 +312,18 @@ static __always_inline bool unwind_find_row(const struct unwind_place *place, __
 	return ret->pc <= pc && UNWIND_ROW_KIND(ret->kind) != UNWIND_NONE;
 }
 
-static __always_inline enum unwind_found unwind_find(struct unwind_place *place,
-                                                     const struct unwind_slice *slice, __u64 addr,
+static __always_inline enum unwind_found unwind_find(struct unwind_place *place, __u64 addr,
                                                      struct unwind_row *ret)
 {
-	if ((addr < place->start || addr >= place->end) && !unwind_find_mapping(place, slice, addr))
+	if (!unwind_find_mapping(place, addr))
 		return UNWIND_FOUND_NO_MAPPING;
-	if (place->segment == UNWIND_NO_SEGMENT)
+	if (place->found.segment == UNWIND_NO_SEGMENT ||
+	    !unwind_find_row(&place->found, addr - place->found.bias, ret))
 		return UNWIND_FOUND_NO_ROW;
-	return unwind_find_row(place, addr - place->bias, ret) ? UNWIND_FOUND_ROW
-	                                                       : UNWIND_FOUND_NO_ROW;
+	return UNWIND_FOUND_ROW;
 }
 
-/* A forked process has its parent's mappings until it maps others or execs; the recorder hears of
- * it later. */
+/* A forked process has its parent's mappings until it maps others or execs. */
 static __always_inline void unwind_on_fork(__u32 parent_pid, __u32 child_pid)
 {
 	struct unwind_slice *slice;
@@ -139,11 +335,29 @@ static __always_inline void unwind_on_fork(__u32 parent_pid, __u32 child_pid)
 		bpf_map_update_elem(&unwind_slices, &child_pid, slice, BPF_ANY);
 }
 
-/* The old image's mappings are gone, and nothing is better than something false. */
+/*
+ * The new image's program and its interpreter: here, with interrupts on, several mappings can be
+ * looked up, and what is mapped later is found one at a time.
+ */
+static __always_inline void unwind_on_exec(struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct unwind_place place;
+
+	if (config.unwind == UNWIND_BY_FP)
+		return;
+	unwind_start(&place, task);
+	unwind_look_up(&place, task, regs->ip);
+	unwind_look_up(&place, task, BPF_CORE_READ(task, mm, start_code));
+}
+
+/* The pid may be used again. */
 static __always_inline void unwind_forget(__u32 pid)
 {
-	if (config.unwind != UNWIND_BY_FP)
-		bpf_map_delete_elem(&unwind_slices, &pid);
+	if (config.unwind == UNWIND_BY_FP)
+		return;
+	bpf_map_delete_elem(&unwind_slices, &pid);
+	bpf_map_delete_elem(&unwind_fresh, &pid);
 }
 
 #endif

@@ -7,6 +7,9 @@
  * which segment are those of its file. A slice is never changed while a process names it: the
  * recorder writes another one, switches the process over, and uses the old one's room again only
  * when no walk can be reading it.
+ *
+ * The recorder hears of a new process or mapping a little later than it happens. Until then the
+ * walker looks up an address's mapping by itself, and finds the rows by the file's identity.
  */
 #ifndef STINT_BPF_UNWIND_TABLES_H
 #define STINT_BPF_UNWIND_TABLES_H
@@ -20,6 +23,10 @@
 #define UNWIND_MAX_PROCESSES 32768u
 #define UNWIND_SLICE_STEPS   13 /* of a binary search through a slice */
 #define UNWIND_SEGMENT_STEPS 18
+
+#define UNWIND_MAX_FILES   65536u
+#define UNWIND_FILE_CHUNKS 4u  /* files with more are left to the recorder */
+#define UNWIND_MAX_FRESH   14u /* mappings of a process that the walker looks up by itself */
 
 #define UNWIND_NO_SEGMENT 0xffffffffu /* no rows: code is followed by its frame pointers */
 
@@ -39,11 +46,32 @@ struct unwind_mapping {
 
 struct unwind_mappings {
 	struct unwind_mapping m[UNWIND_MAX_MAPPINGS];
+	uint64_t generation; /* goes up when rows are about to be dropped: what the walker found by
+	                        itself is void */
 };
 
-/* Of a process, by its pid. */
+/*
+ * Of a process, by its pid. An exec gives the process another vDSO, at another address as a rule:
+ * that is how the walker sees that a slice is of the image before.
+ */
 struct unwind_slice {
+	uint64_t vdso;
 	uint32_t first, n;
 };
+
+/* The kernel's own device number; for the vDSO 0 and 1. */
+struct unwind_file_key {
+	uint64_t dev, ino;
+};
+
+struct unwind_file_rows {
+	uint32_t n_chunks;
+	struct {
+		uint32_t segment, first_row, n_rows;
+		uint32_t pc; /* of its first row */
+	} chunk[UNWIND_FILE_CHUNKS];
+};
+
+#define UNWIND_VDSO_INO 1u
 
 #endif

@@ -37,9 +37,7 @@ struct user_walk {
 	__u8 exact; /* ip is where it ran, not a return address */
 	__u8 bp_lost;
 	__u8 guessed; /* ip comes of a frame pointer */
-	__u8 has_slice;
 	__u32 others; /* enum other_regs */
-	struct unwind_slice slice;
 	struct unwind_place place;
 	struct window window;
 	struct stack_message msg;
@@ -214,26 +212,33 @@ static __always_inline bool user_step_row(struct user_walk *walk, const struct u
 /* Takes down the frame in hand and goes on to its caller. False when the walk has ended. */
 static __always_inline bool user_step(struct user_walk *walk)
 {
+	__u32 found, why = USER_NO_MAPPING;
 	struct unwind_row row;
-	__u32 found = UNWIND_FOUND_NO_MAPPING, why;
 
 	if (walk->ip == 0)
 		return user_end(walk, USER_COMPLETE);
 	if (walk->n_frames >= EVENT_MAX_FRAMES)
 		return user_end(walk, USER_DEPTH);
+	if (config.unwind == UNWIND_BY_FP) {
+		user_push(walk);
+		return user_step_fp(walk, USER_FP_END);
+	}
 	/* A call may be the last instruction of its function: what counts is where the call is. */
-	if (config.unwind != UNWIND_BY_FP && walk->has_slice)
-		found = unwind_find(&walk->place, &walk->slice,
-		                    walk->exact ? walk->ip : walk->ip - 1, &row);
-	if (found == UNWIND_FOUND_NO_MAPPING && walk->guessed && walk->has_slice)
+	found = unwind_find(&walk->place, walk->exact ? walk->ip : walk->ip - 1, &row);
+	if (found == UNWIND_FOUND_NO_MAPPING && walk->guessed && walk->place.slice.n)
 		return user_end(walk, USER_NO_ROWS); /* that was no frame pointer */
 	user_push(walk);
 	if (found == UNWIND_FOUND_ROW)
 		return user_step_row(walk, &row);
-	why = found == UNWIND_FOUND_NO_ROW ? USER_NO_ROWS : USER_NO_MAPPING;
+	if (found == UNWIND_FOUND_NO_ROW) {
+		/* The ABI's mark of the outermost frame: ld.so's start, and what is like it. */
+		if (walk->bp == 0 && !walk->bp_lost && !walk->exact)
+			return user_end(walk, USER_COMPLETE);
+		why = USER_NO_ROWS;
+	}
 	if (config.unwind == UNWIND_BY_CFI)
 		return user_end(walk, why);
-	return user_step_fp(walk, walk->has_slice ? why : USER_FP_END);
+	return user_step_fp(walk, why);
 }
 
 struct user_walk_loop {
@@ -248,10 +253,6 @@ static long user_step_loop(__u32 i, struct user_walk_loop *loop)
 static __always_inline void user_walk_start(struct user_walk *walk, struct task_struct *task,
                                             const struct user_regs *regs)
 {
-	__u32 pid = task->tgid;
-	struct unwind_slice *slice =
-	        config.unwind != UNWIND_BY_FP ? bpf_map_lookup_elem(&unwind_slices, &pid) : NULL;
-
 	walk->ip = regs->ip;
 	walk->sp = regs->sp;
 	walk->bp = regs->bp;
@@ -262,13 +263,10 @@ static __always_inline void user_walk_start(struct user_walk *walk, struct task_
 	walk->bp_lost = 0;
 	walk->guessed = 0;
 	walk->others = OTHER_REGS_TASK;
-	walk->place.start = 0;
-	walk->place.end = 0;
 	walk->window.start = 0;
 	walk->window.bytes = 0;
-	walk->has_slice = slice != NULL;
-	if (slice)
-		walk->slice = *slice;
+	if (config.unwind != UNWIND_BY_FP)
+		unwind_start(&walk->place, task);
 }
 
 /* Walks into walk->msg, which is complete but for its header's time. Returns the stack's hash,

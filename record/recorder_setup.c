@@ -191,7 +191,7 @@ static int open_unwind(struct recorder *r, struct stint_err *err)
 
 	if (opt->unwind_by == UNWIND_BY_FP)
 		return 0;
-	session_unwind_maps(r->session, &to.segments_fd, &to.mappings_fd, &to.slices_fd);
+	session_unwind_maps(r->session, &to.maps);
 	memcpy(pids, opt->pids, opt->n_pids * sizeof(*pids));
 	to.pids = pids;
 	if (!(opt->all || opt->n_tids || opt->n_comms || opt->cgroup)) {

@@ -131,6 +131,8 @@ static void choose_programs(struct session *s)
 		bpf_map__set_autocreate(s->bpf->maps.unwind_segments, false);
 		bpf_map__set_autocreate(s->bpf->maps.unwind_mappings, false);
 		bpf_map__set_autocreate(s->bpf->maps.unwind_slices, false);
+		bpf_map__set_autocreate(s->bpf->maps.unwind_files, false);
+		bpf_map__set_autocreate(s->bpf->maps.unwind_fresh, false);
 	}
 }
 
@@ -190,12 +192,12 @@ void session_free(struct session *s)
 	free(s);
 }
 
-void session_unwind_maps(const struct session *s, int *ret_segments_fd, int *ret_mappings_fd,
-                         int *ret_slices_fd)
+void session_unwind_maps(const struct session *s, struct unwind_map_fds *ret)
 {
-	*ret_segments_fd = bpf_map__fd(s->bpf->maps.unwind_segments);
-	*ret_mappings_fd = bpf_map__fd(s->bpf->maps.unwind_mappings);
-	*ret_slices_fd = bpf_map__fd(s->bpf->maps.unwind_slices);
+	ret->segments = bpf_map__fd(s->bpf->maps.unwind_segments);
+	ret->mappings = bpf_map__fd(s->bpf->maps.unwind_mappings);
+	ret->slices = bpf_map__fd(s->bpf->maps.unwind_slices);
+	ret->files = bpf_map__fd(s->bpf->maps.unwind_files);
 }
 
 static int add_target(struct bpf_map *map, const void *key, size_t size, struct stint_err *err)

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "bpf/event.h"
 #include "record/sideband.h"
+#include "record/unwind_bpf.h"
 
 struct session;
 
@@ -28,8 +29,7 @@ int session_new(struct session **ret, const struct session_options *options, str
 void session_free(struct session *s); /* detaches; NULL is fine */
 
 /* The maps of bpf/unwind.h, for the unwind tables; they stay the session's. */
-void session_unwind_maps(const struct session *s, int *ret_segments_fd, int *ret_mappings_fd,
-                         int *ret_slices_fd);
+void session_unwind_maps(const struct session *s, struct unwind_map_fds *ret);
 
 /* Targets, before or after attaching. */
 int session_add_pid(struct session *s, pid_t pid, struct stint_err *err);

@@ -7,6 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The maps of bpf/unwind.h. */
+struct unwind_map_fds {
+	int segments, mappings, slices, files;
+};
+
 /* All return 0 (or a descriptor), or a negative errno. */
 int unwind_bpf_create_array(const char *name, uint32_t value_bytes, uint32_t flags);
 int unwind_bpf_update(int map_fd, const void *key, const void *value);

@@ -17,10 +17,11 @@
 
 struct unwind_arch;
 
-#define CFI_MAX_CIES       (256u << 10) /* in one section */
-#define CFI_MAX_CIE_BYTES  4096u /* each FDE may name another CIE, and it is read again each time  \
-	                          */
-#define CFI_MAX_REMEMBERED 64u   /* DW_CFA_remember_state without a restore */
+#define CFI_MAX_CIES (256u << 10) /* in one section */
+#define CFI_MAX_CIE_BYTES                                                                          \
+	4096u                  /* each FDE may name another CIE, and it is read again each time    \
+	                        */
+#define CFI_MAX_REMEMBERED 64u /* DW_CFA_remember_state without a restore */
 #define CFI_MAX_EXPR_OPS   32u
 
 enum cfi_rule_kind {

@@ -4,14 +4,14 @@
 #include <elf.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 
-#define VDSO_INO 1u
-
-void unwind_files_init(struct unwind_files *files, int segments_fd, uint64_t max_bytes)
+void unwind_files_init(struct unwind_files *files, const struct unwind_map_fds *maps,
+                       uint64_t max_bytes)
 {
-	*files = (struct unwind_files){0};
-	unwind_store_init(&files->store, segments_fd, max_bytes);
+	*files = (struct unwind_files){.map_fd = maps->files};
+	unwind_store_init(&files->store, maps->segments, max_bytes);
 }
 
 static void file_free(struct unwind_file *file)
@@ -75,7 +75,7 @@ static struct unwind_file *get(struct unwind_files *files, const struct unwind_f
 
 struct unwind_file *unwind_files_vdso(struct unwind_files *files)
 {
-	return get(files, &(struct unwind_file){.ino = VDSO_INO});
+	return get(files, &(struct unwind_file){.ino = UNWIND_VDSO_INO});
 }
 
 struct unwind_file *unwind_files_get(struct unwind_files *files, uint64_t dev, uint64_t ino,
@@ -97,8 +97,36 @@ struct unwind_file *unwind_files_get(struct unwind_files *files, uint64_t dev, u
 	return NULL;
 }
 
+static struct unwind_file_key key_of(const struct unwind_file *file)
+{
+	/* The kernel writes device numbers otherwise than its system calls do. */
+	return (struct unwind_file_key){.dev = (uint64_t)major(file->dev) << 20 | minor(file->dev),
+	                                .ino = file->ino};
+}
+
+/* From now on the walker finds the rows of mappings that nobody has told it of. */
+static void publish(const struct unwind_files *files, const struct unwind_file *file)
+{
+	struct unwind_file_key key = key_of(file);
+	struct unwind_file_rows rows = {.n_chunks = file->n_chunks};
+	uint32_t i;
+
+	if (file->n_chunks > UNWIND_FILE_CHUNKS)
+		return;
+	for (i = 0; i < file->n_chunks; i++) {
+		rows.chunk[i].segment = file->chunks[i].segment;
+		rows.chunk[i].first_row = file->chunks[i].first_row;
+		rows.chunk[i].n_rows = file->chunks[i].n_rows;
+		rows.chunk[i].pc = file->chunks[i].pc;
+	}
+	unwind_bpf_update(files->map_fd, &key, &rows);
+}
+
 static void drop_rows(struct unwind_files *files, struct unwind_file *file, uint64_t now_ns)
 {
+	struct unwind_file_key key = key_of(file);
+
+	unwind_bpf_delete(files->map_fd, &key);
 	unwind_store_remove(&files->store, file->chunks, file->n_chunks, now_ns);
 	free(file->chunks);
 	file->chunks = NULL;
@@ -171,6 +199,7 @@ static void store_rows(struct unwind_files *files, struct unwind_file *file,
 		}
 	}
 	file->state = UNWIND_FILE_LOADED;
+	publish(files, file);
 	files->n_loaded++;
 }
 
@@ -228,6 +257,7 @@ static void forget(struct unwind_files *files, struct unwind_file *file)
 
 void unwind_files_expire(struct unwind_files *files, uint64_t before_ns, uint64_t now_ns)
 {
+	bool dropped = false;
 	uint32_t i, n = 0;
 
 	for (i = 0; i < files->n_files; i++) {
@@ -237,10 +267,14 @@ void unwind_files_expire(struct unwind_files *files, uint64_t before_ns, uint64_
 			files->files[n++] = file;
 			continue;
 		}
-		if (file->state == UNWIND_FILE_LOADED)
+		if (file->state == UNWIND_FILE_LOADED) {
 			drop_rows(files, file, now_ns);
+			dropped = true;
+		}
 		forget(files, file);
 	}
 	files->n_files = n;
+	if (dropped)
+		files->evicted(files->context, now_ns);
 	unwind_store_trim(&files->store, now_ns);
 }

@@ -11,9 +11,8 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "record/unwind_bpf.h"
 #include "record/unwind_store.h"
-
-#define UNWIND_MAX_FILES (64u << 10)
 
 enum unwind_file_state {
 	UNWIND_FILE_NEW = 0, /* not read yet */
@@ -37,6 +36,7 @@ struct unwind_file {
 
 struct unwind_files {
 	struct unwind_store store;
+	int map_fd; /* where the walker in the kernel finds them by identity; not owned */
 	struct unwind_file **files;
 	uint32_t n_files, cap_files;
 	struct stint_map by_id; /* hash of dev and ino -> index + 1 */
@@ -53,7 +53,8 @@ struct unwind_files {
 	void *context;
 };
 
-void unwind_files_init(struct unwind_files *files, int segments_fd, uint64_t max_bytes);
+void unwind_files_init(struct unwind_files *files, const struct unwind_map_fds *maps,
+                       uint64_t max_bytes);
 void unwind_files_done(struct unwind_files *files);
 
 /* The vDSO's file. NULL without memory. */

@@ -81,6 +81,7 @@ void unwind_proc_clear(struct unwind_proc *proc)
 		if (proc->maps[i].file)
 			proc->maps[i].file->n_maps--;
 	proc->n_maps = 0;
+	proc->vdso = 0;
 	proc->dirty = true;
 }
 
@@ -213,6 +214,7 @@ void unwind_procs_fork(struct unwind_procs *procs, pid_t parent_pid, pid_t child
 		return;
 	child->cap_maps = parent->n_maps + 1u;
 	child->n_maps = parent->n_maps;
+	child->vdso = parent->vdso;
 	memcpy(child->maps, parent->maps, parent->n_maps * sizeof(*child->maps));
 	for (i = 0; i < child->n_maps; i++)
 		if (child->maps[i].file)
@@ -224,7 +226,7 @@ void unwind_procs_fork(struct unwind_procs *procs, pid_t parent_pid, pid_t child
 	child->run->n_users++;
 	/* The kernel side has done the same already, unless the fork was before it was watching. */
 	unwind_bpf_update(procs->slices_fd, &(uint32_t){(uint32_t)child_pid},
-	                  &(struct unwind_slice){.first = child->run->first, .n = child->run->n});
+	                  &(struct unwind_slice){child->vdso, child->run->first, child->run->n});
 }
 
 void unwind_procs_touch(struct unwind_procs *procs, const struct unwind_file *file)
@@ -314,8 +316,8 @@ static void commit(struct unwind_procs *procs, struct unwind_proc *proc, uint64_
 			to += write_map(&proc->maps[i], to);
 		__atomic_thread_fence(__ATOMIC_RELEASE);
 	}
-	if (!run ||
-	    unwind_bpf_update(procs->slices_fd, &key, &(struct unwind_slice){run->first, run->n})) {
+	if (!run || unwind_bpf_update(procs->slices_fd, &key,
+	                              &(struct unwind_slice){proc->vdso, run->first, run->n})) {
 		procs->n_left_out++;
 		unwind_bpf_delete(procs->slices_fd, &key);
 	}

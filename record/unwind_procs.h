@@ -26,6 +26,7 @@ struct unwind_run {
 
 struct unwind_proc {
 	pid_t pid;
+	uint64_t vdso;           /* its address tells this image from the one before; 0 for none */
 	struct unwind_map *maps; /* sorted, apart */
 	uint32_t n_maps, cap_maps;
 	struct unwind_run *run; /* NULL while it has none */

@@ -12,8 +12,9 @@
 
 #define UNWIND_MAX_ROWS (16u << 20) /* 128 MiB; Chromium has about 3M */
 #define UNWIND_MAX_FDES (4u << 20)
-#define UNWIND_MAX_GAP  15u /* bytes between functions that the row before them may cover: padding \
-	                     */
+#define UNWIND_MAX_GAP                                                                             \
+	15u /* bytes between functions that the row before them may cover: padding                 \
+	     */
 
 struct unwind_table {
 	struct unwind_row *rows;

@@ -116,6 +116,8 @@ static void add_map(void *context, const struct proc_exec_map *map)
 	        .start = map->start, .end = map->end, .file_off = map->file_off};
 
 	mapped.file = file_of(add->tables, add->proc->pid, map);
+	if (map->is_vdso)
+		add->proc->vdso = map->start;
 	if (!unwind_proc_map(add->proc, &mapped))
 		add->tables->procs.n_left_out++;
 }
@@ -271,6 +273,7 @@ static void on_evicted(void *context, uint64_t now_ns)
 {
 	struct unwind_tables *t = context;
 
+	__atomic_fetch_add(&t->mappings->generation, 1, __ATOMIC_SEQ_CST);
 	unwind_procs_touch(&t->procs, NULL);
 	unwind_procs_commit(&t->procs, now_ns);
 }
@@ -282,11 +285,11 @@ static int start(struct unwind_tables *t, const struct unwind_tables_options *op
 	int rc;
 
 	t->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	t->mappings = unwind_bpf_mmap(options->mappings_fd, sizeof(*t->mappings));
+	t->mappings = unwind_bpf_mmap(options->maps.mappings, sizeof(*t->mappings));
 	if (t->stop_fd < 0 || !t->mappings)
 		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
 		                     "mapping the kernel's unwind tables");
-	rc = unwind_procs_init(&t->procs, &t->files, options->slices_fd, t->mappings);
+	rc = unwind_procs_init(&t->procs, &t->files, options->maps.slices, t->mappings);
 	if (rc)
 		return stint_err_set(err, rc, 0, -1, "no memory for unwind tables");
 	rc = unwind_watch_new(&t->watch, err);
@@ -318,7 +321,7 @@ int unwind_tables_new(struct unwind_tables **ret, const struct unwind_tables_opt
 	pthread_mutex_init(&t->lock, NULL);
 	t->stop_fd = -1;
 	t->all = options->n_pids == 0;
-	unwind_files_init(&t->files, options->segments_fd,
+	unwind_files_init(&t->files, &options->maps,
 	                  options->memory_bytes ? options->memory_bytes : UNWIND_DEFAULT_MEMORY);
 	t->files.evicted = on_evicted;
 	t->files.context = t;
@@ -430,6 +433,11 @@ enum stint_user_end unwind_tables_walk(struct unwind_tables *t, pid_t pid,
 		}
 		addrs[n] = regs.exact && n ? regs.ip | EVENT_FRAME_EXACT : regs.ip;
 		n++;
+		/* The ABI's mark of the outermost frame. */
+		if (!row && map && regs.fp_known && !regs.r[UNWIND_REG_FP] && !regs.exact) {
+			end = STINT_USER_COMPLETE;
+			break;
+		}
 		guessed = !row;
 		end = row ? unwind_step(row, &regs, read_process_word, &pid)
 		          : unwind_step_fp(&regs, read_process_word, &pid);

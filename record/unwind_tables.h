@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "format/rows.h"
+#include "record/unwind_bpf.h"
 #include "record/unwind_walk.h"
 
 #define UNWIND_DEFAULT_MEMORY (256ull << 20)
@@ -21,8 +22,7 @@
 struct unwind_tables;
 
 struct unwind_tables_options {
-	int segments_fd, mappings_fd,
-	        slices_fd; /* the maps of bpf/unwind.h; they stay the caller's */
+	struct unwind_map_fds maps; /* they stay the caller's */
 	const pid_t *pids; /* these processes and their descendants; all when n_pids is 0 */
 	size_t n_pids;
 	uint64_t memory_bytes; /* for rows; 0 for the default */
