@@ -68,6 +68,7 @@ typedef struct {
 struct mm_struct {
 	mm_context_t context;
 	unsigned long start_code;
+	unsigned long start_stack;
 };
 
 struct super_block {

@@ -209,6 +209,30 @@ static __always_inline bool user_step_row(struct user_walk *walk, const struct u
 	return user_enter(walk, ip, cfa);
 }
 
+/*
+ * Code without rows is where a program starts when its stack is as the kernel made it (the start of
+ * ld.so), or when a caller's frame pointer is 0: the ABI's mark of the outermost frame.
+ */
+static __always_inline bool user_is_outermost(const struct user_walk *walk)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (walk->bp == 0 && !walk->bp_lost && !walk->exact)
+		return true;
+	return walk->sp == BPF_CORE_READ(task, mm, start_stack);
+}
+
+#define SYSCALL_EXECVE   59
+#define SYSCALL_EXECVEAT 322
+
+/* The registers are still those of the image that exec has just done away with. */
+static __always_inline bool user_in_exec(void)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	return regs->orig_ax == SYSCALL_EXECVE || regs->orig_ax == SYSCALL_EXECVEAT;
+}
+
 /* Takes down the frame in hand and goes on to its caller. False when the walk has ended. */
 static __always_inline bool user_step(struct user_walk *walk)
 {
@@ -225,14 +249,15 @@ static __always_inline bool user_step(struct user_walk *walk)
 	}
 	/* A call may be the last instruction of its function: what counts is where the call is. */
 	found = unwind_find(&walk->place, walk->exact ? walk->ip : walk->ip - 1, &row);
+	if (found == UNWIND_FOUND_NO_MAPPING && walk->n_frames == 0 && user_in_exec())
+		return user_end(walk, USER_NONE);
 	if (found == UNWIND_FOUND_NO_MAPPING && walk->guessed && walk->place.slice.n)
 		return user_end(walk, USER_NO_ROWS); /* that was no frame pointer */
 	user_push(walk);
 	if (found == UNWIND_FOUND_ROW)
 		return user_step_row(walk, &row);
 	if (found == UNWIND_FOUND_NO_ROW) {
-		/* The ABI's mark of the outermost frame: ld.so's start, and what is like it. */
-		if (walk->bp == 0 && !walk->bp_lost && !walk->exact)
+		if (user_is_outermost(walk))
 			return user_end(walk, USER_COMPLETE);
 		why = USER_NO_ROWS;
 	}

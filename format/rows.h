@@ -83,7 +83,7 @@ struct stint_node {
 
 /* How the walk of a user stack ended. */
 enum stint_user_end {
-	STINT_USER_NONE = 0,        /* there is no user stack: a kernel thread */
+	STINT_USER_NONE = 0,        /* there is no user stack: a kernel thread, or an exec half done */
 	STINT_USER_COMPLETE = 1,    /* the outermost frame was reached */
 	STINT_USER_DEPTH = 2,       /* deeper than the recorder's limit */
 	STINT_USER_NO_MAPPING = 3,  /* an address outside every known mapping */
