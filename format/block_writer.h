@@ -28,7 +28,7 @@ struct stint_block_writer {
 	struct stint_err failure;
 };
 
-/* Sends the file header. On failure there is nothing to free but by _done. */
+/* Sends the file header; a negative level means no compression. On failure there is nothing to free but by _done. */
 int stint_block_writer_init(struct stint_block_writer *w, const struct stint_file_header *header,
                             int compression_level, struct stint_sink sink, struct stint_err *err);
 void stint_block_writer_done(struct stint_block_writer *w);

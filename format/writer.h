@@ -29,7 +29,7 @@ struct stint_sink {
 
 struct stint_writer_options {
 	uint8_t recording_id[16]; /* a random UUID */
-	int compression_level;    /* zstd's; 0 for its default (3); negative for no compression */
+	int compression_level;    /* zstd's; 0 for the default (1); negative for no compression */
 	size_t max_dictionary_bytes; /* memory for the dictionaries' look-up; 0 for the default (8 MiB). When it is
 				      * passed they are forgotten and rows may be written again under new ids. */
 };
