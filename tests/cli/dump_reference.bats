@@ -13,7 +13,7 @@ setup() {
 }
 
 @test "stint dump and the reference reader print the same rows for every test recording" {
-	for file in testdata/*.stint; do
+	for file in testdata/*.stint testdata/fuzz/*; do
 		echo "$file"
 		"$stint" dump "$file" >"$BATS_TEST_TMPDIR/ours" 2>/dev/null || true
 		$reference "$file" >"$BATS_TEST_TMPDIR/theirs" 2>/dev/null || true
