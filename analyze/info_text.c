@@ -113,14 +113,15 @@ static void ends_text(const struct info_process *p, struct stint_buf *out)
 	stint_buf_u8(out, 0);
 }
 
-/* Rows at most; JSON has them all. */
+/* Rows at most, of those with events; JSON has them all. */
 #define MAX_ROWS 40
 
-static void print_more(uint32_t n, FILE *out)
+static void print_more(uint32_t n, uint32_t shown, FILE *out)
 {
-	if (n > MAX_ROWS)
-		fprintf(out, "... and %s more (--format=json has them all)\n",
-			text_count(n - MAX_ROWS).s);
+	if (n > shown)
+		fprintf(out, "... and %s more, %s (--format=json has them all)\n",
+			text_count(n - shown).s,
+			shown < MAX_ROWS ? "without events" : "with fewer events or none");
 }
 
 static void print_processes(const struct info *info, FILE *out)
@@ -139,6 +140,8 @@ static void print_processes(const struct info *info, FILE *out)
 	for (i = 0; i < info->n_processes && i < MAX_ROWS; i++) {
 		const struct info_process *p = &info->processes[i];
 
+		if (!p->samples && !p->switches && !p->open)
+			break;
 		text_cell(&t, text_count(p->n_threads).s);
 		text_cell(&t, text_count(p->samples).s);
 		text_cell(&t, text_count(p->switches).s);
@@ -154,9 +157,14 @@ static void print_processes(const struct info *info, FILE *out)
 	fputc('\n', out);
 	if (!t.failed)
 		text_table_print(&t, out);
-	print_more(info->n_processes, out);
+	print_more(info->n_processes, i, out);
 	stint_buf_done(&buf);
 	text_table_done(&t);
+}
+
+static bool has_events(const struct info_module *module)
+{
+	return module->samples || module->switches;
 }
 
 static void print_modules(const struct info *info, FILE *out)
@@ -170,7 +178,7 @@ static void print_modules(const struct info *info, FILE *out)
 	text_cell(&t, "BUILD ID");
 	text_cell(&t, "FILE");
 	text_cell(&t, "SYMBOLS");
-	for (i = 0; i < info->n_modules && i < MAX_ROWS; i++) {
+	for (i = 0; i < info->n_modules && i < MAX_ROWS && has_events(&info->modules[i]); i++) {
 		const struct info_module *module = &info->modules[i];
 		const struct stint_module *row = &m->modules.rows[module->row];
 		const struct stint_string *build_id = &m->strings.rows[row->build_id_str];
@@ -190,7 +198,7 @@ static void print_modules(const struct info *info, FILE *out)
 	fputc('\n', out);
 	if (!t.failed)
 		text_table_print(&t, out);
-	print_more(info->n_modules, out);
+	print_more(info->n_modules, i, out);
 	text_table_done(&t);
 }
 
