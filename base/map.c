@@ -130,7 +130,7 @@ static uint32_t *intern_slot(const struct stint_intern *in, uint32_t *slots, siz
 	for (; slots[i]; i = (i + 1) & (n_slots - 1)) {
 		const struct stint_intern_entry *entry = &in->entries[slots[i] - 1];
 
-		if (entry->hash == hash && entry->size == size && !memcmp(entry->data, data, size))
+		if (entry->hash == hash && entry->size == size && (!size || !memcmp(entry->data, data, size)))
 			break;
 	}
 	return &slots[i];
