@@ -234,7 +234,9 @@ static int row_of_located(struct maker *mk, const struct located *at, struct tab
 		stint_buf_u32(&mk->key, at->function);
 		break;
 	case GROUP_MODULE:
-		put_text(&mk->name, at->function ? function->module : "[no stack]");
+		put_text(&mk->name, !at->function         ? "[no stack]"
+				    : function->module[0] ? function->module
+							  : "[unknown]");
 		stint_buf_bytes(&mk->key, mk->name.data, mk->name.len);
 		break;
 	default:
