@@ -28,8 +28,8 @@ struct kallsyms {
 };
 
 /*
- * Reads the file from its beginning. Returns 0, STINT_ERR_IO (errno is set) or STINT_ERR_NOMEM; *syms is then as it was.
- * Whether /proc/kallsyms tells addresses is decided when it is opened: the descriptor keeps doing so afterwards.
+ * Reads the file from its beginning. Returns 0, or STINT_ERR_IO (errno is set) or STINT_ERR_NOMEM: *syms is then as it
+ * was. Whether /proc/kallsyms tells addresses is decided when it is opened, and stays so for the descriptor.
  */
 int kallsyms_read(struct kallsyms *syms, int fd);
 void kallsyms_done(struct kallsyms *syms); /* NULL and zeroed are fine */

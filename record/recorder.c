@@ -158,6 +158,8 @@ static int flush(struct recorder *r, struct stint_err *err)
 	if (rc == 0)
 		rc = write_totals(r, &counters, false, err);
 	if (rc == 0)
+		rc = tasks_read_jit(r->tasks, false, err);
+	if (rc == 0)
 		rc = facts_clock(r->writer, err);
 	if (rc == 0)
 		rc = stint_writer_flush(r->writer, err);
@@ -359,6 +361,8 @@ static int recorder_end(struct recorder *r, struct stint_err *err)
 		rc = note_size_limit(r, &counters, err);
 	if (rc == 0)
 		rc = write_totals(r, &counters, true, err);
+	if (rc == 0 && !r->size_limit)
+		rc = tasks_read_jit(r->tasks, true, err);
 	if (rc == 0)
 		rc = facts_clock(r->writer, err);
 	if (rc == 0)

@@ -168,6 +168,7 @@ static int snapshot(struct recorder *r, struct stint_err *err)
 	int rc = 0;
 
 	tasks_embed_vdso(r->tasks, opt->embed & EMBED_KERNEL);
+	tasks_embed_jit(r->tasks, opt->embed & EMBED_JIT);
 	if (opt->all)
 		return tasks_snapshot(r->tasks, NULL, 0, err);
 	tasks_follow_none(r->tasks);

@@ -27,6 +27,8 @@ struct text *text_new(const char *data, size_t size); /* NULL for size 0, or wit
 struct text *text_share(struct text *text);           /* NULL is fine */
 void text_put(struct text *text);                     /* NULL is fine */
 
+struct jit_process;
+
 struct thread {
 	struct process *process;
 	struct thread *next, *prev; /* of the process */
@@ -49,6 +51,7 @@ struct process {
 	uint32_t row;      /* STINT_PROCESS as it is now, 0 until written */
 	uint32_t lost_seen;             /* the count of losses when the mappings were last read */
 	uint32_t anon_module, anon_row; /* the last row of a per-process module */
+	struct jit_process *jit;        /* NULL until code compiled at run time is met; not owned */
 	bool kernel_thread;
 	bool followed;
 	bool maps_written; /* every mapping in maps has its row */

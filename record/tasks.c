@@ -25,6 +25,7 @@ int tasks_new(struct tasks **ret, struct stint_writer *writer, struct stint_err 
 	if (!t)
 		return tasks_no_memory(err);
 	t->writer = writer;
+	jit_maps_init(&t->jit, writer);
 	t->frames = calloc(TASKS_CACHED_FRAMES, sizeof(*t->frames));
 	code = t->frames ? modules_init(&t->modules, writer, err) : tasks_no_memory(err);
 	if (code) {
@@ -41,6 +42,7 @@ void tasks_free(struct tasks *t)
 		return;
 	task_table_done(&t->table);
 	modules_done(&t->modules);
+	jit_maps_done(&t->jit);
 	stint_map_done(&t->followed);
 	stint_map_done(&t->vdso_written);
 	free(t->frames);
@@ -68,6 +70,25 @@ int tasks_follow(struct tasks *t, pid_t pid, struct stint_err *err)
 void tasks_embed_vdso(struct tasks *t, bool embed)
 {
 	t->embed_vdso = embed;
+}
+
+void tasks_embed_jit(struct tasks *t, bool embed)
+{
+	t->embed_jit = embed;
+}
+
+int tasks_read_jit(struct tasks *t, bool last, struct stint_err *err)
+{
+	return jit_maps_read(&t->jit, last, err);
+}
+
+/* The process's present image is about to go: what its run-time compilers told is read now or never. */
+static int finish_jit(struct tasks *t, struct process *process, struct stint_err *err)
+{
+	struct jit_process *jit = process->jit;
+
+	process->jit = NULL;
+	return jit_process_finish(&t->jit, jit, err);
 }
 
 static int add_process(struct tasks *t, pid_t pid, struct process **ret, struct stint_err *err)
@@ -234,6 +255,8 @@ int tasks_on_fork(struct tasks *t, uint64_t time_ns, pid_t pid, pid_t tid, pid_t
 		if (!code)
 			code = get_process(t, pid, false, &process, err);
 		if (!code)
+			code = finish_jit(t, process, err);
+		if (!code)
 			process_from_parent(process, parent, time_ns);
 	}
 	if (!code) {
@@ -291,6 +314,8 @@ int tasks_on_comm(struct tasks *t, uint64_t time_ns, pid_t pid, pid_t tid, const
 	if (!code && thread->ended_ns)
 		task_table_move_thread(thread, process);
 	if (!code && exec)
+		code = finish_jit(t, process, err);
+	if (!code && exec)
 		code = start_image(process, thread, time_ns, exe, err);
 	if (code)
 		return code;
@@ -320,7 +345,7 @@ int tasks_on_exit(struct tasks *t, uint64_t time_ns, pid_t pid, pid_t tid, struc
 	} else if (!process->n_living) {
 		process->ended_ns = time_ns;
 	}
-	return code;
+	return code || !process->ended_ns ? code : finish_jit(t, process, err);
 }
 
 int tasks_on_mmap(struct tasks *t, uint64_t time_ns, pid_t pid, const struct tasks_mmap *map, struct stint_err *err)
@@ -339,6 +364,7 @@ int tasks_on_mmap(struct tasks *t, uint64_t time_ns, pid_t pid, const struct tas
 		code = tasks_module_of(t, pid, map, &exec_map.module, err);
 	if (code)
 		return code;
+	tasks_note_dump(t, process, map->path);
 	exec_map.linear = !modules_per_process(&t->modules, exec_map.module);
 	exec_map.file_off = exec_map.linear ? map->file_off : 0;
 	code = exec_maps_add(&process->maps, &exec_map, &changed);
@@ -440,6 +466,6 @@ size_t tasks_memory_bytes(const struct tasks *t)
 
 	task_table_each(&t->table, add_maps_bytes, &maps_bytes);
 	return sizeof(*t) + TASKS_CACHED_FRAMES * sizeof(*t->frames) + task_table_bytes(&t->table) +
-	       modules_bytes(&t->modules) + maps_bytes +
+	       modules_bytes(&t->modules) + jit_maps_bytes(&t->jit) + maps_bytes +
 	       (t->followed.n_slots + t->vdso_written.n_slots) * sizeof(struct stint_map_slot);
 }

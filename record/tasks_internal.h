@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "format/writer.h"
+#include "record/jit_maps.h"
 #include "record/modules.h"
 #include "record/task_table.h"
 #include "record/tasks.h"
@@ -26,6 +27,7 @@ struct tasks {
 	struct stint_writer *writer;
 	struct task_table table;
 	struct modules modules;
+	struct jit_maps jit;
 	struct cached_frame *frames;
 	struct stint_map followed;     /* pids to follow that aren't known yet */
 	struct stint_map vdso_written; /* offsets of symbols */
@@ -34,6 +36,7 @@ struct tasks {
 	uint32_t n_lost; /* how often reports were lost */
 	bool follow_none;
 	bool embed_vdso;
+	bool embed_jit;
 };
 
 int tasks_no_memory(struct stint_err *err);
@@ -61,6 +64,8 @@ int tasks_thread_row(struct tasks *t, struct thread *thread, uint32_t *ret, stru
 int tasks_mapping_row(struct tasks *t, struct process *process, const struct exec_map *map, uint64_t from_ns,
 		      struct stint_err *err);
 int tasks_all_mapping_rows(struct tasks *t, struct process *process, struct stint_err *err);
+/* A mapping tells of a jitdump: it is opened while the process is there. */
+void tasks_note_dump(struct tasks *t, struct process *process, const char *path);
 int tasks_event_row(struct tasks *t, uint64_t time_ns, enum stint_task_kind kind, struct thread *thread,
 		    struct thread *other, struct stint_err *err);
 

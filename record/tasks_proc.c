@@ -154,6 +154,7 @@ static int each_mapping(void *context, const struct procfs_mapping *mapping)
 
 	if (ret)
 		return ret;
+	tasks_note_dump(l->t, l->process, mapping->path);
 	map.linear = !modules_per_process(&l->t->modules, map.module);
 	map.file_off = map.linear ? mapping->file_off : 0;
 	ret = exec_maps_add(&l->maps, &map, NULL);

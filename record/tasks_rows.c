@@ -148,6 +148,28 @@ static int write_vdso_symbol(struct tasks *t, uint64_t offset, uint32_t module, 
 	return code ? code : stint_writer_add(t->writer, STINT_SYMBOL, &row, err);
 }
 
+static struct jit_process *jit_of(struct tasks *t, struct process *process)
+{
+	if (!process->jit)
+		process->jit = jit_process_get(&t->jit, process->pid);
+	return process->jit;
+}
+
+void tasks_note_dump(struct tasks *t, struct process *process, const char *path)
+{
+	if (t->embed_jit && jit_is_dump(path) && jit_of(t, process))
+		jit_process_dump(process->jit, path);
+}
+
+/* A frame that is new to the cache. Where it is in memory without a file, the process may have told its name. */
+static void note_jit_address(struct tasks *t, struct process *process, const struct stint_frame *row)
+{
+	const bool exact = row->flags & STINT_FRAME_EXACT;
+
+	if (t->embed_jit && row->module == process->anon_row && process->anon_module && jit_of(t, process))
+		jit_process_address(process->jit, row->addr, exact, row->module);
+}
+
 static struct cached_frame *cache_slot(struct tasks *t, const struct stint_frame *row)
 {
 	return &t->frames[stint_hash_bytes(row, sizeof(*row)) & (TASKS_CACHED_FRAMES - 1)];
@@ -212,6 +234,7 @@ int tasks_user_frame(struct tasks *t, pid_t pid, uint64_t addr, uint32_t frame_f
 		*ret_frame = slot->id;
 		return 0;
 	}
+	note_jit_address(t, process, &row);
 	code = stint_writer_intern(t->writer, STINT_FRAME, &row, ret_frame, err);
 	if (!code)
 		*slot = (struct cached_frame){row.addr, row.module, row.flags, *ret_frame};
