@@ -70,7 +70,8 @@ static size_t row_bytes(uint32_t table)
 		[STINT_OFFCPU] = sizeof(struct stint_offcpu),	[STINT_TASK] = sizeof(struct stint_task),
 		[STINT_LOSS] = sizeof(struct stint_loss),	[STINT_CLOCK] = sizeof(struct stint_clock),
 		[STINT_TOTAL] = sizeof(struct stint_total),	[STINT_META] = sizeof(struct stint_meta),
-		[STINT_SYMBOL] = sizeof(struct stint_symbol),
+		[STINT_SYMBOL] = sizeof(struct stint_symbol),	[STINT_CHAIN] = sizeof(struct stint_chain),
+		[STINT_SYMBOL_SOURCE] = sizeof(struct stint_symbol_source),
 	};
 
 	return table < STINT_N_TABLES ? sizes[table] : 0;

@@ -19,5 +19,6 @@ int cmd_replay(int argc, char **argv);
 int cmd_flame(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
+int cmd_pack(int argc, char **argv);
 
 #endif

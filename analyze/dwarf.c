@@ -51,7 +51,7 @@ static int map_units(struct dwarf *dw, struct stint_err *err)
 		if (!dwarf_unit_root(unit) || unit->type == DW_UT_PARTIAL)
 			continue;
 		if (!add_unit_code(dw, &ranges, i) && !dw->file->budget)
-			rc = stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "its DWARF asks for far more work than its size");
+			rc = stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "its DWARF asks for too much work");
 	}
 	ranges.n = only_code(dw->sources.elf, ranges.at, ranges.n);
 	if (!rc && addr_map_build(&dw->map, ranges.at, ranges.n))

@@ -95,7 +95,7 @@ static inline bool dwarf_spend(struct dwarf_file *file, uint64_t work)
 
 /* dwarf_unit.c */
 
-/* Takes the sections of ef (the ".dwo" ones with split) and reads the headers of its units. Damage ends the list early. */
+/* Takes the sections of ef (with split the ".dwo" ones) and reads its units' headers. Damage ends the list early. */
 int dwarf_file_open(struct dwarf_file **ret, struct elf_file *ef, bool split, struct stint_err *err);
 void dwarf_file_close(struct dwarf_file *file); /* NULL is fine */
 

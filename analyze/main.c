@@ -14,6 +14,7 @@ static const struct command_entry commands[] = {
 	{"replay", cmd_replay, "events in time order, one a line"},
 	{"flame", cmd_flame, "a flame graph: an interactive page, a picture, or folded stacks"},
 	{"diff", cmd_diff, "what changed between recordings"},
+	{"pack", cmd_pack, "embed the symbols that a recording needs, so that it reads the same anywhere"},
 	{"verify", cmd_verify, "check every block and reference; --repair keeps what is whole"},
 	{"dump", cmd_dump, "every row as it stands in the file, as JSON lines"},
 };

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Packed chains have no more functions than the symbolizer finds. */
+#define MODEL_MAX_CHAIN 512u
+
 /* Where the rows of a table go. Dictionaries have a place for id 0; the others don't. */
 struct dict_view {
 	void **rows;
@@ -46,6 +49,10 @@ static struct dict_view dict_view(struct model *m, uint32_t table)
 		return DICT_VIEW(m, metas);
 	case STINT_SYMBOL:
 		return DICT_VIEW(m, symbols);
+	case STINT_CHAIN:
+		return DICT_VIEW(m, chains);
+	case STINT_SYMBOL_SOURCE:
+		return DICT_VIEW(m, symbol_sources);
 	default:
 		return (struct dict_view){0};
 	}
@@ -257,6 +264,23 @@ static void check_names(struct model *m)
 	}
 }
 
+static void check_packed(struct model *m)
+{
+	uint64_t *lost = &m->lost_ids;
+	uint32_t i;
+
+	for (i = 0; i < m->chains.n; i++) {
+		CHECK_ID(m, STINT_FRAME, frames, &m->chains.rows[i].frame, lost);
+		CHECK_ID(m, STINT_STRING, strings, &m->chains.rows[i].name_str, lost);
+		CHECK_ID(m, STINT_STRING, strings, &m->chains.rows[i].file_str, lost);
+	}
+	for (i = 0; i < m->symbol_sources.n; i++) {
+		CHECK_ID(m, STINT_MODULE, modules, &m->symbol_sources.rows[i].module, lost);
+		CHECK_ID(m, STINT_STRING, strings, &m->symbol_sources.rows[i].from_str, lost);
+		CHECK_ID(m, STINT_STRING, strings, &m->symbol_sources.rows[i].why_str, lost);
+	}
+}
+
 static void check_stacks(struct model *m)
 {
 	uint64_t *lost = &m->lost_ids;
@@ -349,6 +373,7 @@ static int load(struct model *m, struct stint_err *err)
 	forget_whole(m);
 	check_names(m);
 	check_stacks(m);
+	check_packed(m);
 	sum_losses(m);
 	find_times(m);
 	return 0;
@@ -438,8 +463,53 @@ const struct stint_process *model_process_of(const struct model *m, uint32_t thr
 	return &m->processes.rows[process];
 }
 
-int model_symbolizer(const struct model *m, const struct symbolizer_options *options,
-		     struct symbolizer **ret, struct stint_err *err)
+/* Passes one frame's rows on, from i up to end. */
+static int add_chain(const struct model *m, struct symbolizer *s, uint32_t i, uint32_t end, struct stint_err *err)
+{
+	const struct stint_frame *frame = &m->frames.rows[m->chains.rows[i].frame];
+	struct symbol symbols[MODEL_MAX_CHAIN];
+	uint32_t n;
+
+	for (n = 0; n < end - i; n++) {
+		const struct stint_chain *row = &m->chains.rows[i + n];
+
+		symbols[n] = (struct symbol){
+			.linkage = row->name_str ? model_str(m, row->name_str) : NULL,
+			.file = row->file_str ? model_str(m, row->file_str) : NULL,
+			.line = row->line,
+			.inlined = row->flags & STINT_CHAIN_INLINED,
+			.resolved = row->name_str && !(row->flags & STINT_CHAIN_UNRESOLVED),
+			.elf_addr = frame->addr + row->elf_bias,
+		};
+	}
+	return symbolizer_add_chain(s, frame->module, frame->addr, frame->flags & STINT_FRAME_EXACT,
+				    &(struct symbol_chain){symbols, n}, err);
+}
+
+static int add_packed(const struct model *m, struct symbolizer *s, struct stint_err *err)
+{
+	uint32_t i, end;
+	int code = 0;
+
+	for (i = 0; i < m->chains.n && !code; i = end) {
+		end = i + 1;
+		while (end < m->chains.n && end - i < MODEL_MAX_CHAIN && m->chains.rows[end].level &&
+		       m->chains.rows[end].frame == m->chains.rows[i].frame)
+			end++;
+		if (m->chains.rows[i].frame)
+			code = add_chain(m, s, i, end, err);
+	}
+	for (i = 0; i < m->symbol_sources.n && !code; i++) {
+		const struct stint_symbol_source *row = &m->symbol_sources.rows[i];
+
+		code = symbolizer_add_source(s, row->module, model_str(m, row->from_str),
+					     row->why_str ? model_str(m, row->why_str) : NULL, err);
+	}
+	return code;
+}
+
+int model_symbolizer_afresh(const struct model *m, const struct symbolizer_options *options,
+			    struct symbolizer **ret, struct stint_err *err)
 {
 	struct symbolizer *s;
 	int code = symbolizer_new(&s, options, err);
@@ -465,6 +535,22 @@ int model_symbolizer(const struct model *m, const struct symbolizer_options *opt
 		code = symbolizer_add_symbol(s, row->module, row->addr, row->size_bytes,
 					     model_str(m, row->name_str), err);
 	}
+	if (code)
+		symbolizer_free(s);
+	else
+		*ret = s;
+	return code;
+}
+
+int model_symbolizer(const struct model *m, const struct symbolizer_options *options,
+		     struct symbolizer **ret, struct stint_err *err)
+{
+	struct symbolizer *s;
+	int code = model_symbolizer_afresh(m, options, &s, err);
+
+	if (code)
+		return code;
+	code = add_packed(m, s, err);
 	if (code)
 		symbolizer_free(s);
 	else

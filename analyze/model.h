@@ -49,6 +49,8 @@ struct model {
 	MODEL_DICT(struct stint_clock) clocks;
 	MODEL_DICT(struct stint_total) totals;
 	MODEL_DICT(struct stint_symbol) symbols;
+	MODEL_DICT(struct stint_chain) chains;
+	MODEL_DICT(struct stint_symbol_source) symbol_sources;
 	MODEL_DICT(struct stint_meta) metas;
 
 	uint64_t n_damaged_blocks; /* that couldn't be decoded while loading or reading events */
@@ -85,6 +87,10 @@ const struct stint_process *model_process_of(const struct model *m, uint32_t thr
 /* Tells a new symbolizer about all of this recording's modules and embedded symbols. */
 int model_symbolizer(const struct model *m, const struct symbolizer_options *options,
 		     struct symbolizer **ret, struct stint_err *err);
+
+/* The same without what is packed (STINT_CHAIN): as if nobody had looked for symbols yet. */
+int model_symbolizer_afresh(const struct model *m, const struct symbolizer_options *options,
+			    struct symbolizer **ret, struct stint_err *err);
 
 /*
  * The frames of a stack, innermost first, into ids (room for STINT_MAX_STACK_DEPTH). Returns how

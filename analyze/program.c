@@ -101,11 +101,13 @@ static bool has_dwarf(const struct elf_file *ef)
 
 static void find_code(struct loading *load)
 {
+	const struct debug_places *places = &load->p->places;
+
 	load->want = DEBUG_WANT_CODE;
 	load->build_id = load->module->build_id;
 	load->build_id_size = load->module->build_id_size;
-	if (!debug_find_by_path(&load->p->places, DEBUG_WANT_CODE, load->module->path, try_file, load))
-		debug_find_by_id(&load->p->places, DEBUG_WANT_CODE, load->build_id, load->build_id_size, try_file, load);
+	if (!debug_find_by_path(places, load->want, load->module->path, try_file, load))
+		debug_find_by_id(places, load->want, load->build_id, load->build_id_size, try_file, load);
 }
 
 /* By the name and checksum in the code's .gnu_debuglink. */
@@ -130,6 +132,8 @@ static void find_by_link(struct loading *load)
 
 static void find_debug(struct loading *load)
 {
+	const struct debug_places *places = &load->p->places;
+
 	if (load->p->debug || has_dwarf(load->p->code))
 		return;
 	load->want = DEBUG_WANT_DEBUG;
@@ -138,8 +142,8 @@ static void find_debug(struct loading *load)
 		load->build_id_size = load->p->code->build_id_size;
 	}
 	if (load->build_id_size &&
-	    (debug_find_by_id(&load->p->places, DEBUG_WANT_DEBUG, load->build_id, load->build_id_size, try_file, load) ||
-	     debug_find_by_path(&load->p->places, DEBUG_WANT_DEBUG, load->module->path, try_file, load)))
+	    (debug_find_by_id(places, load->want, load->build_id, load->build_id_size, try_file, load) ||
+	     debug_find_by_path(places, load->want, load->module->path, try_file, load)))
 		return;
 	if (load->p->code)
 		find_by_link(load);

@@ -15,8 +15,11 @@ struct module {
 	struct elf_symtab recorded; /* what the recording itself carries */
 	bool opened;
 	bool sorted;
+	bool packed; /* the recording says where its symbols were found, or */
+	const char *packed_why; /* why not; NULL otherwise */
 	struct program *program;  /* owned by the symbolizer; NULL for memory without a file */
 	struct stint_map chains[2]; /* address -> struct symbol_chain *, by exact */
+	struct stint_map packed_chains[2]; /* the same, as the recording has them: names aren't demangled yet */
 };
 
 struct symbolizer {
@@ -98,6 +101,8 @@ static void module_free(struct module *m)
 	elf_symtab_done(&m->recorded);
 	stint_map_done(&m->chains[0]);
 	stint_map_done(&m->chains[1]);
+	stint_map_done(&m->packed_chains[0]);
+	stint_map_done(&m->packed_chains[1]);
 	free(m);
 }
 
@@ -178,6 +183,49 @@ int symbolizer_add_symbol(struct symbolizer *s, uint32_t module, uint64_t addr, 
 		symbol.end = addr + size_bytes;
 	m->sorted = false;
 	return elf_symtab_put(&m->recorded, &symbol, err);
+}
+
+int symbolizer_add_chain(struct symbolizer *s, uint32_t module, uint64_t addr, bool exact,
+			 const struct symbol_chain *chain, struct stint_err *err)
+{
+	struct module *m = find_module(s, module);
+	struct symbol_chain *kept;
+	struct symbol *symbols;
+	uint64_t *slot;
+	uint32_t i;
+
+	if (!m || !chain->n)
+		return 0;
+	kept = stint_arena_alloc(&s->arena, sizeof(*kept));
+	symbols = stint_arena_alloc(&s->arena, chain->n * sizeof(*symbols));
+	slot = stint_map_put(&m->packed_chains[exact], addr, NULL);
+	if (!kept || !symbols || !slot)
+		return nomem(err);
+	*kept = (struct symbol_chain){symbols, chain->n};
+	for (i = 0; i < chain->n; i++) {
+		symbols[i] = chain->symbols[i];
+		if (symbols[i].linkage && !(symbols[i].linkage = keep(s, symbols[i].linkage, NULL)))
+			return nomem(err);
+		if (symbols[i].file && !(symbols[i].file = keep(s, symbols[i].file, NULL)))
+			return nomem(err);
+	}
+	*slot = (uint64_t)(uintptr_t)kept;
+	return 0;
+}
+
+int symbolizer_add_source(struct symbolizer *s, uint32_t module, const char *from, const char *why,
+			  struct stint_err *err)
+{
+	struct module *m = find_module(s, module);
+
+	(void)from; /* the files of another machine: "recording" says more */
+	if (!m)
+		return 0;
+	m->packed = true;
+	m->packed_why = NULL;
+	if (why && !(m->packed_why = keep(s, why, NULL)))
+		return nomem(err);
+	return 0;
 }
 
 /* Modules of the same build share what was loaded, wherever their files were seen. */
@@ -351,6 +399,45 @@ static struct symbol_chain *resolve(struct symbolizer *s, const struct module *m
 	return name_symbol(s, symbol, recorded->name) ? chain : NULL;
 }
 
+/* A packed chain as the options want it: outer functions only, or without lines. */
+static struct symbol_chain *unpack(struct symbolizer *s, const struct module *m, const struct symbol_chain *packed)
+{
+	uint32_t i, first = s->options.inlines ? 0 : packed->n - 1;
+	struct symbol_chain *chain = chain_of(s, packed->n - first);
+	bool ok = chain != NULL;
+
+	for (i = first; ok && i < packed->n; i++) {
+		struct symbol *to = (struct symbol *)&chain->symbols[i - first];
+
+		*to = packed->symbols[i];
+		if (!s->options.lines) {
+			to->file = NULL;
+			to->line = 0;
+		}
+		ok = to->resolved ? name_symbol(s, to, to->linkage) : name_unresolved(s, m, to);
+	}
+	return ok ? chain : NULL;
+}
+
+/* NULL without memory. */
+static struct symbol_chain *look_up(struct symbolizer *s, struct module *m, uint64_t addr, bool exact,
+				    struct stint_err *err)
+{
+	const uint64_t *slot = m ? stint_map_get(&m->packed_chains[exact], addr) : NULL;
+	const struct symbol_chain *packed = slot ? (const struct symbol_chain *)(uintptr_t)*slot : NULL;
+	struct symbol_chain *chain;
+
+	if (packed && packed->symbols[packed->n - 1].resolved)
+		return unpack(s, m, packed);
+	if (m && open_module(s, m, err))
+		return NULL;
+	chain = resolve(s, m, addr, exact || !addr ? addr : addr - 1);
+	/* Where it was packed nobody knew a name; the file's own address may still be known only there. */
+	if (chain && packed && !chain->symbols[chain->n - 1].resolved)
+		return unpack(s, m, packed);
+	return chain;
+}
+
 int symbolizer_lookup(struct symbolizer *s, uint32_t module, uint64_t addr, bool exact, struct symbol_chain *ret,
 		      struct stint_err *err)
 {
@@ -362,14 +449,12 @@ int symbolizer_lookup(struct symbolizer *s, uint32_t module, uint64_t addr, bool
 
 	*ret = (struct symbol_chain){&nothing, 1};
 	if (m) {
-		if (open_module(s, m, err))
-			return nomem(err);
 		slot = stint_map_put(&m->chains[exact], addr, &is_new);
 		if (!slot)
 			return nomem(err);
 	}
 	if (is_new) {
-		chain = resolve(s, m, addr, exact || !addr ? addr : addr - 1);
+		chain = look_up(s, m, addr, exact, err);
 		if (!chain) {
 			if (m)
 				stint_map_remove(&m->chains[exact], addr);
@@ -391,12 +476,16 @@ struct symbol_source symbolizer_source(struct symbolizer *s, uint32_t module)
 
 	if (!m)
 		return (struct symbol_source){NULL, "not in the recording"};
+	if (m->packed && !m->packed_why)
+		return (struct symbol_source){"recording", NULL};
 	if (open_module(s, m, &err))
 		return (struct symbol_source){NULL, "no memory"};
 	if (m->program && m->program->from)
 		return (struct symbol_source){m->program->from, NULL};
 	if (m->recorded.n)
 		return (struct symbol_source){"recording", NULL};
+	if (m->packed_why)
+		return (struct symbol_source){NULL, m->packed_why};
 	if (!m->program)
 		return (struct symbol_source){NULL, "no file"};
 	return (struct symbol_source){NULL, m->program->why};

@@ -75,6 +75,18 @@ int symbolizer_add_symbol(struct symbolizer *s, uint32_t module, uint64_t addr, 
 			  const char *name, struct stint_err *err);
 
 /*
+ * What the recording itself says that an address resolved to (STINT_CHAIN): linkage, file, line, inlined, resolved and
+ * elf_addr of each function count, and all text is copied. An address that is resolved so is looked up nowhere else. A
+ * later call for the same address supersedes.
+ */
+int symbolizer_add_chain(struct symbolizer *s, uint32_t module, uint64_t addr, bool exact,
+			 const struct symbol_chain *chain, struct stint_err *err);
+
+/* Where these chains of a module came from, or (why is not NULL) why it has no names. */
+int symbolizer_add_source(struct symbolizer *s, uint32_t module, const char *from, const char *why,
+			  struct stint_err *err);
+
+/*
  * The functions at addr (by the module's kind, as in a STINT_FRAME row). Without exact, addr is a return address and
  * the call before it is meant. Never fails for bad or missing symbol files: the chain is then one unresolved
  * symbol. Returns 0 or STINT_ERR_NOMEM.

@@ -60,6 +60,8 @@ enum stint_table {
 	STINT_META = 67,
 
 	STINT_SYMBOL = 96,
+	STINT_CHAIN = 97,
+	STINT_SYMBOL_SOURCE = 98,
 
 	STINT_INDEX = 127,
 };

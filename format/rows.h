@@ -226,6 +226,31 @@ struct stint_symbol {
 	uint32_t name_str;
 };
 
+#define STINT_CHAIN_INLINED 1u    /* its code stands in the function of the next level */
+#define STINT_CHAIN_UNRESOLVED 2u /* looked for and not found: it has no name */
+
+/*
+ * One function of what a frame resolved to, where symbols are packed: level 0 is the innermost one, the last level the
+ * function that has the code. The rows of a frame follow each other from level 0 on; a later group supersedes.
+ */
+struct stint_chain {
+	uint64_t elf_bias; /* add to the frame's addr for the address in the ELF file's own terms */
+	uint32_t frame;
+	uint32_t level;
+	uint32_t name_str; /* as in the symbol table: not demangled */
+	uint32_t file_str; /* source file; 0 unknown */
+	uint32_t line;     /* 0 unknown */
+	uint32_t flags;    /* STINT_CHAIN_* */
+};
+
+/* Where the packed symbols of a module came from, or why there were none. A later row of a module supersedes. */
+struct stint_symbol_source {
+	uint32_t module;
+	uint32_t from_str;
+	uint32_t why_str; /* 0 when there were some */
+	uint32_t reserved; /* 0 */
+};
+
 struct stint_index_entry {
 	uint64_t file_off; /* of the block's header */
 	uint64_t t_min_ns;

@@ -145,6 +145,22 @@ static const struct stint_column symbol_columns[] = {
 	COLUMN(stint_symbol, 5, name_str, STINT_DELTA, STINT_STRING),
 };
 
+static const struct stint_column chain_columns[] = {
+	COLUMN(stint_chain, 1, frame, STINT_DELTA, STINT_FRAME),
+	COLUMN(stint_chain, 2, level, STINT_PLAIN, 0),
+	COLUMN(stint_chain, 3, name_str, STINT_DELTA, STINT_STRING),
+	COLUMN(stint_chain, 4, file_str, STINT_DELTA, STINT_STRING),
+	COLUMN(stint_chain, 5, line, STINT_DELTA, 0),
+	COLUMN(stint_chain, 6, flags, STINT_PLAIN, 0),
+	COLUMN(stint_chain, 7, elf_bias, STINT_DELTA, 0),
+};
+
+static const struct stint_column symbol_source_columns[] = {
+	COLUMN(stint_symbol_source, 1, module, STINT_DELTA, STINT_MODULE),
+	COLUMN(stint_symbol_source, 2, from_str, STINT_DELTA, STINT_STRING),
+	COLUMN(stint_symbol_source, 3, why_str, STINT_DELTA, STINT_STRING),
+};
+
 static const struct stint_column index_columns[] = {
 	COLUMN(stint_index_entry, 1, file_off, STINT_DELTA, 0),
 	COLUMN(stint_index_entry, 2, t_min_ns, STINT_DELTA, 0),
@@ -183,6 +199,8 @@ static const struct stint_schema schemas[STINT_N_TABLES] = {
 	[STINT_TOTAL] = TIMED("total", stint_total, total_columns, time_ns, time_ns),
 	[STINT_META] = TIMELESS("meta", stint_meta, meta_columns),
 	[STINT_SYMBOL] = TIMELESS("symbol", stint_symbol, symbol_columns),
+	[STINT_CHAIN] = TIMELESS("chain", stint_chain, chain_columns),
+	[STINT_SYMBOL_SOURCE] = TIMELESS("symbol-source", stint_symbol_source, symbol_source_columns),
 	[STINT_INDEX] = TIMELESS("index", stint_index_entry, index_columns),
 };
 

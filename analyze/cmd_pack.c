@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* stint pack: embeds the symbols that a recording needs. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "analyze/commands.h"
+#include "analyze/options.h"
+#include "analyze/out_file.h"
+#include "analyze/pack.h"
+#include "analyze/text.h"
+
+struct pack_arguments {
+	const char *path;
+	const char *output;
+	bool only_missing;
+	struct symbol_spec symbols;
+};
+
+enum { KEY_ONLY_MISSING = 0x600 };
+
+static const struct argp_option options[] = {
+	{"output", 'o', "FILE", 0, "Where the packed recording goes; '-' is standard output. Never FILE itself", 0},
+	{"only-missing", KEY_ONLY_MISSING, NULL, 0,
+	 "Pack only frames for which the recording itself has no name: no lines for the others", 0},
+	{0},
+};
+
+static error_t parser(int key, char *arg, struct argp_state *state)
+{
+	struct pack_arguments *a = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &a->symbols;
+		return 0;
+	case 'o':
+		a->output = arg;
+		return 0;
+	case KEY_ONLY_MISSING:
+		a->only_missing = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (a->path)
+			argp_error(state, "one recording at a time: '%s' is one too many", arg);
+		a->path = arg;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which recording? FILE is missing");
+		return 0;
+	case ARGP_KEY_END:
+		if (!a->output)
+			argp_error(state, "-o FILE is missing: a recording is never packed in place");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child children[] = {{&symbol_argp, 0, "Symbols", 0}, {0}};
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parser,
+	.args_doc = "FILE -o OUT",
+	.doc = "Embed the functions, inlined functions and source lines that the recording's addresses need, from the "
+	       "programs and debug files found here, so that it reads the same on a machine that has none of them."
+	       "\vThe recording itself stays as it is; what was found is added behind it, and packing again adds only "
+	       "what wasn't found before. For each module with addresses that nobody has a name for, a line is "
+	       "printed: its build ID ('-' for none), how many addresses, its path, and why.",
+	.children = children,
+};
+
+static int write_all(void *context, const void *data, size_t size, struct stint_err *err)
+{
+	struct out_file *out = context;
+
+	if (fwrite(data, 1, size, out->stream) == size)
+		return 0;
+	return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "%s", out->path);
+}
+
+static int write_packed(const struct pack_arguments *a, const struct model *m, struct pack_result *result,
+			struct stint_err *err)
+{
+	struct pack_options what = {.symbols = a->symbols.options, .only_missing = a->only_missing};
+	struct stint_sink sink = {.write = write_all};
+	struct out_file out;
+	int code = out_file_open(&out, a->output, err);
+
+	if (code)
+		return code;
+	sink.context = &out;
+	code = pack(m, &what, sink, result, err);
+	if (!code)
+		code = out_file_finish(&out, err);
+	out_file_done(&out);
+	return code;
+}
+
+static void print_missing(FILE *to, const struct model *m, const struct pack_missing *missing)
+{
+	const struct stint_module *module = &m->modules.rows[missing->module];
+	const struct stint_string *build_id = &m->strings.rows[module->build_id_str];
+	uint64_t i;
+
+	for (i = 0; i < build_id->size; i++)
+		fprintf(to, "%02x", build_id->data[i]);
+	fprintf(to, "%s %" PRIu64 " ", build_id->size ? "" : "-", missing->n_frames);
+	text_print_name(to, model_str(m, module->path_str));
+	fputs(" (", to);
+	text_print_name(to, missing->why);
+	fputs(")\n", to);
+}
+
+static void print_result(const char *command, const struct pack_arguments *a, const struct model *m,
+			 const struct pack_result *result)
+{
+	FILE *to = strcmp(a->output, "-") ? stdout : stderr;
+	size_t i;
+
+	for (i = 0; i < result->n_missing; i++)
+		print_missing(to, m, &result->missing[i]);
+	fprintf(stderr, "%s: %" PRIu64 " of %" PRIu64 " addresses packed now, %" PRIu64 " without a name\n", command,
+		result->n_packed, result->n_frames, result->n_unresolved);
+}
+
+int cmd_pack(int argc, char **argv)
+{
+	struct pack_arguments a = {.symbols = SYMBOL_SPEC_INIT};
+	struct stint_err err = STINT_ERR_INIT;
+	struct pack_result result = {0};
+	struct model *m = NULL;
+	int code, status = 0;
+
+	options_parse(&argp, argc, argv, &a);
+	if (out_file_is_same(a.path, a.output))
+		options_fault(argv[0], "-o %s is the recording itself: it is never packed in place", a.output);
+	code = model_open(&m, a.path, &err);
+	if (!code)
+		code = write_packed(&a, m, &result, &err);
+	if (code)
+		status = options_failed(argv[0], &err);
+	else
+		print_result(argv[0], &a, m, &result);
+	if (!status)
+		status = options_finish_output(argv[0]);
+	pack_result_done(&result);
+	model_free(m);
+	symbol_spec_done(&a.symbols);
+	return status;
+}
