@@ -327,6 +327,16 @@ static int explain(const struct stint_block_info *block, size_t i, const struct 
 	return why->code;
 }
 
+static bool is_same_block(const struct stint_block_info *block,
+                          const struct stint_block_header *header)
+{
+	return header->table == block->table && header->codec == block->codec &&
+	       header->flags == block->flags && header->stored_bytes == block->stored_bytes &&
+	       header->raw_bytes == block->raw_bytes && header->n_rows == block->n_rows &&
+	       header->first_id == block->first_id && header->seq == block->seq &&
+	       header->t_min_ns == block->t_min_ns && header->t_max_ns == block->t_max_ns;
+}
+
 /* The header of block i, read again from the file. It must still be what the list of blocks says.
  */
 static int read_header(const struct stint_reader *reader, size_t i,
@@ -335,10 +345,7 @@ static int read_header(const struct stint_reader *reader, size_t i,
 	const struct stint_block_info *block = &reader->blocks[i];
 	const char *why = stint_reader_header_at(reader, block->file_off, header);
 
-	if (!why && (header->table != block->table || header->codec != block->codec ||
-	             header->flags != block->flags || header->stored_bytes != block->stored_bytes ||
-	             header->raw_bytes != block->raw_bytes || header->n_rows != block->n_rows ||
-	             header->first_id != block->first_id || header->seq != block->seq))
+	if (!why && !is_same_block(block, header))
 		why = "its header isn't the one in the index";
 	return why ? stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "%s", why) : 0;
 }

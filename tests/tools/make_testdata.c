@@ -678,6 +678,19 @@ static void make_appended(void)
 	save("appended", &buf);
 	save_cut("appended-cut", &buf, buf.len - 20);
 	stint_buf_done(&buf);
+
+	/* An index that says something else about a block than its header does. */
+	w = malloc(sizeof(*w));
+	stint_buf_init(&buf, 1u << 20);
+	check(stint_block_writer_init(w, &header, 0, util_sink(&buf), NULL), "init");
+	check(stint_block_writer_rows(w, STINT_STRING, &strings[0], 1, 1, NULL), "rows");
+	check(stint_block_writer_rows(w, STINT_STRING, &strings[1], 1, 2, NULL), "rows");
+	w->index[1].t_max_ns = 1;
+	check(stint_block_writer_index(w, NULL), "index");
+	stint_block_writer_done(w);
+	free(w);
+	save("bad-index-entry", &buf);
+	stint_buf_done(&buf);
 }
 
 int main(int argc, char **argv)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What is written is read: every table, random rows, several blocks, with and without compression.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -209,12 +211,76 @@ static void test_offcpu_chain(void **state)
 	stint_buf_done(&buf);
 }
 
+struct decoder {
+	const struct stint_reader *reader;
+	uint64_t sum;
+};
+
+static void *decode_all(void *context)
+{
+	struct decoder *d = context;
+	struct stint_rows rows = {0};
+	size_t b, i;
+
+	for (b = 0; b < stint_reader_info(d->reader)->n_blocks; b++) {
+		const struct stint_clock *clocks;
+
+		if (stint_reader_decode(d->reader, b, &rows, NULL))
+			break;
+		clocks = rows.rows;
+		for (i = 0; i < rows.n_rows; i++)
+			d->sum += clocks[i].realtime_ns;
+	}
+	stint_rows_done(&rows);
+	return NULL;
+}
+
+/* One open file, read by several threads at a time. */
+static void test_threads(void **state)
+{
+	char path[] = "/tmp/stint-test-XXXXXX";
+	struct decoder decoders[4];
+	struct stint_reader *reader;
+	pthread_t threads[4];
+	struct stint_buf buf;
+	struct stint_writer *w = start(&buf, 0);
+	uint64_t i, sum = 0;
+	int fd = mkstemp(path);
+
+	(void)state;
+	for (i = 0; i < 50000; i++) {
+		struct stint_clock clock = {.monotonic_ns = i, .realtime_ns = i * i};
+
+		assert_int_equal(stint_writer_add(w, STINT_CLOCK, &clock, NULL), 0);
+		sum += i * i;
+		if (i % 500 == 0)
+			assert_int_equal(stint_writer_flush(w, NULL), 0);
+	}
+	assert_int_equal(stint_writer_finish(w, NULL), 0);
+	stint_writer_free(w);
+	assert_int_equal(write(fd, buf.data, buf.len), buf.len);
+	close(fd);
+	assert_int_equal(stint_reader_open(&reader, path, NULL), 0);
+	for (i = 0; i < 4; i++) {
+		decoders[i] = (struct decoder){.reader = reader};
+		assert_int_equal(pthread_create(&threads[i], NULL, decode_all, &decoders[i]), 0);
+	}
+	for (i = 0; i < 4; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(decoders[i].sum, sum);
+	}
+	stint_reader_free(reader);
+	unlink(path);
+	stint_buf_done(&buf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_every_table),
 	        cmocka_unit_test(test_strings),
 	        cmocka_unit_test(test_offcpu_chain),
+	        cmocka_unit_test(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,7 @@ static const struct expectation expectations[] = {
         {"bad-ids", 0, 1, 0, DAMAGE, false, "STINT_MAX_DICTIONARY_ROWS"},
         {"bad-event-ids", 0, 1, 0, DAMAGE, false, "events with ids"},
         {"bad-frames", 0, 5, 3, DAMAGE, false, "zstd frame"},
+        {"bad-index-entry", 0, 2, 1, DAMAGE, true, "isn't the one in the index"},
         {"rule-reference", 0, 2, 0, REFERENCE, false, "1 of 1 meta rows refer to ids"},
         {"rule-tree", 0, 2, 0, TREE, false, "1 of 2 node rows"},
         {"rule-time-range", 0, 2, 0, ORDER, false, "outside of the time range"},
