@@ -171,7 +171,7 @@ struct config {
 	EVENT_U32 targets;
 	EVENT_U32 self_pid;
 	EVENT_U32 wakers;
-	EVENT_U32 unwind; /* enum unwind */
+	EVENT_U32 unwind;         /* enum unwind */
 	EVENT_U32 has_prev_state; /* sched_switch hands over the state (5.18) */
 	EVENT_U32 reserved;
 	EVENT_U64 cgroup_id;

@@ -26,8 +26,9 @@ static __always_inline __u16 task_syscall(struct task_struct *task)
 	return number;
 }
 
+/* Walks the user stack of the thread that is running. */
 static __always_inline __u64 walk_task(struct scratch *scratch, struct task_struct *task,
-                                       __u32 *generation, __u8 *ret_end)
+                                       __u8 *ret_end)
 {
 	struct pt_regs *task_regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct user_regs regs = {
@@ -38,7 +39,6 @@ static __always_inline __u64 walk_task(struct scratch *scratch, struct task_stru
 	};
 	__u64 hash = user_stack_walk(&scratch->user, task, &regs);
 
-	stack_send(&scratch->user.msg, generation);
 	*ret_end = scratch->user.end;
 	return hash;
 }
@@ -168,8 +168,9 @@ static __always_inline void switch_out(struct task_struct *prev, bool runnable, 
 {
 	struct scratch *scratch = scratch_get(SCRATCH_SWITCH);
 	struct thread *thread;
+	__u64 hash;
 
-	if (control.phase != PHASE_RECORDING)
+	if (!scratch)
 		return;
 	if (state & TASK_DEAD) {
 		/* It doesn't come back: all that may be due is an interval that ended unseen. */
@@ -180,8 +181,6 @@ static __always_inline void switch_out(struct task_struct *prev, bool runnable, 
 		}
 		return;
 	}
-	if (!is_target(prev) || !scratch)
-		return;
 	COUNT(offcpu);
 	thread = bpf_task_storage_get(&threads, prev, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!thread) {
@@ -207,7 +206,11 @@ static __always_inline void switch_out(struct task_struct *prev, bool runnable, 
 		return;
 	}
 	thread->syscall = task_syscall(prev);
-	thread->user_stack = walk_task(scratch, prev, NULL, &thread->user_end);
+	hash = walk_task(scratch, prev, &thread->user_end);
+	/* Most threads leave again and again from the same place. */
+	if (hash != thread->user_stack || thread->stack_generation != control.stack_generation)
+		stack_send(&scratch->user.msg, &thread->stack_generation);
+	thread->user_stack = hash;
 }
 
 /* A target that nobody has seen before: it has been off the CPU since before recording began. */
@@ -230,17 +233,11 @@ static __always_inline struct thread *first_sight(struct task_struct *next)
 	return thread;
 }
 
-static __always_inline void switch_in(struct task_struct *next, __u64 now)
+static __always_inline void switch_in(struct task_struct *next, struct thread *thread, __u64 now)
 {
-	struct thread *thread = bpf_task_storage_get(&threads, next, 0, 0);
-	__u32 phase = control.phase;
-	__u8 flags = phase == PHASE_STOPPING ? EVENT_OPEN_END : 0;
+	__u8 flags = control.phase == PHASE_STOPPING ? EVENT_OPEN_END : 0;
 
-	if (phase == PHASE_IDLE)
-		return;
 	if (!thread || thread->phase == THREAD_UNSEEN) {
-		if (!is_target(next))
-			return;
 		thread = first_sight(next);
 		if (!thread)
 			return;
@@ -258,20 +255,28 @@ static __always_inline void switch_in(struct task_struct *next, __u64 now)
 SEC("tp_btf/sched_switch")
 int on_switch(__u64 *ctx)
 {
-	bool preempt = ctx[0];
+	bool preempt = ctx[0], leaves, comes;
 	struct task_struct *prev = (void *)ctx[1];
 	struct task_struct *next = (void *)ctx[2];
-	__u64 now;
+	struct thread *thread;
 	__u32 state;
+	__u64 now;
 
 	if (control.phase == PHASE_IDLE)
 		return 0;
 	/* From the argument where there is one: the field may already say what a wake-up has made
 	 * of it. */
 	state = config.has_prev_state ? (__u32)ctx[3] : task_state(prev);
+	leaves = control.phase == PHASE_RECORDING && (state & TASK_DEAD || is_target(prev));
+	thread = bpf_task_storage_get(&threads, next, 0, 0);
+	comes = (thread && thread->phase != THREAD_UNSEEN) || is_target(next);
+	if (!leaves && !comes)
+		return 0;
 	now = bpf_ktime_get_ns();
-	switch_out(prev, preempt || state == 0, preempt ? 0 : state, now);
-	switch_in(next, now);
+	if (leaves)
+		switch_out(prev, preempt || state == 0, preempt ? 0 : state, now);
+	if (comes)
+		switch_in(next, thread, now);
 	return 0;
 }
 
@@ -312,8 +317,10 @@ int BPF_PROG(on_waking, struct task_struct *task)
 	if (!scratch)
 		return 0;
 	thread->waker_user_stack = 0;
-	if (!interrupt && !(waker->flags & PF_KTHREAD) && waker->pid)
-		thread->waker_user_stack = walk_task(scratch, waker, NULL, &end);
+	if (!interrupt && !(waker->flags & PF_KTHREAD) && waker->pid) {
+		thread->waker_user_stack = walk_task(scratch, waker, &end);
+		stack_send(&scratch->user.msg, NULL);
+	}
 	size = bpf_get_stack(ctx, scratch->kernel.frames, KERNEL_STACK_BYTES, 0);
 	thread->waker_kernel_stack = kernel_stack_finish(&scratch->kernel, size, 0, &end);
 	if (thread->waker_kernel_stack)

@@ -42,10 +42,10 @@ int on_sample(struct bpf_perf_event_data *ctx)
 		regs.is_64bit = ctx->cs == USER_CS_64;
 		ev.user_stack = user_stack_walk(&scratch->user, task, &regs);
 		ev.user_end = scratch->user.end;
-		stack_send(&scratch->user.msg, NULL);
 	} else {
-		ev.user_stack = walk_task(scratch, task, NULL, &ev.user_end);
+		ev.user_stack = walk_task(scratch, task, &ev.user_end);
 	}
+	stack_send(&scratch->user.msg, NULL);
 emit:
 	if (bpf_ringbuf_output(&ring, &ev, sizeof(ev), BPF_RB_NO_WAKEUP))
 		COUNT(sample_ring_full);

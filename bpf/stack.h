@@ -50,6 +50,9 @@ static __always_inline void stack_send(struct stack_message *msg, __u32 *generat
 		if (bpf_ringbuf_output(&ring, msg, size, BPF_RB_NO_WAKEUP)) {
 			if (kept)
 				bpf_map_delete_elem(&sent_stacks, &hash);
+			/* Another CPU may have taken it for sent meanwhile: nobody relies on that.
+			 */
+			__sync_fetch_and_add(&control.stack_generation, 1);
 			COUNT(stack_ring_full);
 			return;
 		}
