@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/* Events as BPF sends them, through real processes' tables and a real writer, and the rows read
+ * back. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "format/reader.h"
+#include "record/translate.h"
+
+#define START_NS  1000000u
+#define LISTED_NS 1100000u
+#define END_NS    9000000u
+
+struct fixture {
+	struct stint_buf file;
+	struct stint_writer *writer;
+	struct kernel_syms *kernel;
+	struct translate tr;
+	bool finished;
+};
+
+static int to_buffer(void *context, const void *data, size_t size, struct stint_err *err)
+{
+	struct stint_buf *buf = context;
+
+	stint_buf_bytes(buf, data, size);
+	return stint_buf_status(buf) ? stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory") : 0;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct stint_writer_options options = {.compression_level = 0};
+
+	assert_non_null(f);
+	stint_buf_init(&f->file, 64 << 20);
+	assert_int_equal(stint_writer_new(&f->writer, &options,
+	                                  (struct stint_sink){to_buffer, &f->file}, NULL),
+	                 0);
+	assert_int_equal(tasks_new(&f->tr.tasks, f->writer, NULL), 0);
+	assert_int_equal(kernel_syms_new(&f->kernel, f->writer, true, NULL), 0);
+	assert_int_equal(stacks_new(&f->tr.stacks, f->writer, f->tr.tasks, f->kernel, NULL), 0);
+	assert_int_equal(asleep_new(&f->tr.asleep, NULL), 0);
+	f->tr.writer = f->writer;
+	f->tr.start_ns = START_NS;
+	f->tr.listed_ns = LISTED_NS;
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	translate_done(&f->tr);
+	asleep_free(f->tr.asleep);
+	stacks_free(f->tr.stacks);
+	kernel_syms_free(f->kernel);
+	tasks_free(f->tr.tasks);
+	stint_writer_free(f->writer);
+	stint_buf_done(&f->file);
+	free(f);
+	return 0;
+}
+
+/* Every row of a table that was written; the caller frees them. */
+static void *read_rows(struct fixture *f, uint32_t table, size_t row_bytes, size_t *ret_n)
+{
+	struct stint_rows rows = {0};
+	struct stint_reader *reader;
+	uint8_t *all = NULL;
+	size_t i;
+
+	*ret_n = 0;
+	if (!f->finished)
+		assert_int_equal(stint_writer_finish(f->writer, NULL), 0);
+	f->finished = true;
+	assert_int_equal(stint_reader_open_memory(&reader, f->file.data, f->file.len, NULL), 0);
+	for (i = 0; i < stint_reader_info(reader)->n_blocks; i++) {
+		if (stint_reader_block(reader, i)->table != table)
+			continue;
+		assert_int_equal(stint_reader_decode(reader, i, &rows, NULL), 0);
+		all = realloc(all, (*ret_n + rows.n_rows) * row_bytes);
+		assert_non_null(all);
+		memcpy(all + *ret_n * row_bytes, rows.rows, rows.n_rows * row_bytes);
+		*ret_n += rows.n_rows;
+	}
+	stint_rows_done(&rows);
+	stint_reader_free(reader);
+	return all;
+}
+
+static void send_stack(struct fixture *f, uint64_t hash, const uint64_t *frames, uint16_t n)
+{
+	struct {
+		struct event_stack stack;
+		uint64_t frames[EVENT_MAX_FRAMES];
+	} message = {.stack = {.h = {.type = EVENT_STACK, .flags = EVENT_STACK_EXACT},
+	                       .hash = hash,
+	                       .n_frames = n}};
+
+	message.stack.pid = (uint32_t)getpid();
+	message.stack.end = STINT_USER_FP_END;
+	memcpy(message.frames, frames, n * sizeof(*frames));
+	assert_int_equal(stacks_add(f->tr.stacks, &message.stack,
+	                            sizeof(message.stack) + n * sizeof(*frames), NULL),
+	                 0);
+}
+
+static void send_sample(struct fixture *f, uint64_t time_ns, uint64_t user_stack)
+{
+	struct event_sample event = {.h = {.type = EVENT_SAMPLE, .time_ns = time_ns}, .period = 7};
+
+	event.pid = event.h.tid = (uint32_t)getpid();
+	event.user_stack = user_stack;
+	assert_int_equal(translate_event(&f->tr, &event.h, NULL), 0);
+}
+
+static struct event_offcpu interval(uint64_t start_ns, uint64_t wake_ns, uint64_t end_ns,
+                                    uint8_t flags)
+{
+	struct event_offcpu event = {
+	        .h = {.type = EVENT_OFFCPU, .flags = flags, .cpu = 3, .time_ns = end_ns},
+	        .start_ns = start_ns,
+	        .wake_ns = wake_ns,
+	        .state = 0x2001, /* asleep and freezable */
+	        .syscall = 230,
+	        .cpu_out = EVENT_NO_CPU,
+	        .kernel_end = STINT_KERNEL_NOT_TAKEN,
+	        .user_end = STINT_USER_NOT_TAKEN,
+	};
+
+	event.pid = event.h.tid = (uint32_t)getpid();
+	return event;
+}
+
+static void send_interval(struct fixture *f, struct event_offcpu event)
+{
+	assert_int_equal(translate_event(&f->tr, &event.h, NULL), 0);
+}
+
+/* A stack is sent once; what never arrived is counted, and the event stays. */
+static void test_stacks(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t frames[] = {(uintptr_t)test_stacks, (uintptr_t)setup};
+	struct stint_sample *samples;
+	struct stint_stack *stacks;
+	size_t n;
+
+	send_stack(f, 11, frames, 2);
+	send_sample(f, 1, 11);
+	send_sample(f, 2, 11);
+	send_sample(f, 3, 13);
+	assert_int_equal(f->tr.samples_without_stack, 1);
+	samples = read_rows(f, STINT_SAMPLE, sizeof(*samples), &n);
+	assert_int_equal(n, 3);
+	assert_int_equal(samples[0].stack, samples[1].stack);
+	assert_int_not_equal(samples[0].stack, samples[2].stack);
+	assert_int_equal(samples[0].value, 7);
+	assert_int_equal(samples[0].weight, 1);
+	stacks = read_rows(f, STINT_STACK, sizeof(*stacks), &n);
+	assert_int_equal(n, 2);
+	assert_int_equal(stacks[samples[0].stack - 1].user_end, STINT_USER_FP_END);
+	assert_int_equal(stacks[samples[2].stack - 1].user_end, STINT_USER_NOT_TAKEN);
+	assert_int_equal(stacks[samples[2].stack - 1].leaf, 0);
+	free(samples);
+	free(stacks);
+}
+
+/* When the kernel's memory of sent stacks is emptied, events on their way still find theirs. */
+static void test_generations(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t frame = (uintptr_t)test_generations;
+
+	send_stack(f, 21, &frame, 1);
+	stacks_rotate(f->tr.stacks);
+	send_sample(f, 1, 21);
+	assert_int_equal(f->tr.samples_without_stack, 0);
+	stacks_rotate(f->tr.stacks);
+	stacks_rotate(f->tr.stacks);
+	send_sample(f, 2, 21);
+	assert_int_equal(f->tr.samples_without_stack, 1);
+	send_stack(f, 21, &frame, 1);
+	send_sample(f, 3, 21);
+	assert_int_equal(f->tr.samples_without_stack, 1);
+}
+
+static void test_intervals(void **state)
+{
+	struct fixture *f = *state;
+	struct stint_offcpu *rows;
+	size_t n;
+
+	send_interval(f, interval(2000000, 2500000, 3000000, EVENT_WOKEN));
+	/* Clocks of two CPUs that differ a little must not make a wake-up outside its interval. */
+	send_interval(f, interval(4000000, 3999990, 5000000, EVENT_WOKEN));
+	send_interval(f, interval(4000000, 5000010, 5000000, EVENT_WOKEN));
+	send_interval(f, interval(6000000, 0, 7000000, EVENT_PREEMPTED));
+	rows = read_rows(f, STINT_OFFCPU, sizeof(*rows), &n);
+	assert_int_equal(n, 4);
+	assert_int_equal(rows[0].start_ns, 2000000);
+	assert_int_equal(rows[0].wake_ns, 2500000);
+	assert_int_equal(rows[0].end_ns, 3000000);
+	assert_int_equal(rows[0].state, 1);
+	assert_int_equal(rows[0].syscall, 231);
+	assert_int_equal(rows[0].cpu, 3);
+	assert_int_equal(rows[0].cpu_out, STINT_NO_CPU);
+	assert_int_equal(rows[1].wake_ns, 4000000);
+	assert_int_equal(rows[2].wake_ns, 5000000);
+	assert_int_equal(rows[3].wake_ns, 0);
+	assert_int_equal(rows[3].flags, STINT_OFFCPU_PREEMPTED);
+	free(rows);
+}
+
+/* A thread that BPF first sees when it comes back. */
+static void test_open_start(void **state)
+{
+	struct fixture *f = *state;
+	struct event_offcpu early =
+	        interval(0, 0, LISTED_NS - 1, EVENT_OPEN_START | EVENT_WAKE_UNSEEN);
+	struct event_offcpu late =
+	        interval(0, 0, LISTED_NS + 1, EVENT_OPEN_START | EVENT_WAKE_UNSEEN);
+	struct stint_offcpu *rows;
+	size_t n;
+
+	/* Back before it could be listed: no stack, but an interval. */
+	send_interval(f, early);
+	assert_int_equal(f->tr.cut_off, 1);
+	/* Not listed, and back later: it became a target in its sleep. */
+	send_interval(f, late);
+	assert_int_equal(f->tr.offcpu_ignored, 1);
+	rows = read_rows(f, STINT_OFFCPU, sizeof(*rows), &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(rows[0].start_ns, START_NS);
+	assert_int_equal(rows[0].flags, STINT_OFFCPU_OPEN_START | STINT_OFFCPU_WAKE_UNSEEN);
+	free(rows);
+}
+
+static struct event_task listed(uint32_t tid, uint64_t n_switches, uint16_t task_state)
+{
+	struct event_task task = {
+	        .size_bytes = sizeof(task),
+	        .tid = tid,
+	        .flags = EVENT_KTHREAD,
+	        .state = task_state,
+	        .syscall = EVENT_NO_SYSCALL,
+	        .cpu_out = EVENT_NO_CPU,
+	        .n_switches = n_switches,
+	        .kernel_end = STINT_KERNEL_FAILED,
+	};
+
+	task.pid = (uint32_t)getpid();
+	return task;
+}
+
+static void test_asleep(void **state)
+{
+	struct fixture *f = *state;
+	struct event_offcpu event =
+	        interval(5, 0, 2000000, EVENT_OPEN_START | EVENT_WAKE_UNSEEN | EVENT_KTHREAD);
+	struct event_task task;
+	struct stint_offcpu *rows;
+	size_t n;
+
+	task = listed(event.h.tid, 5, 0);
+	assert_int_equal(translate_asleep(&f->tr, &task, NULL), 0);
+	event.state = 0;
+	/* It was runnable then, and nobody needed to wake it. */
+	send_interval(f, event);
+	/* It had run since it was listed: not this recording's. */
+	event.start_ns = 6;
+	send_interval(f, event);
+	assert_int_equal(f->tr.offcpu_ignored, 1);
+	rows = read_rows(f, STINT_OFFCPU, sizeof(*rows), &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(rows[0].flags, STINT_OFFCPU_OPEN_START | STINT_OFFCPU_PREEMPTED);
+	free(rows);
+}
+
+/* What is open at the end comes from the list, or from the thread that comes back meanwhile: never
+ * from both. */
+static void test_open_end(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t tid = (uint32_t)getpid();
+	struct event_offcpu event =
+	        interval(3000000, 0, END_NS + 5, EVENT_OPEN_END | EVENT_WAKE_UNSEEN);
+	struct event_task task = listed(tid, 9, 1), slept = listed(tid + 1, 4, 1), ran;
+	struct stint_offcpu *rows;
+	size_t n;
+
+	assert_int_equal(translate_asleep(&f->tr, &slept, NULL), 0);
+	f->tr.end_ns = END_NS;
+	task.tracked = 1;
+	task.start_ns = 3000000;
+	assert_int_equal(translate_open_end(&f->tr, &task, NULL), 0);
+	send_interval(f, event);
+	assert_int_equal(translate_open_end(&f->tr, &slept, NULL), 0);
+	ran = listed(tid + 2, 4, 1);
+	assert_int_equal(translate_open_end(&f->tr, &ran, NULL), 0);
+	assert_int_equal(f->tr.offcpu_open, 2);
+	assert_int_equal(f->tr.offcpu_listed, 1);
+	assert_int_equal(f->tr.offcpu_ignored, 0);
+	rows = read_rows(f, STINT_OFFCPU, sizeof(*rows), &n);
+	assert_int_equal(n, 2);
+	assert_int_equal(rows[0].end_ns, END_NS);
+	assert_int_equal(rows[1].end_ns, END_NS);
+	assert_int_equal(rows[0].cpu, STINT_NO_CPU);
+	free(rows);
+}
+
+static void test_malformed(void **state)
+{
+	struct fixture *f = *state;
+	struct event_stack stack = {.h = {.type = EVENT_STACK}, .hash = 1, .n_frames = 3};
+
+	assert_int_not_equal(stacks_add(f->tr.stacks, &stack, sizeof(stack), NULL), 0);
+	assert_int_not_equal(stacks_add(f->tr.stacks, &stack, sizeof(stack) - 1, NULL), 0);
+	stack.n_frames = EVENT_MAX_FRAMES + 1;
+	assert_int_not_equal(stacks_add(f->tr.stacks, &stack, 1 << 20, NULL), 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        TEST(test_stacks),     TEST(test_generations), TEST(test_intervals),
+	        TEST(test_open_start), TEST(test_asleep),      TEST(test_open_end),
+	        TEST(test_malformed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
