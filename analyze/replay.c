@@ -145,11 +145,9 @@ static int order_rows(const struct replay *r, struct source *s, struct stint_err
 
 static void source_close(struct replay *r, struct source *s)
 {
-	if (!s->order)
-		return;
 	if (s->kind != REPLAY_LOSS) {
+		r->n_open -= s->order != NULL;
 		stint_rows_done(&s->rows);
-		r->n_open--;
 	}
 	free(s->order);
 	s->order = NULL;
@@ -162,17 +160,16 @@ static bool is_damage(int code)
 
 static int source_open(struct replay *r, struct source *s, struct stint_err *err)
 {
-	int code = 0;
-
 	s->open = true;
 	if (s->kind != REPLAY_LOSS) {
-		code = model_read_block(r->m, s->block, &s->rows, err);
-		if (is_damage(code))
-			return 0;
-		if (!code && ++r->n_open > r->max_open)
+		int code = model_read_block(r->m, s->block, &s->rows, err);
+
+		if (code)
+			return is_damage(code) ? 0 : code;
+		if (++r->n_open > r->max_open)
 			r->max_open = r->n_open;
 	}
-	return code ? code : order_rows(r, s, err);
+	return order_rows(r, s, err);
 }
 
 /* The earliest end of the selected intervals in a block; false when it has none. */

@@ -5,6 +5,7 @@
 
 const ROW = 19;        /* CSS pixels of a level, its gap included */
 const THIN = 0.5;      /* narrower nodes are drawn as one column for many */
+const EDGE = 0.1;      /* what reaches less into the view is rounding */
 const TEXT_MIN = 26;   /* narrower nodes carry no text */
 const ZOOM_MS = 160;
 
@@ -176,7 +177,7 @@ function draw() {
 		const top = rowTop(tree.depth[i]) - offset;
 		const before = top + ROW < 0, behind = top > state.height;
 
-		if (left + width < 0 || left > state.width || (state.inverted ? before : behind)) {
+		if (left + width < EDGE || left > state.width - EDGE || (state.inverted ? before : behind)) {
 			i = tree.end[i];
 		} else if (width < THIN) {
 			drawThin(i, left, top, columns);
