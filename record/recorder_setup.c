@@ -14,7 +14,8 @@
 #include "record/privileges.h"
 #include "record/recorder_internal.h"
 
-#define PRIORITY -10
+#define PRIORITY         -10
+#define DICTIONARY_BYTES (4u << 20) /* of the whole 32 MiB that the recorder may hold */
 
 /* Where cgroup v2 is mounted: alone, or beside v1. */
 static const char *const cgroup_roots[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
@@ -115,7 +116,7 @@ static int add_targets(struct recorder *r, struct stint_err *err)
 
 static int open_output(struct recorder *r, struct stint_err *err)
 {
-	struct stint_writer_options wo = {.compression_level = 0};
+	struct stint_writer_options wo = {.max_dictionary_bytes = DICTIONARY_BYTES};
 	char path[sizeof(r->output.path)];
 	int rc;
 

@@ -11,8 +11,8 @@
 /* The kernel's map is emptied before it is full: what finds no room in it is sent again at every
  * use. */
 #define FULL_STACKS (EVENT_MAX_SENT_STACKS / 10 * 9)
-#define FULL_BYTES  (3u << 20) /* of addresses, in one generation */
-#define MAX_ROWS    65536u     /* remembered pairs of user and kernel stack in one generation */
+#define FULL_BYTES  (1536u << 10) /* of addresses, in one generation */
+#define MAX_ROWS    24576u        /* remembered pairs of user and kernel stack in one generation */
 
 struct entry {
 	uint64_t hash;
