@@ -88,8 +88,6 @@ static __always_inline bool user_step_fp(struct user_walk *walk, __u32 otherwise
 
 	if (walk->bp_lost)
 		return user_end(walk, otherwise);
-	if (bp == 0)
-		return user_end(walk, USER_FP_END);
 	if (bp < walk->sp || bp & 7 || bp > USER_ADDR_MAX ||
 	    !window_read(&walk->window, bp, &caller_bp) ||
 	    !window_read(&walk->window, bp + 8, &ret))
@@ -251,7 +249,7 @@ static __always_inline bool user_step(struct user_walk *walk)
 	found = unwind_find(&walk->place, walk->exact ? walk->ip : walk->ip - 1, &row);
 	if (found == UNWIND_FOUND_NO_MAPPING && walk->n_frames == 0 && user_in_exec())
 		return user_end(walk, USER_NONE);
-	if (found == UNWIND_FOUND_NO_MAPPING && walk->guessed && walk->place.slice.n)
+	if (found == UNWIND_FOUND_NO_MAPPING && walk->guessed)
 		return user_end(walk, USER_NO_ROWS); /* that was no frame pointer */
 	user_push(walk);
 	if (found == UNWIND_FOUND_ROW)

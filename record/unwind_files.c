@@ -186,23 +186,6 @@ static bool make_room(struct unwind_files *files, uint64_t n_rows, uint64_t *now
 	return true;
 }
 
-static void store_rows(struct unwind_files *files, struct unwind_file *file,
-                       const struct unwind_table *table, uint64_t now_ns, uint64_t keep_ns)
-{
-	file->state = UNWIND_FILE_EVICTED;
-	file->n_rows = table->n_rows;
-	while (unwind_store_add(&files->store, table, now_ns, &file->chunks, &file->n_chunks,
-	                        NULL)) {
-		if (!make_room(files, table->n_rows, &now_ns, keep_ns)) {
-			files->n_refused++;
-			return;
-		}
-	}
-	file->state = UNWIND_FILE_LOADED;
-	publish(files, file);
-	files->n_loaded++;
-}
-
 /* The vDSO's image ends with its section headers. */
 static int read_vdso(struct unwind_table *ret, struct stint_err *err)
 {
@@ -215,27 +198,31 @@ static int read_vdso(struct unwind_table *ret, struct stint_err *err)
 	        ret, ehdr, ehdr->e_shoff + (size_t)ehdr->e_shnum * ehdr->e_shentsize, err);
 }
 
-void unwind_files_load(struct unwind_files *files, struct unwind_file *file, int fd,
-                       uint64_t now_ns, uint64_t keep_ns)
+void unwind_files_read(int fd, struct unwind_table *ret, bool *ret_unreadable)
 {
-	struct unwind_table table;
-	struct timespec start, end;
-	int rc;
+	*ret_unreadable = (fd >= 0 ? unwind_table_read(ret, fd, NULL) : read_vdso(ret, NULL)) != 0;
+}
 
+void unwind_files_store(struct unwind_files *files, struct unwind_file *file,
+                        const struct unwind_table *table, uint64_t now_ns, uint64_t keep_ns)
+{
+	file->queued = false;
 	if (file->state != UNWIND_FILE_NEW && file->state != UNWIND_FILE_EVICTED)
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	rc = fd >= 0 ? unwind_table_read(&table, fd, NULL) : read_vdso(&table, NULL);
-	if (rc || !table.n_rows) {
-		file->state = UNWIND_FILE_NO_ROWS;
-		files->n_unreadable += rc != 0;
+	file->state = table->n_rows ? UNWIND_FILE_EVICTED : UNWIND_FILE_NO_ROWS;
+	file->n_rows = table->n_rows;
+	if (!table->n_rows)
 		return;
+	while (unwind_store_add(&files->store, table, now_ns, &file->chunks, &file->n_chunks,
+	                        NULL)) {
+		if (!make_room(files, table->n_rows, &now_ns, keep_ns)) {
+			files->n_refused++;
+			return;
+		}
 	}
-	store_rows(files, file, &table, now_ns, keep_ns);
-	unwind_table_done(&table);
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	files->load_ns += (uint64_t)(end.tv_sec - start.tv_sec) * 1000000000u +
-	                  (uint64_t)end.tv_nsec - (uint64_t)start.tv_nsec;
+	file->state = UNWIND_FILE_LOADED;
+	publish(files, file);
+	files->n_loaded++;
 }
 
 static void forget(struct unwind_files *files, struct unwind_file *file)
@@ -263,7 +250,7 @@ void unwind_files_expire(struct unwind_files *files, uint64_t before_ns, uint64_
 	for (i = 0; i < files->n_files; i++) {
 		struct unwind_file *file = files->files[i];
 
-		if (file->n_maps || file->used_ns >= before_ns) {
+		if (file->n_maps || file->queued || file->used_ns >= before_ns) {
 			files->files[n++] = file;
 			continue;
 		}

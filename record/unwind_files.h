@@ -31,6 +31,7 @@ struct unwind_file {
 	uint32_t n_maps;  /* mappings that refer to it */
 	uint64_t used_ns; /* when a walk last used it, as far as was noticed */
 	uint64_t n_rows;
+	bool queued;              /* somebody is about to read it: it stays */
 	struct unwind_file *next; /* of the same hash */
 };
 
@@ -69,12 +70,18 @@ struct unwind_file *unwind_files_get(struct unwind_files *files, uint64_t dev, u
                                      const struct stat *st);
 
 /*
- * Makes the file's rows from an open descriptor (-1 for the vDSO) if its state is NEW or EVICTED.
- * Room is made by dropping files that no process maps, then those whose use is longest ago, never
- * one used after keep_ns.
+ * Makes a table from an open descriptor (-1: the vDSO of this process). Takes some time for large
+ * files, and touches nothing else: no lock is needed. *ret is empty where there are no rows;
+ * *ret_unreadable tells that the file couldn't be read or isn't ELF.
  */
-void unwind_files_load(struct unwind_files *files, struct unwind_file *file, int fd,
-                       uint64_t now_ns, uint64_t keep_ns);
+void unwind_files_read(int fd, struct unwind_table *ret, bool *ret_unreadable);
+
+/*
+ * Gives the table to a file whose state is NEW or EVICTED. Room is made by dropping files that no
+ * process maps, then those whose use is longest ago, never one used after keep_ns.
+ */
+void unwind_files_store(struct unwind_files *files, struct unwind_file *file,
+                        const struct unwind_table *table, uint64_t now_ns, uint64_t keep_ns);
 
 /* Forgets files that no process has mapped since before_ns. */
 void unwind_files_expire(struct unwind_files *files, uint64_t before_ns, uint64_t now_ns);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,7 +20,7 @@
 #include "record/unwind_procs.h"
 #include "record/unwind_watch.h"
 
-#define MAX_PENDING 128u
+#define MAX_PENDING 256u /* each holds a descriptor */
 #define SWEEP_NS    1000000000ull
 #define KEEP_NS     2000000000ull  /* a table used so lately isn't dropped for another one */
 #define EXPIRE_NS   30000000000ull /* a file that nobody maps any more is kept that long */
@@ -39,10 +40,11 @@ struct unwind_tables {
 	struct pending pending[MAX_PENDING];
 	uint32_t n_pending;
 	bool all;
-	bool started;
+	bool started, loader_started, stopping;
 	int stop_fd;
 	uint64_t now_ns, sweep_ns, n_lost;
-	pthread_t thread;
+	pthread_t thread, loader;
+	pthread_cond_t work;  /* something is pending, or the loader is to stop */
 	pthread_mutex_t lock; /* of everything above but watch */
 };
 
@@ -60,22 +62,46 @@ static uint64_t now(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* Reads the files that mappings were waiting for, and writes those mappings with their rows. */
-static void load_pending(struct unwind_tables *t)
+/*
+ * Reads the next file that mappings are waiting for, and writes those mappings with their rows. The
+ * lock is held but for the reading itself: new mappings are taken note of meanwhile.
+ */
+static void load_next(struct unwind_tables *t)
 {
-	uint32_t i;
+	struct pending next = t->pending[0];
+	uint64_t start_ns = now();
+	struct unwind_table table;
+	bool unreadable;
 
-	for (i = 0; i < t->n_pending; i++) {
-		struct pending *p = &t->pending[i];
+	memmove(t->pending, t->pending + 1, --t->n_pending * sizeof(next));
+	pthread_mutex_unlock(&t->lock);
+	unwind_files_read(next.fd, &table, &unreadable);
+	if (next.fd >= 0)
+		close(next.fd);
+	pthread_mutex_lock(&t->lock);
+	t->files.load_ns += now() - start_ns;
+	t->files.n_unreadable += unreadable;
+	unwind_files_store(&t->files, next.file, &table, now(), now() - KEEP_NS);
+	unwind_table_done(&table);
+	if (next.file->state == UNWIND_FILE_LOADED)
+		unwind_procs_touch(&t->procs, next.file);
+	unwind_procs_commit(&t->procs, now());
+}
 
-		unwind_files_load(&t->files, p->file, p->fd, t->now_ns, t->now_ns - KEEP_NS);
-		if (p->file->state == UNWIND_FILE_LOADED)
-			unwind_procs_touch(&t->procs, p->file);
-		if (p->fd >= 0)
-			close(p->fd);
+/* Puts a file in line for reading. The descriptor is this function's from now on. */
+static void queue(struct unwind_tables *t, struct unwind_file *file, int fd)
+{
+	bool wanted = file &&
+	              (file->state == UNWIND_FILE_NEW || file->state == UNWIND_FILE_EVICTED) &&
+	              !file->queued && (fd >= 0 || file->ino == UNWIND_VDSO_INO);
+
+	if (wanted && t->n_pending < MAX_PENDING) {
+		file->queued = true;
+		t->pending[t->n_pending++] = (struct pending){file, fd};
+		pthread_cond_signal(&t->work);
+	} else if (fd >= 0) {
+		close(fd);
 	}
-	t->n_pending = 0;
-	unwind_procs_commit(&t->procs, t->now_ns);
 }
 
 /* The file behind a mapping; put in line for reading when it is new. NULL where there is none. */
@@ -95,15 +121,7 @@ static struct unwind_file *file_of(struct unwind_tables *t, pid_t pid,
 		file = unwind_files_get(&t->files, map->dev, map->ino,
 		                        fd >= 0 && !fstat(fd, &st) ? &st : NULL);
 	}
-	if (!file || (file->state != UNWIND_FILE_NEW && file->state != UNWIND_FILE_EVICTED) ||
-	    (fd < 0 && !map->is_vdso)) {
-		if (fd >= 0)
-			close(fd);
-	} else {
-		if (t->n_pending == MAX_PENDING)
-			load_pending(t);
-		t->pending[t->n_pending++] = (struct pending){file, fd};
-	}
+	queue(t, file, fd);
 	if (file)
 		file->used_ns = t->now_ns;
 	return file;
@@ -188,7 +206,22 @@ static void apply(struct unwind_tables *t, const struct unwind_event *event)
 	}
 }
 
-/* Evicted files whose mappings are walked again are read again, as far as others are used less. */
+static void bring_back_file(struct unwind_tables *t, struct unwind_file *file, pid_t pid,
+                            const struct proc_exec_map *map)
+{
+	int fd = proc_open_mapped(pid, map);
+
+	if (fd < 0 && file->ino != UNWIND_VDSO_INO && proc_n_threads(pid)) {
+		file->state = UNWIND_FILE_NO_ROWS;
+		t->files.n_unreadable++;
+	}
+	queue(t, file, fd);
+}
+
+/*
+ * Evicted files whose mappings are walked again are read again, as far as others are used less; and
+ * so are files that found no room in the line.
+ */
 static void bring_back(struct unwind_tables *t)
 {
 	uint32_t i, j;
@@ -196,22 +229,19 @@ static void bring_back(struct unwind_tables *t)
 	for (i = 0; i < t->procs.n_procs; i++) {
 		struct unwind_proc *proc = t->procs.procs[i];
 
-		for (j = 0; j < proc->n_maps && t->n_pending < MAX_PENDING; j++) {
+		for (j = 0; j < proc->n_maps; j++) {
 			struct unwind_map *m = &proc->maps[j];
-			struct proc_exec_map map;
+			struct proc_exec_map map = {
+			        .start = m->start, .end = m->end, .file_off = m->file_off};
 
-			if (!m->file || m->file->state != UNWIND_FILE_EVICTED ||
-			    m->file->used_ns != t->now_ns)
+			if (!m->file || m->file->queued ||
+			    !(m->file->state == UNWIND_FILE_NEW ||
+			      (m->file->state == UNWIND_FILE_EVICTED &&
+			       m->file->used_ns == t->now_ns)))
 				continue;
-			m->file->used_ns--; /* once */
-			map = (struct proc_exec_map){.start = m->start,
-			                             .end = m->end,
-			                             .file_off = m->file_off,
-			                             .dev = m->file->dev,
-			                             .ino = m->file->ino};
-			t->pending[t->n_pending] =
-			        (struct pending){m->file, proc_open_mapped(proc->pid, &map)};
-			t->n_pending += t->pending[t->n_pending].fd >= 0;
+			map.dev = m->file->dev;
+			map.ino = m->file->ino;
+			bring_back_file(t, m->file, proc->pid, &map);
 		}
 	}
 }
@@ -245,10 +275,18 @@ static void update(struct unwind_tables *t)
 	unwind_procs_commit(&t->procs, t->now_ns);
 	if (t->now_ns - t->sweep_ns >= SWEEP_NS)
 		sweep(t);
-	if (t->n_pending)
-		load_pending(t);
 }
 
+/*
+ * Both threads have little to do, each thing once, and stacks are incomplete until it is done: on a
+ * busy host they go first.
+ */
+static void hurry(void)
+{
+	setpriority(PRIO_PROCESS, (id_t)gettid(), -10);
+}
+
+/* Takes note of processes and mappings. */
 static void *run(void *context)
 {
 	const struct timespec batch = {.tv_nsec = BATCH_NS};
@@ -256,6 +294,7 @@ static void *run(void *context)
 	uint64_t stop;
 
 	pthread_setname_np(pthread_self(), "stint-unwind");
+	hurry();
 	/* Capabilities are each thread's own. What it can do without more, it does. */
 	(void)privileges_drop(NULL);
 	while (read(t->stop_fd, &stop, sizeof(stop)) < 0) {
@@ -266,6 +305,25 @@ static void *run(void *context)
 		pthread_mutex_unlock(&t->lock);
 		nanosleep(&batch, NULL);
 	}
+	return NULL;
+}
+
+/* Reads files, which takes longer. */
+static void *run_loader(void *context)
+{
+	struct unwind_tables *t = context;
+
+	pthread_setname_np(pthread_self(), "stint-tables");
+	hurry();
+	(void)privileges_drop(NULL);
+	pthread_mutex_lock(&t->lock);
+	while (!t->stopping) {
+		if (t->n_pending)
+			load_next(t);
+		else
+			pthread_cond_wait(&t->work, &t->lock);
+	}
+	pthread_mutex_unlock(&t->lock);
 	return NULL;
 }
 
@@ -300,13 +358,33 @@ static int start(struct unwind_tables *t, const struct unwind_tables_options *op
 		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "reading /proc");
 	for (i = 0; i < options->n_pids; i++)
 		read_process(t, options->pids[i]);
-	load_pending(t);
-	rc = pthread_create(&t->thread, NULL, run, t);
-	if (rc)
-		return stint_err_set(err, STINT_ERR_SYSTEM, rc, -1,
-		                     "starting the thread that prepares unwind tables");
-	t->started = true;
 	return 0;
+}
+
+/* The tables of what runs already, before anything is recorded. */
+static void load_all(struct unwind_tables *t)
+{
+	pthread_mutex_lock(&t->lock);
+	do {
+		while (t->n_pending)
+			load_next(t);
+		bring_back(t);
+	} while (t->n_pending);
+	unwind_procs_commit(&t->procs, t->now_ns);
+	pthread_mutex_unlock(&t->lock);
+}
+
+static int start_threads(struct unwind_tables *t, struct stint_err *err)
+{
+	int rc = pthread_create(&t->thread, NULL, run, t);
+
+	t->started = rc == 0;
+	if (rc == 0)
+		rc = pthread_create(&t->loader, NULL, run_loader, t);
+	t->loader_started = rc == 0;
+	return rc ? stint_err_set(err, STINT_ERR_SYSTEM, rc, -1,
+	                          "starting the threads that prepare unwind tables")
+	          : 0;
 }
 
 int unwind_tables_new(struct unwind_tables **ret, const struct unwind_tables_options *options,
@@ -319,6 +397,7 @@ int unwind_tables_new(struct unwind_tables **ret, const struct unwind_tables_opt
 	if (!t)
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for unwind tables");
 	pthread_mutex_init(&t->lock, NULL);
+	pthread_cond_init(&t->work, NULL);
 	t->stop_fd = -1;
 	t->all = options->n_pids == 0;
 	unwind_files_init(&t->files, &options->maps,
@@ -326,6 +405,10 @@ int unwind_tables_new(struct unwind_tables **ret, const struct unwind_tables_opt
 	t->files.evicted = on_evicted;
 	t->files.context = t;
 	rc = start(t, options, err);
+	if (rc == 0) {
+		load_all(t);
+		rc = start_threads(t, err);
+	}
 	if (rc)
 		unwind_tables_free(t);
 	else
@@ -341,6 +424,13 @@ void unwind_tables_free(struct unwind_tables *t)
 		return;
 	if (t->started && write(t->stop_fd, &one, sizeof(one)) == sizeof(one))
 		pthread_join(t->thread, NULL);
+	if (t->loader_started) {
+		pthread_mutex_lock(&t->lock);
+		t->stopping = true;
+		pthread_cond_signal(&t->work);
+		pthread_mutex_unlock(&t->lock);
+		pthread_join(t->loader, NULL);
+	}
 	while (t->n_pending)
 		if (t->pending[--t->n_pending].fd >= 0)
 			close(t->pending[t->n_pending].fd);
@@ -352,6 +442,7 @@ void unwind_tables_free(struct unwind_tables *t)
 		munmap(t->mappings, sizeof(*t->mappings));
 	if (t->stop_fd >= 0)
 		close(t->stop_fd);
+	pthread_cond_destroy(&t->work);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
 }
