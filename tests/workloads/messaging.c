@@ -31,7 +31,7 @@ int main(int argc, char **argv)
 {
 	uint64_t n = number_arg(argc, argv, 1, 100, 1, 1000000);
 	uint64_t gap_ns = number_arg(argc, argv, 2, 2000, 1, 1000000) * 1000;
-	uint64_t n_received = 0;
+	uint64_t n_received = 0, before, waits, preempted;
 	int fds[2], status;
 	pid_t child;
 
@@ -42,10 +42,13 @@ int main(int argc, char **argv)
 	child = fork();
 	if (child == 0) {
 		close(fds[1]);
+		switches_so_far(&before, &preempted);
 		while (receive_message(fds[0]) == 1)
 			n_received++;
+		switches_so_far(&waits, &preempted);
 		say("receiver", (uint64_t)getpid());
 		say("received", n_received);
+		say("waits", waits - before);
 		return 0;
 	}
 	close(fds[0]);

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2034,SC2154
+# What the end-to-end tests share: where things are, what must be there, starting and ending processes, and asking
+# the file a question. bats removes $BATS_TEST_TMPDIR; teardown ends what a test started.
+
+root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+build=${STINT_BUILD:-build}
+case $build in /*) ;; *) build=$root/$build ;; esac
+stint=$build/stint
+recorder=$build/stint-record
+workloads=$build/workloads
+started_pids=()
+
+# Why the recorder can't run here; empty when it can. Asks the kernel, not the recorder, so that a broken one fails.
+reason_against_bpf() {
+	if [ "$(id -u)" -ne 0 ]; then
+		echo "not root"
+	elif [ ! -e /sys/kernel/btf/vmlinux ]; then
+		echo "the kernel has no BTF"
+	elif [ ! -x "$recorder" ]; then
+		echo "$recorder isn't built"
+	else
+		PATH=$PATH:/usr/sbin bpftool prog show >/dev/null 2>&1 || echo "bpf() is refused here"
+	fi
+}
+
+require_bpf() {
+	local reason
+	reason=$(reason_against_bpf)
+	[ -z "$reason" ] && return
+	if [ -n "${STINT_REQUIRE_BPF:-}" ]; then
+		echo "the recorder must be tested here (STINT_REQUIRE_BPF), but: $reason" >&2
+		return 1
+	fi
+	skip "$reason"
+}
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	require_bpf
+}
+
+teardown() {
+	local pid
+	for pid in "${started_pids[@]}"; do
+		kill -KILL "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
+	return 0
+}
+
+fail() {
+	printf '%s\n' "$*" >&2
+	return 1
+}
+
+# start FILE COMMAND…: starts a program in the background with its output in FILE (errors in FILE.err). Its pid is in
+# $started. Standard input is a FIFO that never ends, so that a program that waits for its end keeps running.
+start() {
+	local out=$1
+	shift
+	[ -p stdin ] || mkfifo stdin
+	# A shell's background jobs ignore SIGINT, unless told otherwise.
+	env --default-signal=INT,QUIT "$@" >"$out" 2>"$out.err" <>stdin 3>&- &
+	started=$!
+	started_pids+=("$started")
+}
+
+# wait_for_line FILE REGEX: until a line of the file matches; fails after 20 s.
+wait_for_line() {
+	local i
+	for ((i = 0; i < 400; i++)); do
+		grep -qE "$2" "$1" 2>/dev/null && return
+		sleep 0.05
+	done
+	fail "no line /$2/ in $1:" "$(cat "$1" "$1.err" 2>/dev/null)"
+}
+
+# Until the recorder has attached: until its file has its first blocks.
+wait_for_recorder() {
+	local i
+	for ((i = 0; i < 400; i++)); do
+		[ -s "$1" ] && sleep 0.3 && return
+		kill -0 "$started" 2>/dev/null || break
+		sleep 0.05
+	done
+	fail "the recorder wrote nothing to $1:" "$(cat ./*.err 2>/dev/null)"
+}
+
+# record ARG…: runs the recorder to its end; output in ./out and ./err, and fails where it fails.
+record() {
+	local status=0
+	"$recorder" "$@" >out 2>err </dev/null || status=$?
+	[ $status -eq 0 ] || fail "stint-record $* exited with $status:" "$(cat err)"
+}
+
+# The value that the workload printed for KEY.
+said() {
+	sed -n "s/^$1=//p" "${2:-out}"
+}
+
+# rows FILE REPORT-ARG…: the rows of a JSON report.
+rows() {
+	"$stint" report --format=json --limit=0 "${@:2}" "$1" >report.json 2>report.err ||
+		fail "stint report ${*:2} $1 exited with $?:" "$(cat report.err)" || return
+	jq -e -c .rows report.json || fail "no rows in the report" "$(head -c 500 report.json)"
+}
+
+# number JQ-FILTER JSON: one integer; 0 for null.
+number() {
+	jq -r "($1) // 0" <<<"$2"
+}
+
+# A field of the row of one name, as `field count.total NAME ROWS`; 0 where there is no such row.
+field() {
+	jq -r --arg name "$2" "[.[] | select(.name == \$name) | .$1] | add // 0" <<<"$3"
+}
+
+info() {
+	"$stint" info --format=json "$1" 2>info.err || fail "stint info $1 exited with $?:" "$(cat info.err)"
+}
+
+# The losses of one cause, or all but those on request (below-min).
+lost() {
+	info "$1" | jq '[.loss[] | select(.cause != "below-min") | .count] | add'
+}
+
+# Waits for a process that start started to end by itself, and gives its exit status; 124 after 30 s.
+end_of() {
+	local i
+	for ((i = 0; i < 600; i++)); do
+		kill -0 "$1" 2>/dev/null || break
+		sleep 0.05
+	done
+	[ "$i" -lt 600 ] || return 124
+	wait "$1"
+}
+
+equal() { # WHAT GOT WANT
+	[ "$2" = "$3" ] || fail "$1: got $2, want $3"
+}
+
+between() { # WHAT GOT LOW HIGH
+	[ "$2" -ge "$3" ] && [ "$2" -le "$4" ] || fail "$1: got $2, want $3 to $4"
+}

@@ -1,0 +1,124 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What must hold when things go wrong: killed, cut, damaged, out of space, without rights.
+
+load helpers
+
+@test "SIGINT ends the recording: exit status 0, a whole file, a last line that says what was recorded" {
+	for signal in INT TERM; do
+		start rec.out "$recorder" -a -o i.stint
+		wait_for_recorder i.stint
+		sleep 1
+		kill -$signal "$started"
+		end_of "$started"
+		equal "complete" "$(info i.stint | jq .recording.complete)" true
+		tail -1 rec.out.err | grep -qE '[0-9]' || fail "the last line: $(cat rec.out.err)"
+		"$stint" verify i.stint
+		rm i.stint
+	done
+}
+
+@test "kill -9 after 5 s: at least 4 s are readable" {
+	start load.out "$workloads/sleeper" 1000000 1000
+	start rec.out "$recorder" -a -o k.stint
+	wait_for_recorder k.stint
+	sleep 5
+	kill -KILL "$started"
+	end_of "$started" || true
+	i=$(info k.stint)
+	equal "complete" "$(jq .recording.complete <<<"$i")" false
+	between "readable ms" $(($(jq .recording.duration_ns <<<"$i") / 1000000)) 4000 20000
+	[ "$(field count.total sleep_here "$(rows k.stint --view=off-cpu --state=S)")" -gt 2000 ]
+}
+
+@test "cut at 1,000 random places: every whole block before the cut is read" {
+	start load.out "$workloads/pingpong" 60000 1
+	record -a -F 999 -d 4 -o large.stint
+	kill -KILL "${started_pids[0]}"
+	/usr/bin/python3 "$BATS_TEST_DIRNAME/cut.py" "$stint" large.stint 1000
+}
+
+@test "one flipped bit: found by verify, never a crash, and only its block is lost" {
+	start load.out "$workloads/pingpong" 60000 1
+	record -a -F 999 -d 2 -o whole.stint
+	kill -KILL "${started_pids[0]}"
+	/usr/bin/python3 "$BATS_TEST_DIRNAME/flip.py" "$stint" whole.stint 150
+}
+
+@test "--max-size is never passed, and the file is whole" {
+	start load.out "$workloads/pingpong" 60000 2
+	record -a -d 3 --max-size 200K -o m.stint
+	between "size" "$(stat -c %s m.stint)" 1000 $((200 * 1024))
+	"$stint" verify m.stint
+	between "events not written" "$(info m.stint | jq '[.loss[] | select(.cause == "size-limit") | .count] | add')" 1 1000000000
+}
+
+@test "a full disk: said, exit status 4, and what was written is readable" {
+	mkdir full
+	mount -t tmpfs -o size=256k tmpfs full || skip "no tmpfs can be mounted"
+	start load.out "$workloads/pingpong" 60000 2
+	status=0
+	timeout 30 "$recorder" -a -F 999 -d 4 -o full/f.stint >out 2>err </dev/null || status=$?
+	cp full/f.stint f.stint
+	umount full
+	equal "exit status ($(cat err))" $status 4
+	grep -qiE 'space|full' err || fail "no word about space: $(cat err)"
+	info f.stint | jq -e '.off_cpu.count > 0'
+}
+
+@test "-o - streams into a pipe, and stint reads it from there" {
+	"$recorder" -d 1 -o - -- "$workloads/sleeper" 100 2000 2>err | tee copy.stint |
+		"$stint" report --view=off-cpu --format=json --limit=0 - >report.json
+	# The workload's own output must not be in the stream.
+	equal "sleeps" "$(field count.total sleep_here "$(rows copy.stint --view=off-cpu --state=S)")" \
+		"$(jq '[.rows[] | select(.name == "sleep_here") | .count.total] | add' <<<"$("$stint" report --view=off-cpu --state=S --format=json copy.stint)")"
+	jq -e '.rows | length > 0' report.json
+}
+
+@test "-o - refuses a terminal" {
+	command -v script >/dev/null || skip "script(1) isn't installed"
+	script -qec "'$recorder' -a -d 1 -o -" /dev/null >out </dev/null && fail "it wrote to a terminal"
+	grep -qi terminal out || fail "$(cat out)"
+}
+
+@test "without root: one or two lines that say what to do, exit status 4" {
+	command -v setpriv >/dev/null || skip "setpriv isn't installed"
+	mkdir open
+	chmod 777 open "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" 2>/dev/null || true
+	cp "$recorder" open/stint-record
+	chmod 755 open/stint-record
+	status=0
+	setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs ./open/stint-record -a -d 1 -o - >out 2>err </dev/null || status=$?
+	equal "exit status ($(cat err))" $status 4
+	between "lines" "$(wc -l <err)" 1 3
+	grep -qiE 'root|cap_|sudo|capabilit' err || fail "no word about what to do: $(cat err)"
+	equal "bytes written" "$(wc -c <out)" 0
+}
+
+@test "an output that can't be created is refused before anything is recorded" {
+	run "$recorder" -a -d 1 -o /no/such/directory/x.stint
+	equal "exit status" "$status" 4
+	[[ $output == */no/such/directory* ]]
+}
+
+@test "a second signal stops at once, and the file is readable" {
+	start load.out "$workloads/pingpong" 60000 2
+	start rec.out "$recorder" -a -o s.stint
+	wait_for_recorder s.stint
+	sleep 1.5
+	kill -INT "$started"
+	kill -INT "$started" 2>/dev/null || true
+	end_of "$started" || true
+	info s.stint | jq -e '.off_cpu.count > 0'
+}
+
+@test "two recorders at once: neither sees the other, both files are whole" {
+	start one.out "$recorder" -a -d 2 -o one.stint
+	first=$started
+	start two.out "$recorder" -a -d 2 -o two.stint
+	second=$started
+	end_of "$first"
+	end_of "$second"
+	"$stint" verify one.stint
+	"$stint" verify two.stint
+}
