@@ -49,8 +49,8 @@ static int find_processes(struct info *info, struct belongings *b, struct stint_
 		}
 		/* [0] is for events whose process isn't known. */
 		b->process[i] = id;
-		if (is_new)
-			info->processes[id].row = i;
+		/* The program that it ran last, where it went from one to another by exec. */
+		info->processes[id].row = i;
 	}
 	info->n_known_processes = identities.n_entries;
 	info->n_processes = identities.n_entries + 1;
