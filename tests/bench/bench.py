@@ -150,7 +150,7 @@ class Bench:
                                              text=True, check=True).stdout)
             on, off = info["on_cpu"]["samples"], info["off_cpu"]["count"]
             return {"samples": on, "switches": off,
-                    "lost": sum(x["count"] for x in info["loss"] if x["cause"] not in ("below_min", "module"))}
+                    "lost": sum(x["count"] for x in info["loss"] if x["cause"] not in ("below-min", "module"))}
         if recorder.kind == "perf":
             out = subprocess.run(["perf", "report", "--stats", "-i", path], capture_output=True, text=True,
                                  check=False).stdout
