@@ -28,7 +28,7 @@ const data = tree.data;
 const state = {
 	zoom: 0, focus: 0, hover: -1, inverted: false, byName: false,
 	from: 0, to: tree.total[0], /* the values at the left and right edge */
-	width: 0, height: 0, printing: false, theme: 'light', frameRequest: 0, animation: null,
+	width: 0, height: 0, printing: false, notesOpen: false, theme: 'light', frameRequest: 0, animation: null,
 };
 const charWidth = {size: 0};
 const palettes = {light: [], dark: []};
@@ -567,8 +567,12 @@ function onClick(event) {
 		zoomTo(i);
 }
 
+/* Paper gets the whole height, in the colours of a light screen, with all notes. */
 function print(on) {
+	if (on)
+		state.notesOpen = byId('notes').open;
 	state.printing = on;
+	byId('notes').open = on || state.notesOpen;
 	if (on) {
 		space.style.height = 'auto';
 		size(1040, contentHeight());

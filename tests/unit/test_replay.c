@@ -157,7 +157,7 @@ static void kinds_at_the_same_time(void **state)
 	done(&rec, m);
 }
 
-/* A long recording whose blocks overlap a little, with sleeps as long as the whole of it: only a few blocks at a time. */
+/* Blocks that overlap a little, and sleeps as long as the whole recording: only a few blocks at a time. */
 static void holds_few_blocks(void **state)
 {
 	uint64_t seed = 3, counts[4], t, n = 0;
@@ -246,8 +246,11 @@ static void damage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(empty),     cmocka_unit_test(kinds_at_the_same_time), cmocka_unit_test(holds_few_blocks),
-		cmocka_unit_test(any_order), cmocka_unit_test(damage),
+		cmocka_unit_test(empty),
+		cmocka_unit_test(kinds_at_the_same_time),
+		cmocka_unit_test(holds_few_blocks),
+		cmocka_unit_test(any_order),
+		cmocka_unit_test(damage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
