@@ -268,6 +268,26 @@ static int read_stubs(struct load *load)
 	return 0;
 }
 
+/* Go's runtime has functions that switch stacks, which only their names tell. */
+static int read_go_symbols(struct load *load)
+{
+	const Elf64_Shdr *pclntab = find_section(load, ".gopclntab");
+	uint32_t i;
+	int rc = 0;
+
+	for (i = 0; !rc && pclntab && i < load->n_shdrs; i++) {
+		const Elf64_Shdr *sh = &load->shdrs[i];
+
+		if (sh->sh_type != SHT_SYMTAB || sh->sh_link >= load->n_shdrs)
+			continue;
+		rc = read_section(load, sh, &load->elf->go_symtab);
+		if (!rc)
+			rc = read_section(load, &load->shdrs[sh->sh_link], &load->elf->go_strtab);
+		break;
+	}
+	return rc;
+}
+
 /* The bytes of a loaded address up to the end of its segment in the file. */
 static bool loaded_at(const struct load *load, uint64_t vaddr, Elf64_Shdr *ret)
 {
@@ -342,7 +362,9 @@ static int read_contents(struct load *load)
 		rc = read_eh_frame_by_segment(load);
 	if (!rc && debug_frame)
 		rc = read_section(load, debug_frame, &load->elf->debug_frame);
-	return rc ? rc : read_stubs(load);
+	if (!rc)
+		rc = read_stubs(load);
+	return rc ? rc : read_go_symbols(load);
 }
 
 int unwind_elf_read(struct unwind_elf *ret, const struct unwind_source *source,
@@ -373,6 +395,8 @@ void unwind_elf_done(struct unwind_elf *elf)
 	free(elf->segments);
 	free(elf->eh_frame.data);
 	free(elf->debug_frame.data);
+	free(elf->go_symtab.data);
+	free(elf->go_strtab.data);
 	*elf = (struct unwind_elf){0};
 }
 

@@ -42,6 +42,7 @@ struct unwind_elf {
 	struct unwind_section eh_frame, debug_frame;
 	struct unwind_section *stubs; /* PLT sections */
 	uint32_t n_stubs;
+	struct unwind_section go_symtab, go_strtab; /* of programs made by Go */
 };
 
 /* Errors as those of unwind_table_read. On failure *ret is empty. */

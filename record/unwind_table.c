@@ -9,6 +9,7 @@
 #include "record/unwind_arch.h"
 #include "record/unwind_cfi.h"
 #include "record/unwind_elf.h"
+#include "record/unwind_go.h"
 
 /* Where a range of code has its rule from; where ranges overlap, the lower number was there first.
  */
@@ -38,6 +39,9 @@ struct build {
 	enum origin origin; /* of the ranges being added */
 	struct unwind_row *stub_rows;
 	uint32_t n_stub_rows, cap_stub_rows;
+
+	struct unwind_go_end go_ends[UNWIND_GO_MAX_ENDS];
+	uint32_t n_go_ends;
 
 	uint32_t cap_rows;
 	uint32_t covered; /* where the last range that has rows ends */
@@ -154,6 +158,7 @@ static int collect(struct build *b)
 	uint32_t i;
 	int rc;
 
+	b->n_go_ends = unwind_go_ends(&b->elf, b->go_ends);
 	rc = collect_section(b, &b->elf.eh_frame, FROM_EH_FRAME);
 	if (!rc)
 		rc = collect_section(b, &b->elf.debug_frame, FROM_DEBUG_FRAME);
@@ -219,7 +224,9 @@ static int add_state(void *context, uint64_t start, uint64_t end, const struct c
 		return 0;
 	if (from < b->from)
 		from = b->from;
-	if (state)
+	if (unwind_go_is_end(b->go_ends, b->n_go_ends, start))
+		row.kind = UNWIND_END;
+	else if (state)
 		b->arch->encode(state, b->signal, &row);
 	return cover(b, (uint32_t)from, (uint32_t)to, &row);
 }
