@@ -10,6 +10,9 @@
 struct scan {
 	struct stint_reader *reader;
 	uint8_t *window;
+	const uint8_t *bytes; /* what was read last: n_bytes from bytes_off on */
+	uint64_t bytes_off;
+	size_t n_bytes;
 	uint64_t damage_off; /* where the damage being skipped began */
 	const char *why;
 	/*
@@ -20,31 +23,54 @@ struct scan {
 	uint64_t check_budget;
 };
 
-/* The next place from off on where a block's magic stands; the file's end when there is none. */
-static uint64_t find_magic(const struct scan *s, uint64_t off)
+/* Makes s->bytes hold what stands at off, at least a header's size. False when that can't be read.
+ */
+static bool look_at(struct scan *s, uint64_t off)
+{
+	uint64_t left = s->reader->info.size_bytes - off;
+
+	/* Where magics are dense, most of them are in the bytes that were read for the last one. */
+	if (s->bytes && off >= s->bytes_off &&
+	    off + STINT_BLOCK_HEADER_BYTES <= s->bytes_off + s->n_bytes)
+		return true;
+	s->n_bytes = left < WINDOW_BYTES ? (size_t)left : WINDOW_BYTES;
+	s->bytes_off = off;
+	s->bytes = stint_input_at(&s->reader->input, off, s->n_bytes, s->window, NULL);
+	return s->bytes;
+}
+
+/* The next place from off on where a valid block header stands; the file's end when there is none.
+ */
+static uint64_t find_header(struct scan *s, uint64_t off)
 {
 	static const uint8_t magic[4] = {STINT_BLOCK_MAGIC & 255, STINT_BLOCK_MAGIC >> 8 & 255,
 	                                 STINT_BLOCK_MAGIC >> 16 & 255, STINT_BLOCK_MAGIC >> 24};
 	uint64_t size = s->reader->info.size_bytes;
+	struct stint_block_header header;
 
-	while (size - off >= STINT_BLOCK_HEADER_BYTES) {
-		size_t n = size - off < WINDOW_BYTES ? (size_t)(size - off) : WINDOW_BYTES;
-		const uint8_t *bytes = stint_input_at(&s->reader->input, off, n, s->window, NULL);
-		const uint8_t *at = bytes ? memmem(bytes, n, magic, sizeof(magic)) : NULL;
+	while (size - off >= STINT_BLOCK_HEADER_BYTES && look_at(s, off)) {
+		size_t skip = (size_t)(off - s->bytes_off);
+		const uint8_t *at =
+		        memmem(s->bytes + skip, s->n_bytes - skip, magic, sizeof(magic));
 
-		if (at)
-			return off + (uint64_t)(at - bytes);
-		if (!bytes)
+		if (!at) {
+			/* A magic may lie across the end of what was read. */
+			off = s->bytes_off + s->n_bytes - (sizeof(magic) - 1);
+			continue;
+		}
+		off = s->bytes_off + (uint64_t)(at - s->bytes);
+		if (size - off < STINT_BLOCK_HEADER_BYTES || !look_at(s, off))
 			break;
-		/* A magic may lie across the windows' border. */
-		off += n - (sizeof(magic) - 1);
+		if (!stint_block_header_decode(s->bytes + (off - s->bytes_off), &header))
+			return off;
+		off++;
 	}
 	return size;
 }
 
 /*
- * Checks the payload of the block in front of a place without a header: 0 if it is as long as it says,
- * STINT_ERR_FORMAT if not, STINT_ERR_NOMEM.
+ * Checks the payload of the block in front of a place without a header: 0 if it is as long as it
+ * says, STINT_ERR_FORMAT if not, STINT_ERR_NOMEM.
  */
 static int check_payload(struct scan *s, const struct stint_block_info *block,
                          const struct stint_block_header *header)
@@ -105,7 +131,8 @@ static int scan_blocks(struct scan *s, uint64_t off)
 			continue;
 		}
 		begin_damage(s, off, why);
-		/* Bytes may be missing from the last block, and a header be where its payload seems to. */
+		/* Bytes may be missing from the last block, with a header in what seems to be it.
+		 */
 		code = have_last ? check_payload(s, &last, &last_header) : 0;
 		if (code == STINT_ERR_NOMEM)
 			return code;
@@ -114,7 +141,7 @@ static int scan_blocks(struct scan *s, uint64_t off)
 		else
 			off++;
 		have_last = false;
-		off = find_magic(s, off);
+		off = find_header(s, off);
 	}
 	return end_damage(s, size);
 }

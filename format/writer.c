@@ -214,7 +214,10 @@ static uint8_t *reserve_row(struct pending *p, size_t row_bytes)
 	return p->rows + p->n_rows * row_bytes;
 }
 
-/* Finds or adds a row by its key: a string's bytes, which row is NULL for, or the row itself. */
+/*
+ * Finds or adds a row by its key: a string's bytes, which row is NULL for, or the row itself. ret_id may
+ * point into the row, so it is written last.
+ */
 static int intern(struct stint_writer *w, uint32_t table, const void *row, const void *key,
                   size_t key_bytes, uint32_t *ret_id, struct stint_err *err)
 {
@@ -254,20 +257,19 @@ int stint_writer_intern(struct stint_writer *w, enum stint_table table, const vo
                         uint32_t *ret_id, struct stint_err *err)
 {
 	const struct stint_schema *schema = stint_schema_of(table);
+	const struct stint_string *string = row;
 	int code = check_writable(w, err);
 
-	*ret_id = 0;
-	if (code)
-		return code;
-	if (!schema || !stint_is_dictionary(table))
-		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "table %d is no dictionary",
+	if (!code && (!schema || !stint_is_dictionary(table)))
+		code = stint_err_set(err, STINT_ERR_USAGE, 0, -1, "table %d is no dictionary",
 		                     (int)table);
-	if (table == STINT_STRING) {
-		const struct stint_string *string = row;
-
+	if (!code && table == STINT_STRING)
 		return stint_writer_string(w, string->data, string->size, ret_id, err);
-	}
-	return intern(w, table, row, row, schema->row_bytes, ret_id, err);
+	if (!code)
+		code = intern(w, table, row, row, schema->row_bytes, ret_id, err);
+	if (code)
+		*ret_id = 0;
+	return code;
 }
 
 int stint_writer_string(struct stint_writer *w, const void *data, size_t size, uint32_t *ret_id,
@@ -275,12 +277,13 @@ int stint_writer_string(struct stint_writer *w, const void *data, size_t size, u
 {
 	int code = check_writable(w, err);
 
-	*ret_id = 0;
-	if (code || !size)
-		return code;
 	if (size > STINT_MAX_STRING_BYTES)
 		size = STINT_MAX_STRING_BYTES;
-	return intern(w, STINT_STRING, NULL, data, size, ret_id, err);
+	if (!code && size)
+		code = intern(w, STINT_STRING, NULL, data, size, ret_id, err);
+	if (code || !size)
+		*ret_id = 0;
+	return code;
 }
 
 int stint_writer_add(struct stint_writer *w, enum stint_table table, const void *row,

@@ -50,7 +50,9 @@ int stint_writer_new_copy(struct stint_writer **ret, const struct stint_reader *
 /*
  * The id of this row in a dictionary (table < STINT_FIRST_EVENT_TABLE), which is added when new. row is
  * the struct of that table. The ids in it must have come from this writer. Ids stay valid for the
- * writer's whole life. Fails with STINT_ERR_LIMIT, STINT_ERR_NOMEM or what the sink says.
+ * writer's whole life. ret_id may point into the row; it is 0 on failure. Fails with STINT_ERR_LIMIT (the
+ * dictionary is full), STINT_ERR_NOMEM, STINT_ERR_USAGE (no dictionary, or already finished) or what the sink
+ * says.
  */
 int stint_writer_intern(struct stint_writer *writer, enum stint_table table, const void *row, uint32_t *ret_id,
 			struct stint_err *err);
