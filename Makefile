@@ -131,7 +131,7 @@ unit: $(unit_bins)
 	@set -e; for t in $^; do echo "$$t"; $$t; done
 
 workloads: $(workload_bins)
-test-programs: all $(unit_bins) $(workload_bins)
+test-programs: all $(unit_bins) $(workload_bins) tools
 
 # What the build, the tests and the demonstration need, by Debian package. Idempotent.
 deps_build := build-essential pkg-config libelf-dev libdw-dev libiberty-dev libzstd-dev libxxhash-dev libcapstone-dev \

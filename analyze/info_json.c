@@ -214,6 +214,15 @@ static void put_modules(struct json *j, const struct info *info)
 	json_array_end(j);
 }
 
+static void put_place(struct json *j, uint64_t file_off, uint64_t size_bytes, const char *why)
+{
+	json_object_begin(j);
+	json_key_u64(j, "file_off", file_off);
+	json_key_u64(j, "size_bytes", size_bytes);
+	json_key_string(j, "why", why);
+	json_object_end(j);
+}
+
 static void put_damage(struct json *j, const struct model *m)
 {
 	const struct stint_file_info *file = stint_reader_info(m->reader);
@@ -224,14 +233,17 @@ static void put_damage(struct json *j, const struct model *m)
 	for (i = 0; i < file->n_damage; i++) {
 		const struct stint_damage *damage = stint_reader_damage(m->reader, i);
 
-		json_object_begin(j);
-		json_key_u64(j, "file_off", damage->file_off);
-		json_key_u64(j, "size_bytes", damage->size_bytes);
-		json_key_string(j, "why", damage->why);
-		json_object_end(j);
+		put_place(j, damage->file_off, damage->size_bytes, damage->why);
+	}
+	for (i = 0; i < file->n_blocks; i++) {
+		const struct stint_block_info *block = stint_reader_block(m->reader, i);
+
+		if (model_block_is_damaged(m, i))
+			put_place(j, block->file_off,
+				  STINT_BLOCK_HEADER_BYTES + (uint64_t)block->stored_bytes,
+				  "a block that can't be decoded");
 	}
 	json_array_end(j);
-	json_key_u64(j, "damaged_blocks", m->n_damaged_blocks);
 }
 
 int info_print_json(const struct info *info, FILE *out, struct stint_err *err)

@@ -65,9 +65,17 @@ static void print_totals(const struct info *info, FILE *out)
 		text_count(m->mappings.n - 1).s);
 }
 
+static void print_place(FILE *out, uint64_t file_off, uint64_t size_bytes, const char *why)
+{
+	fprintf(out, "  At byte %" PRIu64 ", %s bytes: ", file_off, text_count(size_bytes).s);
+	text_print_name(out, why);
+	fputc('\n', out);
+}
+
 static void print_losses(const struct info *info, FILE *out)
 {
 	const struct model *m = info->m;
+	const struct stint_file_info *file = stint_reader_info(m->reader);
 	bool any = info->notes.n > 0;
 	uint32_t cause;
 	size_t i;
@@ -82,13 +90,18 @@ static void print_losses(const struct info *info, FILE *out)
 	}
 	if (any)
 		notes_print_text(&info->notes, out, "  ");
-	for (i = 0; i < stint_reader_info(m->reader)->n_damage; i++) {
+	for (i = 0; i < file->n_damage; i++) {
 		const struct stint_damage *damage = stint_reader_damage(m->reader, i);
 
-		fprintf(out, "  At byte %" PRIu64 ", %s bytes: ", damage->file_off,
-			text_count(damage->size_bytes).s);
-		text_print_name(out, damage->why);
-		fputc('\n', out);
+		print_place(out, damage->file_off, damage->size_bytes, damage->why);
+	}
+	for (i = 0; i < file->n_blocks; i++) {
+		const struct stint_block_info *block = stint_reader_block(m->reader, i);
+
+		if (model_block_is_damaged(m, i))
+			print_place(out, block->file_off,
+				    STINT_BLOCK_HEADER_BYTES + (uint64_t)block->stored_bytes,
+				    "a block that can't be decoded");
 	}
 	if (!any)
 		fputs("  Nothing was lost.\n", out);

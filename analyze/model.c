@@ -184,6 +184,7 @@ static int load_blocks(struct model *m, struct stint_err *err)
 			if (rows.n_rows <= block->n_rows)
 				code = load_rows(m, &rows, err);
 		} else if (code == STINT_ERR_FORMAT || code == STINT_ERR_LIMIT) {
+			m->block_seen[i] = MODEL_BLOCK_DAMAGED;
 			m->n_damaged_blocks++;
 			code = 0;
 		} else if (code == STINT_ERR_NOTFOUND) {

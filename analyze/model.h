@@ -55,11 +55,12 @@ struct model {
 
 	uint64_t n_damaged_blocks; /* that couldn't be decoded while loading or reading events */
 	uint64_t lost_ids;
-	uint8_t *block_seen; /* private: one per block, 1 once its damage and lost ids were counted
-			      */
-	uint64_t *defined[MODEL_N_DICTS]; /* private, see model_id: where a dictionary has gaps,
-					     what is there */
+	uint8_t *block_seen; /* private: by block, MODEL_BLOCK_*: what was counted of it */
+	uint64_t *defined[MODEL_N_DICTS]; /* private, see model_id: where a dictionary has gaps */
 };
+
+#define MODEL_BLOCK_SEEN    1
+#define MODEL_BLOCK_DAMAGED 2 /* its header is whole, its rows can't be decoded */
 
 /* More text than this in one recording's strings is refused (STINT_ERR_LIMIT). */
 #define MODEL_MAX_STRING_BYTES ((size_t)1 << 30)
@@ -73,6 +74,12 @@ int model_open(struct model **ret, const char *path, struct stint_err *err);
 /* The same for bytes in memory that outlive the model. */
 int model_open_memory(struct model **ret, const void *data, size_t size, struct stint_err *err);
 void model_free(struct model *m); /* NULL is fine */
+
+/* True when this block (of the reader's) couldn't be decoded, as far as it was tried. */
+static inline bool model_block_is_damaged(const struct model *m, size_t i)
+{
+	return m->block_seen[i] == MODEL_BLOCK_DAMAGED;
+}
 
 /* The text of a string id; "" for 0 and for lost ids. NUL-terminated, lives as long as the model.
  */

@@ -77,7 +77,7 @@ static int read_block(const struct model *m, size_t i, struct stint_rows *rows, 
 		check_rows(m, rows, &n_lost);
 	if (!*seen)
 		*lost += n_lost;
-	*seen = 1;
+	*seen = code ? MODEL_BLOCK_DAMAGED : MODEL_BLOCK_SEEN;
 	return code;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyze/notes.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,23 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
+/* Where in the file the first damage is. */
+static uint64_t first_damage(const struct model *m)
+{
+	const struct stint_file_info *info = stint_reader_info(m->reader);
+	uint64_t first = UINT64_MAX;
+	size_t i;
+
+	for (i = 0; i < info->n_damage; i++)
+		if (stint_reader_damage(m->reader, i)->file_off < first)
+			first = stint_reader_damage(m->reader, i)->file_off;
+	for (i = 0; i < info->n_blocks; i++)
+		if (model_block_is_damaged(m, i) &&
+		    stint_reader_block(m->reader, i)->file_off < first)
+			first = stint_reader_block(m->reader, i)->file_off;
+	return first;
+}
+
 int notes_file(struct notes *notes, const struct model *m, struct stint_err *err)
 {
 	const struct stint_file_info *info = stint_reader_info(m->reader);
@@ -67,8 +85,10 @@ int notes_file(struct notes *notes, const struct model *m, struct stint_err *err
 	if (damage && !code)
 		code = notes_add(
 			notes, err, "damage", damage,
-			"%s damaged place%s in the file %s left out ('stint verify' lists them)",
-			text_count(damage).s, plural(damage), damage == 1 ? "is" : "are");
+			"%s damaged place%s in the file %s left out, the first at byte %" PRIu64
+			" ('stint verify' lists them)",
+			text_count(damage).s, plural(damage), damage == 1 ? "is" : "are",
+			first_damage(m));
 	if (m->lost_ids && !code)
 		code = notes_add(notes, err, "lost-reference", m->lost_ids,
 				 "%s reference%s to names, threads or stacks that the file doesn't "

@@ -39,6 +39,7 @@ struct maker {
 	uint32_t ids[65536];        /* by label */
 	struct stint_intern functions;
 	uint32_t module_kinds[65536]; /* by module id */
+	uint64_t freq_hz;
 	bool finish;
 	unsigned line;
 };
@@ -204,8 +205,9 @@ static void make_stack(struct maker *mk, char **words, int n)
 
 static void make_sample(struct maker *mk, char **words, int n)
 {
-	struct stint_source source = {
-		.name_str = string(mk, "cpu-clock"), .unit_str = string(mk, "ns"), .freq_hz = 99};
+	struct stint_source source = {.name_str = string(mk, "cpu-clock"),
+				      .unit_str = string(mk, "ns"),
+				      .freq_hz = mk->freq_hz};
 	struct stint_sample row = {.time_ns = moment(mk, words[1]),
 				   .weight = n > 5 ? number(mk, words[5]) : 1};
 
@@ -268,6 +270,12 @@ static void make_meta(struct maker *mk, char **words, int n)
 	RANDOM_MUST(stint_writer_add(mk->w, STINT_META, &row, err));
 }
 
+static void make_freq(struct maker *mk, char **words, int n)
+{
+	(void)n;
+	mk->freq_hz = number(mk, words[1]);
+}
+
 static void make_flush(struct maker *mk, char **words, int n)
 {
 	(void)words;
@@ -287,10 +295,10 @@ static const struct {
 	int min_words;
 	void (*make)(struct maker *mk, char **words, int n);
 } rows[] = {
-	{"meta", 3, make_meta},         {"thread", 5, make_thread}, {"module", 4, make_module},
-	{"stack", 4, make_stack},       {"sample", 5, make_sample}, {"offcpu", 11, make_offcpu},
-	{"loss", 6, make_loss},         {"clock", 3, make_clock},   {"flush", 1, make_flush},
-	{"nofinish", 1, make_nofinish},
+	{"meta", 3, make_meta},   {"thread", 5, make_thread},     {"module", 4, make_module},
+	{"stack", 4, make_stack}, {"sample", 5, make_sample},     {"offcpu", 11, make_offcpu},
+	{"loss", 6, make_loss},   {"clock", 3, make_clock},       {"flush", 1, make_flush},
+	{"freq", 2, make_freq},   {"nofinish", 1, make_nofinish},
 };
 
 static void make_line(struct maker *mk, char *line)
@@ -341,6 +349,7 @@ static void make_described(struct stint_sink sink)
 	if (!mk)
 		exit(4);
 	mk->finish = true;
+	mk->freq_hz = 99;
 	RANDOM_MUST(stint_writer_new(&mk->w, &options, sink, err));
 	for (mk->line = 1; getline(&line, &cap, stdin) >= 0; mk->line++)
 		make_line(mk, line);

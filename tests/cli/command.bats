@@ -1,0 +1,103 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# stint's command line as a whole: help, usage errors, exit statuses.
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || exit 1
+	bin=${STINT_BUILD:-build}/stint
+	host=testdata/host.stint
+}
+
+# fault STATUS TEXT ARG...: the first line of standard error is exactly TEXT, and nothing is on standard output
+fault() {
+	local want=$1 text=$2 status=0
+	shift 2
+	"$bin" "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || status=$?
+	cat "$BATS_TEST_TMPDIR/err"
+	[ "$status" -eq "$want" ]
+	[ "$(head -n 1 "$BATS_TEST_TMPDIR/err")" = "$text" ]
+	[ ! -s "$BATS_TEST_TMPDIR/out" ]
+	# a usage error points to help in a second line, and never dumps it
+	[ "$want" -ne 2 ] || [ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 2 ]
+	[ "$want" -ne 2 ] || grep -q -- --help "$BATS_TEST_TMPDIR/err"
+}
+
+@test "stint: help and version" {
+	"$bin" --version | grep -qE '^stint [0-9]+\.[0-9]+\.[0-9]+$'
+	for command in $("$bin" --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | grep -v record); do
+		for help in "$command --help" "$command -h" "help $command"; do
+			run "$bin" $help
+			[ "$status" -eq 0 ]
+			[[ $output == "Usage: stint $command "* ]]
+		done
+	done
+}
+
+@test "stint: wrong commands" {
+	fault 2 "stint: no command given"
+	fault 2 "stint: there is no command 'repot'" repot
+	fault 2 "stint: unknown option '--frob'" --frob
+}
+
+@test "stint: wrong options name the fault" {
+	fault 2 "stint report: no recording given" report
+	fault 2 "stint report: one recording at a time, not also 'b'" report a b
+	fault 2 "stint report: unrecognized option '--frob'" report --frob "$host"
+	fault 2 "stint report: --view: 'x' is not one of on-cpu, off-cpu" report --view=x "$host"
+	fault 2 "stint report: --by=duration is for --view=off-cpu" report --by=duration "$host"
+	fault 2 "stint report: --by=samples is for --view=on-cpu" report --view=off-cpu --by=samples "$host"
+	fault 2 "stint report: --group=waker is for --view=off-cpu" report --group=waker "$host"
+	fault 2 "stint report: --state is for --view=off-cpu" report --state=S "$host"
+	fault 2 "stint report: --histogram is for --view=off-cpu" report --histogram "$host"
+	fault 2 "stint report: --limit: '-1' is no number of rows" report --limit=-1 "$host"
+	fault 2 "stint report: --format: 'xml' is not one of text, json, csv" report --format=xml "$host"
+	fault 2 "stint report: --callers, --callees and --histogram exclude each other" report --callers=a --callees=b "$host"
+	fault 2 "stint diff: two recordings are needed, or several with a ':' between the sides" diff "$host"
+	fault 2 "stint diff: no recording on one side of ':'" diff "$host" :
+	fault 2 "stint info: --format: 'csv' is not one of text, json" info --format=csv "$host"
+}
+
+@test "stint: wrong selections name the fault" {
+	fault 2 "stint report: --pid: '1x' is no number, nor a list of numbers like 3,5-7" report --pid=1x "$host"
+	fault 2 "stint report: --tid: '' is no number, nor a list of numbers like 3,5-7" report --tid= "$host"
+	fault 2 "stint report: --cpu: '3-1' is no number, nor a list of numbers like 3,5-7" report --cpu=3-1 "$host"
+	fault 2 "stint report: --pid: '99999999999' is no number, nor a list of numbers like 3,5-7" report --pid=99999999999 "$host"
+	fault 2 "stint report: --state: 'Q' is not made of the letters R, S, D, T, t, X, Z, P and I" report --state=Q "$host"
+	fault 2 "stint report: --min: '5' is no duration; write a number and its unit (50us, 1.5ms, 2s)" report --min=5 "$host"
+	fault 2 "stint report: --min is greater than --max" report --view=off-cpu --min=2ms --max=1ms "$host"
+	fault 2 "stint report: --from: '2x' is no time; write seconds (2.5), a unit (250ms) or a share (30%)" report --from=2x "$host"
+	fault 2 "stint report: --to: '101%' is no time; write seconds (2.5), a unit (250ms) or a share (30%)" report --to=101% "$host"
+	fault 2 "stint report: --to is not after --from" report --from=50% --to=20% "$host"
+	fault 2 "stint report: --syscall: x86_64 has no system call 'frob'; its number will do too" report --view=off-cpu --syscall=frob "$host"
+	fault 2 "stint report: --symbol: '(' is no regular expression: Unmatched ( or \\(" report '--symbol=(' "$host"
+	fault 2 "stint report: --demangle: 'some' is not one of short, full, none" report --demangle=some "$host"
+}
+
+@test "stint: bad input names the file" {
+	fault 3 "stint report: /nonexistent: cannot open: No such file or directory" report /nonexistent
+	fault 3 "stint info: /etc/passwd: not a stint recording" info /etc/passwd
+	fault 3 "stint diff: /etc/passwd: not a stint recording" diff "$host" /etc/passwd
+	fault 3 "stint report: standard input: not a stint recording" report - </etc/passwd
+}
+
+@test "stint: output that can't be written is an error" {
+	[ -w /dev/full ] || skip "no /dev/full"
+	for command in report info "diff $host"; do
+		status=0
+		"$bin" $command "$host" >/dev/full 2>"$BATS_TEST_TMPDIR/err" || status=$?
+		[ "$status" -eq 4 ]
+		grep -q 'No space left on device' "$BATS_TEST_TMPDIR/err"
+	done
+}
+
+@test "stint record: says where the recorder should be" {
+	cp "$bin" "$BATS_TEST_TMPDIR/stint"
+	run env PATH=/nowhere "$BATS_TEST_TMPDIR/stint" record
+	[ "$status" -eq 4 ]
+	[[ $output == *"stint-record is neither beside this program nor in PATH"* ]]
+	printf '#!/bin/sh\necho "recorder: $*"\nexit 7\n' >"$BATS_TEST_TMPDIR/stint-record"
+	chmod +x "$BATS_TEST_TMPDIR/stint-record"
+	run "$BATS_TEST_TMPDIR/stint" record -d 1 -- a b
+	[ "$status" -eq 7 ]
+	[ "$output" = "recorder: -d 1 -- a b" ]
+}
