@@ -15,7 +15,6 @@
 
 #define KEY_HEAD_BYTES 2 /* kind, build ID size */
 #define MAX_KEY_BYTES (KEY_HEAD_BYTES + BUILD_ID_MAX_BYTES + PROCFS_MAX_PATH)
-#define DELETED " (deleted)"
 #define LOW_4G UINT64_C(0x100000000)
 
 static int no_memory(struct stint_err *err)
@@ -52,13 +51,6 @@ static bool is_anonymous(const char *path, bool has_build_id)
 	    starts_with(path, "/SYSV") || starts_with(path, "/anon_hugepage"))
 		return true;
 	return starts_with(path, "/memfd:") && !has_build_id;
-}
-
-static size_t without_deleted(const char *path, size_t length)
-{
-	const size_t deleted = sizeof(DELETED) - 1;
-
-	return length > deleted && !memcmp(path + length - deleted, DELETED, deleted) ? length - deleted : length;
 }
 
 /* The number of this kind, path and build ID; *ret_new tells whether it is the first time. */
@@ -167,11 +159,11 @@ static int file_module(struct modules *mods, const struct modules_source *src, u
 		readable = read_build_id(src, &build_id);
 	}
 	if (is_anonymous(src->path, build_id.size > 0))
-		return intern(mods, STINT_MODULE_ANON, &build_id, src->path, without_deleted(src->path, length), ret,
+		return intern(mods, STINT_MODULE_ANON, &build_id, src->path, procfs_without_deleted(src->path, length), ret,
 			      &is_new, err);
 	/* Without a build ID the mark stays, lest the file that has the name now be taken for this one. */
 	if (build_id.size)
-		length = without_deleted(src->path, length);
+		length = procfs_without_deleted(src->path, length);
 	code = intern(mods, STINT_MODULE_FILE, &build_id, src->path, length, ret, &is_new, err);
 	if (code)
 		return code;

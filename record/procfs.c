@@ -99,9 +99,15 @@ bool procfs_stat(pid_t pid, pid_t tid, struct procfs_stat *ret)
 	return length > 0 && procfs_parse_stat(text, (size_t)length, ret);
 }
 
-ssize_t procfs_exe(pid_t pid, char *path, size_t size)
+size_t procfs_without_deleted(const char *path, size_t length)
 {
 	const size_t deleted = sizeof(DELETED) - 1;
+
+	return length > deleted && !memcmp(path + length - deleted, DELETED, deleted) ? length - deleted : length;
+}
+
+ssize_t procfs_exe(pid_t pid, char *path, size_t size)
+{
 	char link[64];
 	ssize_t length;
 
@@ -109,8 +115,7 @@ ssize_t procfs_exe(pid_t pid, char *path, size_t size)
 	length = readlink(link, path, size - 1);
 	if (length < 0)
 		return -1;
-	if ((size_t)length > deleted && !memcmp(path + length - deleted, DELETED, deleted))
-		length -= (ssize_t)deleted;
+	length = (ssize_t)procfs_without_deleted(path, (size_t)length);
 	path[length] = 0;
 	return length;
 }

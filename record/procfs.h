@@ -32,6 +32,9 @@ bool procfs_parse_stat(const char *text, size_t size, struct procfs_stat *ret);
 /* Of a process (tid 0: its leader) or one thread. False when it is gone. */
 bool procfs_stat(pid_t pid, pid_t tid, struct procfs_stat *ret);
 
+/* The length of a path without the " (deleted)" that the kernel puts behind those of deleted files. */
+size_t procfs_without_deleted(const char *path, size_t length);
+
 /* The executable, as the process's root shows it, without the kernel's " (deleted)". Its length, or -1. */
 ssize_t procfs_exe(pid_t pid, char *path, size_t size);
 

@@ -88,13 +88,16 @@ void tasks_load_exec(struct process *process, const char *exe)
 {
 	char now[PROCFS_MAX_PATH];
 	ssize_t size = procfs_exe(process->pid, now, sizeof(now));
+	size_t exe_size;
 
 	if (!exe && size > 0)
 		exe = now;
+	exe_size = exe ? procfs_without_deleted(exe, strlen(exe)) : 0;
 	if (exe)
-		set_text(&process->exe, exe, (ssize_t)strlen(exe));
+		set_text(&process->exe, exe, (ssize_t)exe_size);
 	set_text(&process->cmdline, NULL, 0);
-	if (size <= 0 || (exe && strcmp(exe, now))) /* gone, or it was another program by then */
+	/* Gone, or another program by then: its arguments aren't this one's. */
+	if (size <= 0 || exe_size != (size_t)size || memcmp(exe, now, exe_size))
 		return;
 	load_cmdline(process);
 	load_cgroup(process);
