@@ -86,7 +86,7 @@ static void nothing_runs_before_the_release(void **state)
 
 static void a_failing_exec_names_the_program(void **state)
 {
-	char *missing[] = {"stint-no-such-program", NULL};
+	char *missing[] = {"/nonexistent/stint-no-such-program", NULL};
 	char *directory[] = {"/", NULL};
 	struct stint_err err = STINT_ERR_INIT;
 	struct command cmd;
