@@ -7,7 +7,7 @@
 
 struct task_record {
 	struct event_task task;
-	__u64 frames[EVENT_MAX_FRAMES];
+	__u64 frames[EVENT_MAX_FRAMES + 1]; /* so that a masked length stays inside */
 };
 
 struct {
@@ -81,10 +81,12 @@ int list_off_cpu(struct bpf_iter__task *ctx)
 	}
 	rec->task.kernel_end = KERNEL_FAILED;
 	size = sizeof(rec->task);
-	n = bpf_get_task_stack(task, rec->frames, sizeof(rec->frames), 0);
-	if (n >= (__s64)sizeof(__u64) && n <= (__s64)sizeof(rec->frames)) {
+	n = bpf_get_task_stack(task, rec->frames, KERNEL_STACK_BYTES, 0);
+	if (n >= (__s64)sizeof(__u64) && n <= (__s64)KERNEL_STACK_BYTES) {
+		/* Verifiers before 6.2 lose the bound otherwise. */
+		asm volatile("%[n] &= 1023" : [n] "+r"(n));
 		rec->task.n_kernel = n / sizeof(__u64);
-		rec->task.kernel_end = n == sizeof(rec->frames) ? KERNEL_DEPTH : KERNEL_COMPLETE;
+		rec->task.kernel_end = n == KERNEL_STACK_BYTES ? KERNEL_DEPTH : KERNEL_COMPLETE;
 		size += n;
 	}
 	rec->task.size_bytes = size;
