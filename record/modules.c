@@ -159,8 +159,8 @@ static int file_module(struct modules *mods, const struct modules_source *src, u
 		readable = read_build_id(src, &build_id);
 	}
 	if (is_anonymous(src->path, build_id.size > 0))
-		return intern(mods, STINT_MODULE_ANON, &build_id, src->path, procfs_without_deleted(src->path, length), ret,
-			      &is_new, err);
+		return intern(mods, STINT_MODULE_ANON, &build_id, src->path,
+			      procfs_without_deleted(src->path, length), ret, &is_new, err);
 	/* Without a build ID the mark stays, lest the file that has the name now be taken for this one. */
 	if (build_id.size)
 		length = procfs_without_deleted(src->path, length);
