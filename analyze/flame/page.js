@@ -427,15 +427,13 @@ function along(direction) {
 	focusOn(best);
 }
 
+/* From match to match, the widest first. */
 function nextMatch(direction) {
-	for (let k = 1; tree.matches && k <= tree.n; k++) {
-		const i = (state.focus + direction * k + tree.n * 2) % tree.n;
+	const list = tree.matchList();
+	const k = list.indexOf(state.focus);
 
-		if (tree.matched(i)) {
-			focusOn(i);
-			return;
-		}
-	}
+	if (list.length)
+		focusOn(list[k < 0 ? 0 : (k + direction + list.length) % list.length]);
 }
 
 function search(text) {

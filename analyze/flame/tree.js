@@ -50,6 +50,7 @@ class Tree {
 		this.start = new Float64Array(n);      /* where it begins, in the unit of its value */
 		this.labels = data.strings.map(visible);
 		this.matches = null;                   /* by frame, while there is a search */
+		this.found = null;                     /* see matchList */
 		this.link();
 		this.place(false);
 	}
@@ -163,6 +164,7 @@ class Tree {
 		let test, valid = true;
 
 		this.matches = null;
+		this.found = null;
 		if (what === '')
 			return true;
 		try {
@@ -182,6 +184,15 @@ class Tree {
 
 	matched(i) {
 		return this.matches !== null && this.matches[this.frame[i]] === 1;
+	}
+
+	/* All nodes that match, the widest first. */
+	matchList() {
+		if (this.matches && !this.found) {
+			this.found = [...this.frame.keys()].filter(i => this.matched(i));
+			this.found.sort((a, b) => this.total[b] - this.total[a] || a - b);
+		}
+		return this.found || [];
 	}
 
 	/* How much of the node's total is below frames that match, recursion counted once. */
