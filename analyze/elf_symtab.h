@@ -37,6 +37,9 @@ int elf_symtab_add(struct elf_symtab *st, const struct elf_file *ef, struct stin
 /* Adds the PLT stubs of a file that has its code. */
 int elf_symtab_add_plt(struct elf_symtab *st, const struct elf_file *ef, struct stint_err *err);
 
+/* Adds the functions of a Go program's own table (.gopclntab), which stripping leaves in place. */
+int elf_symtab_add_go(struct elf_symtab *st, const struct elf_file *ef, struct stint_err *err);
+
 /* Adds one name by hand; the text must outlive the symtab. Without sized, it can't reach further than its limit. */
 int elf_symtab_put(struct elf_symtab *st, const struct elf_symbol *symbol, struct stint_err *err);
 

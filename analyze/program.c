@@ -175,6 +175,8 @@ static int load_symbols(struct program *p, bool kernel, struct stint_err *err)
 			rc = elf_symtab_add(&p->symtab, files[i], err);
 	if (!rc && p->code)
 		rc = elf_symtab_add_plt(&p->symtab, p->code, err);
+	if (!rc && p->code && !has_section(p->code, ".symtab", ".symtab"))
+		rc = elf_symtab_add_go(&p->symtab, p->code, err);
 	for (i = 0; i < sizeof(files) / sizeof(*files) && kernel && !p->has_kernel_text; i++)
 		if (files[i])
 			p->has_kernel_text = elf_symbol_value(files[i], "_text", &p->kernel_text);

@@ -119,7 +119,8 @@ static void read_all(void *data, size_t size, uint64_t *state)
 
 	if (elf_file_open_memory(&ef, "mutant", data, size, &err))
 		return;
-	if (!elf_symtab_add(&st, ef, &err) && !elf_symtab_add_plt(&st, ef, &err))
+	if (!elf_symtab_add(&st, ef, &err) && !elf_symtab_add_plt(&st, ef, &err) &&
+	    !elf_symtab_add_go(&st, ef, &err))
 		elf_symtab_build(&st, &err);
 	sources.elf = ef;
 	sources.alt = ef;
@@ -149,7 +150,8 @@ static void mutate(const struct seed *seed, uint8_t *copy, uint64_t *state)
 	while (n--) {
 		const struct elf_section *section = &seed->ef->sections[random_next(state) % seed->ef->n_sections];
 		bool wanted = !strncmp(section->name, ".debug", 6) || section->type == SHT_SYMTAB ||
-			      section->type == SHT_DYNSYM || section->type == SHT_STRTAB || section->type == SHT_RELA;
+			      section->type == SHT_DYNSYM || section->type == SHT_STRTAB || section->type == SHT_RELA ||
+			      strstr(section->name, "gopclntab");
 		size_t headers = seed->ef->n_sections * sizeof(Elf64_Shdr);
 
 		if (random_next(state) % 16 == 0)

@@ -1,0 +1,243 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Addresses to functions, inlined functions and lines: what two of addr2line, eu-addr2line and llvm-symbolizer agree on,
+# and the same answers wherever the debug information was moved to. The programs are built here.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	cd "$BATS_TEST_DIRNAME/../.." || return 1
+	export ROOT=$PWD BUILD=$PWD/${STINT_BUILD:-build}
+	case ${STINT_BUILD:-build} in /*) BUILD=$STINT_BUILD ;; esac
+	export SYMBOLIZE=$BUILD/tools/symbolize
+	make -s "$SYMBOLIZE" "BUILD=${STINT_BUILD:-build}" >/dev/null 2>&1 || [ -x "$SYMBOLIZE" ] || return 1
+	cp tests/symbols/program.cc "$BATS_FILE_TMPDIR"
+	cd "$BATS_FILE_TMPDIR" || return 1
+	g++ -O2 -g program.cc -o plain
+	/usr/bin/python3 -c "
+import sys
+sys.path.insert(0, '$ROOT/tests/symbols')
+import compare
+print('\n'.join(hex(a + i) for a, size in compare.functions('plain') for i in range(0, size, 3)))" >addresses
+	"$SYMBOLIZE" plain <addresses >plain.out 2>/dev/null
+}
+
+setup() {
+	cd "$BATS_FILE_TMPDIR" || return 1
+}
+
+need() {
+	local tool
+	for tool; do
+		command -v "$tool" >/dev/null || skip "$tool is not installed"
+	done
+}
+
+# The answers for the plain program from another place. usage: same ARGUMENT... FILE
+same() {
+	"$SYMBOLIZE" "$@" <addresses >out 2>err
+	cat err
+	cmp plain.out out
+}
+
+agree() {
+	need addr2line eu-addr2line llvm-symbolizer-14
+	/usr/bin/python3 "$ROOT/tests/symbols/compare.py" -n 400 -v --tool "$SYMBOLIZE" "$1" | cut -c1-1000
+	return "${PIPESTATUS[0]}"
+}
+
+build_id() {
+	readelf -n "$1" | sed -n 's/.*Build ID: //p'
+}
+
+@test "the answers aren't empty" {
+	[ "$(grep -c '^app::' plain.out)" -gt 100 ]
+	[ "$(grep -c 'program.cc:[1-9]' plain.out)" -gt 100 ]
+	[ "$(grep -c '^0x' plain.out)" -lt "$(($(wc -l <plain.out) / 4))" ]
+}
+
+@test "gcc, DWARF 5" {
+	agree plain
+}
+
+@test "gcc, DWARF 4" {
+	g++ -O2 -gdwarf-4 program.cc -o variant
+	agree variant
+}
+
+@test "gcc, -g1" {
+	g++ -O2 -g1 program.cc -o variant
+	agree variant
+}
+
+@test "gcc, type units and one section a function" {
+	g++ -O2 -g -fdebug-types-section -ffunction-sections -Wl,--gc-sections program.cc -o variant
+	agree variant
+}
+
+@test "gcc, link-time optimization" {
+	g++ -O3 -g -flto program.cc -o variant 2>/dev/null
+	agree variant
+}
+
+@test "clang, DWARF 5, no .debug_aranges" {
+	need clang++-14
+	clang++-14 -O2 -g program.cc -o variant
+	agree variant
+}
+
+@test "clang, DWARF 4" {
+	need clang++-14
+	clang++-14 -O2 -gdwarf-4 program.cc -o variant
+	agree variant
+}
+
+@test "split DWARF: .dwo files, then a package, give the same" {
+	need dwp
+	mkdir -p split
+	g++ -O2 -gsplit-dwarf -gdwarf-4 program.cc -o split/with_dwo
+	"$SYMBOLIZE" split/with_dwo <addresses >dwo.out 2>/dev/null
+	[ "$(grep -c '^app::' dwo.out)" -gt 100 ]
+	dwp -e split/with_dwo -o split/moved.dwp
+	mv split/with_dwo split/moved
+	rm split/*.dwo
+	"$SYMBOLIZE" split/moved <addresses >dwp.out 2>/dev/null
+	cmp dwo.out dwp.out
+	agree split/moved
+}
+
+@test "a .dwo file of another compilation isn't used" {
+	mkdir -p stale
+	g++ -O2 -gsplit-dwarf program.cc -o stale/program
+	g++ -O0 -gsplit-dwarf program.cc -o stale/other
+	mv stale/other-program.dwo stale/program-program.dwo
+	"$SYMBOLIZE" stale/program <addresses >out 2>/dev/null
+	! grep -q 'inlined' out
+	[ "$(grep -c '^app::' out)" -gt 100 ] # by the symbol table
+}
+
+@test "split DWARF by clang, DWARF 5" {
+	need clang++-14
+	mkdir -p csplit
+	(cd csplit && cp ../program.cc . && clang++-14 -O2 -gsplit-dwarf -gdwarf-5 program.cc -o variant)
+	agree csplit/variant
+}
+
+@test "compressed debug sections: zlib, zstd and the old form" {
+	for how in zlib zstd zlib-gnu; do
+		objcopy --compress-debug-sections=$how plain compressed 2>/dev/null || continue
+		same compressed
+	done
+}
+
+@test "a debug file by its .gnu_debuglink" {
+	mkdir -p link/.debug
+	objcopy --only-keep-debug plain link/.debug/plain.debug
+	objcopy --strip-all --add-gnu-debuglink=link/.debug/plain.debug plain link/plain
+	same link/plain
+	grep -q 'debug: .*/link/.debug/plain.debug' err
+}
+
+@test "without a build ID, the debug link's checksum decides" {
+	mkdir -p crc/.debug
+	g++ -O2 -g -Wl,--build-id=none program.cc -o crc/full
+	objcopy --only-keep-debug crc/full crc/.debug/p.debug
+	objcopy --strip-all --add-gnu-debuglink=crc/.debug/p.debug crc/full crc/p
+	"$SYMBOLIZE" crc/p <addresses >out 2>err
+	cmp plain.out out
+	printf x >>crc/.debug/p.debug
+	"$SYMBOLIZE" crc/p <addresses >out 2>err
+	! cmp -s plain.out out
+}
+
+@test "a .build-id tree, with the program stripped, and with no program at all" {
+	id=$(build_id plain)
+	mkdir -p "tree/.build-id/${id:0:2}"
+	objcopy --only-keep-debug plain "tree/.build-id/${id:0:2}/${id:2}.debug"
+	strip -s plain -o stripped
+	same -s tree stripped
+	same -s tree -p /nowhere/plain stripped
+	same -s tree/.build-id -p /nowhere/plain stripped
+}
+
+@test "a sysroot, and a plain directory" {
+	mkdir -p root/opt/app flat
+	cp plain root/opt/app/program
+	cp plain flat/program
+	same -s root -p /opt/app/program plain
+	same -s flat -p /opt/app/program plain
+}
+
+@test "dwz's shared file" {
+	need dwz
+	mkdir -p dwz
+	cp plain dwz/one
+	g++ -O2 -g -DOTHER program.cc -o dwz/two
+	(cd dwz && dwz -m shared.dwz one two)
+	readelf -SW dwz/one | grep -q gnu_debugaltlink
+	same dwz/one
+}
+
+@test "MiniDebugInfo has the functions that .dynsym lacks" {
+	need xz
+	objcopy --only-keep-debug plain mini.debug
+	objcopy -S mini.debug mini 2>/dev/null
+	nm plain --format=posix --defined-only | awk '$2 ~ /^[TtWw]$/ {print $1}' >keep
+	objcopy -S --keep-symbols=keep mini.debug mini
+	xz -f mini
+	strip -s plain -o with_mini
+	objcopy --add-section .gnu_debugdata=mini.xz with_mini
+	"$SYMBOLIZE" -n plain <addresses >names
+	"$SYMBOLIZE" with_mini <addresses >out
+	cmp names out
+}
+
+@test "a file of another build is refused, and the reason said" {
+	g++ -O0 -g program.cc -o other
+	echo 0x1200 | "$SYMBOLIZE" -p "$PWD/other" stripped >out 2>err
+	grep -q "build ID differs: .*/other" err
+	grep -qx '??' out
+}
+
+@test "PLT stubs are called after their targets" {
+	plt=$(objdump -d plain | sed -n 's/^0*\([0-9a-f]*\) <qsort@plt>:/\1/p')
+	[ -n "$plt" ]
+	echo "0x$plt" | "$SYMBOLIZE" plain 2>/dev/null | grep -qx 'qsort@plt'
+}
+
+@test "a stripped Go program has its names" {
+	need go
+	mkdir -p go
+	cat >go/main.go <<-'EOF'
+		package main
+
+		//go:noinline
+		func work(n int) int {
+			if n < 2 {
+				return n
+			}
+			return work(n-1) + work(n-2)
+		}
+
+		func main() { println(work(5)) }
+	EOF
+	(cd go && GOFLAGS=-mod=mod HOME=$PWD GOCACHE=$PWD/cache go build -ldflags='-s -w' -o stripped main.go &&
+		GOCACHE=$PWD/cache HOME=$PWD go build -o full main.go)
+	addr=$(nm go/full | awk '$3 == "main.work" {print $1}')
+	echo "0x$addr" | "$SYMBOLIZE" go/stripped 2>/dev/null | grep -qx 'main.work'
+}
+
+@test "a Rust program, legacy and v0 names" {
+	need rustc
+	cat >r.rs <<-'EOF'
+		#[inline(never)]
+		fn work<T: Fn(u64) -> u64>(n: u64, f: &T) -> u64 { if n < 2 { f(n) } else { work(n - 1, f) + work(n - 2, f) } }
+		fn main() { println!("{}", work(20, &|x| x * 2)); }
+	EOF
+	for style in legacy v0; do
+		rustc -O -g -C symbol-mangling-version=$style r.rs -o rust 2>/dev/null ||
+			rustc -O -g -Z unstable-options -C symbol-mangling-version=$style r.rs -o rust 2>/dev/null || continue
+		agree rust
+		"$SYMBOLIZE" rust <addresses 2>/dev/null | grep -v '::h[0-9a-f]\{16\}$' >/dev/null
+	done
+}
