@@ -74,14 +74,42 @@ static int open_session(struct recorder *r, struct stint_err *err)
 	return session_new(&r->session, &so, err);
 }
 
-static int check_alive(pid_t id, const char *option, struct stint_err *err)
+/* The process that a process's or thread's id belongs to; 0 when there is none. */
+static pid_t process_of(pid_t id)
 {
-	char path[64];
+	char path[64], line[256];
+	FILE *file;
+	int pid = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d", (int)id);
-	if (access(path, F_OK))
-		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "%s: no such %s: %d", option,
-		                     option[2] == 'p' ? "process" : "thread", (int)id);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)id);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	while (pid == 0 && fgets(line, sizeof(line), file))
+		(void)sscanf(line, "Tgid: %d", &pid);
+	fclose(file);
+	return pid;
+}
+
+static int check_pid(pid_t pid, struct stint_err *err)
+{
+	pid_t process = process_of(pid);
+
+	if (process == 0)
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "--pid: no such process: %d",
+		                     (int)pid);
+	if (process != pid)
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
+		                     "--pid: %d is a thread of process %d: use --tid for threads",
+		                     (int)pid, (int)process);
+	return 0;
+}
+
+static int check_tid(pid_t tid, struct stint_err *err)
+{
+	if (process_of(tid) == 0)
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "--tid: no such thread: %d",
+		                     (int)tid);
 	return 0;
 }
 
@@ -91,9 +119,9 @@ static int check_targets(const struct record_options *opt, struct stint_err *err
 	int rc = 0;
 
 	for (i = 0; i < opt->n_pids && rc == 0; i++)
-		rc = check_alive(opt->pids[i], "--pid", err);
+		rc = check_pid(opt->pids[i], err);
 	for (i = 0; i < opt->n_tids && rc == 0; i++)
-		rc = check_alive(opt->tids[i], "--tid", err);
+		rc = check_tid(opt->tids[i], err);
 	return rc;
 }
 
