@@ -268,7 +268,6 @@ static int run(struct arguments *a, struct stint_err *err)
 
 	if (code)
 		return code;
-	a->symbols.options.lines = true;
 	if (needs_stacks(&a->report) || select_needs_symbols(&a->select))
 		code = model_symbolizer(m, &a->symbols.options, &symbolizer, err);
 	if (!code && symbolizer)
