@@ -14,13 +14,6 @@ struct sweep {
 	struct addr_map *map;
 };
 
-static int by_start(const void *a, const void *b)
-{
-	const struct addr_range *ra = a, *rb = b;
-
-	return (ra->start > rb->start) - (ra->start < rb->start);
-}
-
 static bool wins(const struct addr_range *a, const struct addr_range *b)
 {
 	if (a->priority != b->priority)
@@ -92,6 +85,56 @@ static void sweep_ranges(struct sweep *sw, const struct addr_range *ranges, size
 	}
 }
 
+#define RADIX_BITS 11
+#define RADIX      (1u << RADIX_BITS)
+
+/* One pass of a radix sort, by the digit at shift of what start is above base. */
+static void radix_pass(const struct addr_range *from, struct addr_range *to, size_t n, uint64_t base,
+		       unsigned int shift)
+{
+	size_t place[RADIX] = {0}, sum = 0, count, i;
+
+	for (i = 0; i < n; i++)
+		place[(from[i].start - base) >> shift & (RADIX - 1)]++;
+	for (i = 0; i < RADIX; i++) {
+		count = place[i];
+		place[i] = sum;
+		sum += count;
+	}
+	for (i = 0; i < n; i++)
+		to[place[(from[i].start - base) >> shift & (RADIX - 1)]++] = from[i];
+}
+
+/*
+ * Addresses of one program differ in few digits, so this takes two or three passes where a sort by comparing takes
+ * most of the time of building a map. spare has room for n ranges.
+ */
+static void sort_by_start(struct addr_range *ranges, struct addr_range *spare, size_t n)
+{
+	uint64_t low = UINT64_MAX, high = 0;
+	struct addr_range *from = ranges, *to = spare;
+	unsigned int shift;
+	bool sorted = true;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		low = ranges[i].start < low ? ranges[i].start : low;
+		high = ranges[i].start > high ? ranges[i].start : high;
+		sorted &= !i || ranges[i - 1].start <= ranges[i].start;
+	}
+	if (sorted)
+		return;
+	for (shift = 0; shift < 64 && (high - low) >> shift; shift += RADIX_BITS) {
+		struct addr_range *swap = from;
+
+		radix_pass(from, to, n, low, shift);
+		from = to;
+		to = swap;
+	}
+	if (from != ranges)
+		memcpy(ranges, from, n * sizeof(*ranges));
+}
+
 /* Moves the empty ranges out of the way; returns how many are left. */
 static size_t drop_empty(struct addr_range *ranges, size_t n)
 {
@@ -103,42 +146,67 @@ static size_t drop_empty(struct addr_range *ranges, size_t n)
 	return kept;
 }
 
-/* The arrays were sized for the worst case; the usual case needs half. */
-static void shrink(struct addr_map *map)
+/* A worst case of n ranges: each start and each end begins at most one piece. */
+static size_t max_pieces(size_t n)
 {
-	uint64_t *starts = realloc(map->starts, map->n * sizeof(*starts));
-	uint32_t *values = realloc(map->values, map->n * sizeof(*values));
-
-	map->starts = starts ? starts : map->starts;
-	map->values = values ? values : map->values;
+	return 2 * n + 1;
 }
 
-int addr_map_build(struct addr_map *map, struct addr_range *ranges, size_t n)
+static bool reserve(struct addr_map_scratch *scratch, size_t n)
 {
-	struct sweep sw = {.map = map};
-	size_t most;
+	size_t size = n * (sizeof(struct addr_range) + sizeof(struct addr_range *)) +
+		      max_pieces(n) * (sizeof(uint64_t) + sizeof(uint32_t));
+	uint8_t *memory;
+
+	if (size <= scratch->size)
+		return true;
+	memory = realloc(scratch->memory, size + size / 2);
+	if (!memory)
+		return false;
+	scratch->memory = memory;
+	scratch->size = size + size / 2;
+	return true;
+}
+
+/* Copies the pieces, which stand in the scratch, into arrays of their own. */
+static bool keep_pieces(struct addr_map *map, const struct addr_map *pieces)
+{
+	map->starts = malloc(pieces->n * sizeof(*map->starts));
+	map->values = malloc(pieces->n * sizeof(*map->values));
+	if (!map->starts || !map->values)
+		return false;
+	memcpy(map->starts, pieces->starts, pieces->n * sizeof(*map->starts));
+	memcpy(map->values, pieces->values, pieces->n * sizeof(*map->values));
+	map->n = pieces->n;
+	return true;
+}
+
+int addr_map_build(struct addr_map *map, struct addr_range *ranges, size_t n, struct addr_map_scratch *scratch)
+{
+	struct addr_map pieces = {.n = 0};
+	struct sweep sw = {.map = &pieces};
 
 	memset(map, 0, sizeof(*map));
 	n = drop_empty(ranges, n);
 	if (!n)
 		return 0;
-	if (n > SIZE_MAX / 64)
+	if (n > SIZE_MAX / 128 || !reserve(scratch, n))
 		return STINT_ERR_NOMEM;
-	most = 2 * n + 1; /* each start and each end begins at most one piece */
-	map->starts = malloc(most * sizeof(*map->starts));
-	map->values = malloc(most * sizeof(*map->values));
-	sw.heap = malloc(n * sizeof(*sw.heap));
-	if (!map->starts || !map->values || !sw.heap) {
-		free(sw.heap);
-		addr_map_done(map);
-		return STINT_ERR_NOMEM;
-	}
-	qsort(ranges, n, sizeof(*ranges), by_start);
+	sort_by_start(ranges, (struct addr_range *)scratch->memory, n);
+	sw.heap = (const struct addr_range **)(scratch->memory + n * sizeof(*ranges));
+	pieces.starts = (uint64_t *)(sw.heap + n);
+	pieces.values = (uint32_t *)(pieces.starts + max_pieces(n));
 	sweep_ranges(&sw, ranges, n);
-	free(sw.heap);
-	if (map->n)
-		shrink(map);
-	return 0;
+	if (keep_pieces(map, &pieces))
+		return 0;
+	addr_map_done(map);
+	return STINT_ERR_NOMEM;
+}
+
+void addr_map_scratch_done(struct addr_map_scratch *scratch)
+{
+	free(scratch->memory);
+	*scratch = (struct addr_map_scratch){NULL, 0};
 }
 
 uint32_t addr_map_find(const struct addr_map *map, uint64_t addr)

@@ -25,8 +25,15 @@ struct addr_map {
 	size_t n;
 };
 
+/* Memory that building maps needs for a while: kept for the next one. Zeroed is ready. */
+struct addr_map_scratch {
+	uint8_t *memory;
+	size_t size;
+};
+
 /* Builds *map, in O(n log n), from ranges, which are reordered. Returns 0 or STINT_ERR_NOMEM. */
-int addr_map_build(struct addr_map *map, struct addr_range *ranges, size_t n);
+int addr_map_build(struct addr_map *map, struct addr_range *ranges, size_t n, struct addr_map_scratch *scratch);
+void addr_map_scratch_done(struct addr_map_scratch *scratch);
 
 /* The value at addr, or ADDR_MAP_NONE. */
 uint32_t addr_map_find(const struct addr_map *map, uint64_t addr);

@@ -54,7 +54,7 @@ static int map_units(struct dwarf *dw, struct stint_err *err)
 			rc = stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "its DWARF asks for too much work");
 	}
 	ranges.n = only_code(dw->sources.elf, ranges.at, ranges.n);
-	if (!rc && addr_map_build(&dw->map, ranges.at, ranges.n))
+	if (!rc && addr_map_build(&dw->map, ranges.at, ranges.n, &dw->file->scratch.map))
 		rc = stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for DWARF");
 	free(ranges.at);
 	return rc;

@@ -69,6 +69,21 @@ struct dwarf_unit {
 	struct dwarf_unit *skeleton;         /* and back */
 };
 
+struct dwarf_ranges {
+	struct addr_range *at;
+	size_t n, cap;
+};
+
+/* Memory for reading one unit, kept for the next one: what is found is copied from it in the size it has. */
+struct dwarf_scratch {
+	struct dwarf_ranges ranges;
+	struct addr_map_scratch map;
+	struct dwarf_func *funcs;
+	uint32_t cap_funcs;
+	void *rows; /* of a line table */
+	uint32_t cap_rows;
+};
+
 struct dwarf_file {
 	struct elf_bytes sections[DWARF_N_SECTIONS];
 	struct dwarf_unit *units; /* by off */
@@ -78,6 +93,7 @@ struct dwarf_file {
 	struct stint_map lines;   /* offset -> struct dwarf_lines * */
 	struct stint_map names;   /* offset of an entry -> struct dwarf_name *, in the arena */
 	struct stint_arena arena;
+	struct dwarf_scratch scratch;
 	uint64_t budget; /* what is left */
 	bool split;      /* its sections are the .dwo ones */
 };
@@ -129,11 +145,6 @@ struct dwarf_unit *dwarf_reference(struct dwarf_unit *unit, const struct dwarf_v
 
 /* dwarf_ranges.c */
 
-struct dwarf_ranges {
-	struct addr_range *at;
-	size_t n, cap;
-};
-
 /* Adds a range. False without memory or budget. */
 bool dwarf_ranges_put(struct dwarf_file *file, struct dwarf_ranges *ranges, uint64_t start, uint64_t end,
 		      uint32_t value, uint32_t priority);
@@ -158,7 +169,7 @@ struct dwarf_func {
 
 struct dwarf_funcs {
 	struct dwarf_func *funcs;
-	uint32_t n, cap;
+	uint32_t n;
 	struct addr_map map;
 };
 

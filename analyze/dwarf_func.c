@@ -9,9 +9,10 @@ struct walk {
 	struct dwarf_unit *unit;
 	const struct dwarf_abbrevs *abbrevs;
 	struct stint_cursor cur;
-	struct dwarf_ranges ranges;
-	struct dwarf_funcs *funcs;  /* NULL when only the ranges of whole functions are wanted */
-	uint32_t range_value;       /* for these */
+	struct dwarf_ranges *ranges;
+	bool only_ranges;     /* of whole functions, with range_value; no functions are kept */
+	uint32_t range_value;
+	uint32_t n_funcs;
 	uint32_t parents[DWARF_MAX_DEPTH + 1]; /* the innermost function with code around entries at each depth */
 	uint32_t depth;
 	bool failed;
@@ -54,22 +55,24 @@ static void read_func_values(struct walk *w, const struct dwarf_abbrev *decl, st
 	}
 }
 
-static bool put_func(struct dwarf_funcs *funcs, const struct dwarf_func *func)
+/* Functions gather in the file's scratch. */
+static bool put_func(struct walk *w, const struct dwarf_func *func)
 {
+	struct dwarf_scratch *scratch = &w->unit->file->scratch;
 	struct dwarf_func *grown;
 	uint32_t cap;
 
-	if (funcs->n == funcs->cap) {
-		cap = funcs->cap ? funcs->cap * 2 : 64;
-		if (cap < funcs->cap)
+	if (w->n_funcs == scratch->cap_funcs) {
+		cap = scratch->cap_funcs ? scratch->cap_funcs * 2 : 1024;
+		if (cap < scratch->cap_funcs)
 			return false;
-		grown = realloc(funcs->funcs, cap * sizeof(*grown));
+		grown = realloc(scratch->funcs, cap * sizeof(*grown));
 		if (!grown)
 			return false;
-		funcs->funcs = grown;
-		funcs->cap = cap;
+		scratch->funcs = grown;
+		scratch->cap_funcs = cap;
 	}
-	funcs->funcs[funcs->n++] = *func;
+	scratch->funcs[w->n_funcs++] = *func;
 	return true;
 }
 
@@ -78,28 +81,28 @@ static uint32_t take_func(struct walk *w, const struct dwarf_abbrev *decl, uint6
 {
 	struct func_values values;
 	struct dwarf_func func = {.die_off = die_off, .parent = DWARF_NO_FUNC};
-	size_t before = w->ranges.n;
+	size_t before = w->ranges->n;
 
 	read_func_values(w, decl, &values);
 	if (w->cur.bad || (!values.low.form && !values.ranges.form))
 		return decl->tag == DW_TAG_SUBPROGRAM ? DWARF_NO_FUNC : parent;
-	if (!w->funcs) {
+	if (w->only_ranges) {
 		if (decl->tag == DW_TAG_SUBPROGRAM)
-			w->failed |= !dwarf_ranges_add(w->unit, &w->ranges, &values.low, &values.high, &values.ranges,
+			w->failed |= !dwarf_ranges_add(w->unit, w->ranges, &values.low, &values.high, &values.ranges,
 						       w->range_value, 0, NULL);
 		return DWARF_NO_FUNC;
 	}
-	w->failed |= !dwarf_ranges_add(w->unit, &w->ranges, &values.low, &values.high, &values.ranges, w->funcs->n,
+	w->failed |= !dwarf_ranges_add(w->unit, w->ranges, &values.low, &values.high, &values.ranges, w->n_funcs,
 				       w->depth, &func.low);
-	if (w->ranges.n == before)
+	if (w->ranges->n == before)
 		return parent;
 	if (decl->tag == DW_TAG_INLINED_SUBROUTINE) {
 		func.parent = parent;
 		func.call_file = values.call_file;
 		func.call_line = values.call_line;
 	}
-	w->failed |= !put_func(w->funcs, &func);
-	return w->funcs->n - 1;
+	w->failed |= !put_func(w, &func);
+	return w->n_funcs - 1;
 }
 
 /* Reads the entry at the cursor. False at the unit's end, and where it is damaged. */
@@ -149,24 +152,37 @@ static bool walk_unit(struct walk *w)
 	return !w->failed;
 }
 
-static struct dwarf_funcs *read_funcs(struct dwarf_unit *unit)
+static struct dwarf_funcs *keep_funcs(struct dwarf_scratch *scratch, uint32_t n)
 {
-	struct walk *w = calloc(1, sizeof(*w));
 	struct dwarf_funcs *funcs = calloc(1, sizeof(*funcs));
-	bool ok = false;
 
-	if (w && funcs) {
-		w->unit = unit;
-		w->funcs = funcs;
-		ok = walk_unit(w) && !addr_map_build(&funcs->map, w->ranges.at, w->ranges.n);
-	}
-	if (w)
-		free(w->ranges.at);
-	free(w);
-	if (ok)
+	if (!funcs)
+		return NULL;
+	funcs->funcs = malloc((n + 1u) * sizeof(*funcs->funcs));
+	if (funcs->funcs && n)
+		memcpy(funcs->funcs, scratch->funcs, n * sizeof(*funcs->funcs));
+	funcs->n = n;
+	if (funcs->funcs && !addr_map_build(&funcs->map, scratch->ranges.at, scratch->ranges.n, &scratch->map))
 		return funcs;
 	dwarf_funcs_free(funcs);
 	return NULL;
+}
+
+static struct dwarf_funcs *read_funcs(struct dwarf_unit *unit)
+{
+	struct dwarf_scratch *scratch = &unit->file->scratch;
+	struct walk *w = calloc(1, sizeof(*w));
+	struct dwarf_funcs *funcs = NULL;
+
+	if (!w)
+		return NULL;
+	w->unit = unit;
+	w->ranges = &scratch->ranges;
+	w->ranges->n = 0;
+	if (walk_unit(w))
+		funcs = keep_funcs(scratch, w->n_funcs);
+	free(w);
+	return funcs;
 }
 
 struct dwarf_funcs *dwarf_unit_funcs(struct dwarf_unit *unit)
@@ -196,10 +212,10 @@ bool dwarf_funcs_ranges(struct dwarf_unit *unit, struct dwarf_ranges *ranges, ui
 	if (!w)
 		return false;
 	w->unit = unit;
+	w->only_ranges = true;
 	w->range_value = value;
-	w->ranges = *ranges;
+	w->ranges = ranges;
 	ok = walk_unit(w);
-	*ranges = w->ranges;
 	free(w);
 	return ok;
 }

@@ -32,7 +32,7 @@ struct dwarf_lines {
 	const char **paths; /* of files, as far as they were asked for */
 	uint32_t n_dirs, cap_dirs, n_files, cap_files;
 	struct line_row *rows;
-	uint32_t n_rows, cap_rows;
+	uint32_t n_rows;
 	struct line_sequence *sequences;
 	uint32_t n_sequences, cap_sequences;
 	struct addr_map map; /* address -> sequence */
@@ -44,7 +44,7 @@ struct program_state {
 	struct dwarf_unit *unit;
 	struct stint_cursor cur;
 	const uint8_t *opcode_lengths;
-	struct dwarf_ranges ranges; /* of the sequences */
+	struct dwarf_scratch *scratch; /* has the rows and the ranges of the sequences */
 	uint64_t addr;
 	uint32_t file, line;
 	uint32_t first_row; /* of this sequence */
@@ -197,7 +197,7 @@ static bool read_line_header(struct program_state *st, uint64_t off)
 static void emit_row(struct program_state *st)
 {
 	struct dwarf_lines *lines = st->lines;
-	struct line_row *last = lines->n_rows > st->first_row ? &lines->rows[lines->n_rows - 1] : NULL;
+	struct line_row *rows = st->scratch->rows, *last = lines->n_rows > st->first_row ? &rows[lines->n_rows - 1] : NULL;
 
 	if (last && last->addr == st->addr) {
 		last->file = st->file;
@@ -207,21 +207,23 @@ static void emit_row(struct program_state *st)
 	if (last && last->file == st->file && last->line == st->line)
 		return;
 	if (!dwarf_spend(st->unit->file, DWARF_ROW_COST) ||
-	    !room((void **)&lines->rows, lines->n_rows, &lines->cap_rows, sizeof(*lines->rows))) {
+	    !room(&st->scratch->rows, lines->n_rows, &st->scratch->cap_rows, sizeof(*rows))) {
 		st->failed = true;
 		return;
 	}
-	lines->rows[lines->n_rows++] = (struct line_row){st->addr, st->file, st->line};
+	rows = st->scratch->rows;
+	rows[lines->n_rows++] = (struct line_row){st->addr, st->file, st->line};
 }
 
 static void end_sequence(struct program_state *st)
 {
 	struct dwarf_lines *lines = st->lines;
 	struct line_sequence sequence = {st->first_row, lines->n_rows - st->first_row};
+	const struct line_row *rows = st->scratch->rows;
 
 	if (sequence.n_rows) {
 		if (!room((void **)&lines->sequences, lines->n_sequences, &lines->cap_sequences, sizeof(sequence)) ||
-		    !dwarf_ranges_put(st->unit->file, &st->ranges, lines->rows[st->first_row].addr, st->addr,
+		    !dwarf_ranges_put(st->unit->file, &st->scratch->ranges, rows[st->first_row].addr, st->addr,
 				      lines->n_sequences, 0))
 			st->failed = true;
 		else
@@ -318,22 +320,31 @@ static void run_program(struct program_state *st)
 	}
 }
 
+static bool keep_rows(struct dwarf_lines *lines, struct dwarf_scratch *scratch)
+{
+	lines->rows = malloc((lines->n_rows + (size_t)1) * sizeof(*lines->rows));
+	if (!lines->rows)
+		return false;
+	if (lines->n_rows)
+		memcpy(lines->rows, scratch->rows, lines->n_rows * sizeof(*lines->rows));
+	return !addr_map_build(&lines->map, scratch->ranges.at, scratch->ranges.n, &scratch->map);
+}
+
 static struct dwarf_lines *read_lines(struct dwarf_unit *unit)
 {
-	struct program_state st = {.unit = unit, .lines = calloc(1, sizeof(*st.lines))};
+	struct program_state st = {.unit = unit, .scratch = &unit->file->scratch,
+				   .lines = calloc(1, sizeof(*st.lines))};
 
 	if (!st.lines)
 		return NULL;
 	st.lines->file = unit->file;
 	st.lines->comp_dir = unit->comp_dir;
+	st.scratch->ranges.n = 0;
 	if (read_line_header(&st, unit->line_off)) {
 		run_program(&st);
-		if (!addr_map_build(&st.lines->map, st.ranges.at, st.ranges.n)) {
-			free(st.ranges.at);
+		if (keep_rows(st.lines, st.scratch))
 			return st.lines;
-		}
 	}
-	free(st.ranges.at);
 	dwarf_lines_free(st.lines);
 	return NULL;
 }

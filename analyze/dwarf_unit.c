@@ -164,6 +164,10 @@ void dwarf_file_close(struct dwarf_file *file)
 	stint_map_done(&file->lines);
 	stint_map_done(&file->names);
 	stint_arena_done(&file->arena);
+	free(file->scratch.ranges.at);
+	free(file->scratch.funcs);
+	free(file->scratch.rows);
+	addr_map_scratch_done(&file->scratch.map);
 	free(file->units);
 	free(file);
 }

@@ -195,6 +195,7 @@ static void merge_aliases(struct elf_symtab *st)
 
 int elf_symtab_build(struct elf_symtab *st, struct stint_err *err)
 {
+	struct addr_map_scratch scratch = {NULL, 0};
 	struct addr_range *ranges;
 	uint64_t next;
 	size_t i;
@@ -217,7 +218,8 @@ int elf_symtab_build(struct elf_symtab *st, struct stint_err *err)
 		ranges[i] = (struct addr_range){symbol->addr, symbol->end, (uint32_t)i, symbol->sized};
 	}
 	addr_map_done(&st->map);
-	rc = addr_map_build(&st->map, ranges, st->n);
+	rc = addr_map_build(&st->map, ranges, st->n, &scratch);
+	addr_map_scratch_done(&scratch);
 	free(ranges);
 	return rc ? stint_err_set(err, rc, 0, -1, "no memory for symbols") : 0;
 }

@@ -94,7 +94,7 @@ static void look_up(struct elf_file *ef, struct elf_symtab *st, struct dwarf *dw
 	for (i = 0; i < N_LOOKUPS && ef->n_segments; i++) {
 		const struct elf_segment *seg = &ef->segments[random_next(state) % ef->n_segments];
 
-		addr = seg->vaddr + random_next(state) % (seg->mem_size + 1);
+		addr = seg->vaddr + random_next(state) % (seg->mem_size | 1);
 		symbol = elf_symtab_find(st, addr);
 		if (symbol)
 			sum += strlen(symbol->name) + demangle(symbol->name, DEMANGLE_FULL, text);
