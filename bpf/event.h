@@ -144,7 +144,9 @@ struct event_task {
 	EVENT_U64 waker_user_stack;
 	EVENT_U64 waker_kernel_stack;
 	EVENT_U64 n_switches;
-	EVENT_U64 ip, sp, bp; /* user registers, for walking its stack from outside */
+	/* The user registers, for walking its stack from outside: general ones by DWARF number. */
+	EVENT_U64 ip;
+	EVENT_U64 regs[16];
 };
 
 /* Which threads are recorded: the bits of config.targets. Any match is enough. */
@@ -199,6 +201,6 @@ _Static_assert(sizeof(struct event_sample) == 48, "ring ABI");
 _Static_assert(sizeof(struct event_offcpu) == 72, "ring ABI");
 _Static_assert(sizeof(struct event_offcpu_waker) == 88, "ring ABI");
 _Static_assert(sizeof(struct event_stack) == 32, "ring ABI");
-_Static_assert(sizeof(struct event_task) == 104, "iterator ABI");
+_Static_assert(sizeof(struct event_task) == 216, "iterator ABI");
 
 #endif

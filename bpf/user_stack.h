@@ -251,6 +251,8 @@ static __always_inline bool user_step(struct user_walk *walk)
 		return user_end(walk, USER_NONE);
 	if (found == UNWIND_FOUND_NO_MAPPING && walk->guessed)
 		return user_end(walk, USER_NO_ROWS); /* that was no frame pointer */
+	if (found == UNWIND_FOUND_NO_MAPPING && walk->n_frames && walk->place.slice.n)
+		return user_end(walk, USER_NO_MAPPING); /* no code, by all that is known */
 	user_push(walk);
 	if (found == UNWIND_FOUND_ROW)
 		return user_step_row(walk, &row);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "base/map.h"
@@ -79,7 +80,7 @@ static bool stack_readable(pid_t pid, uint64_t sp)
 static enum stint_user_end walk(const struct event_task *task, uint64_t *frames, size_t *ret_n)
 {
 	struct window win = {.pid = (pid_t)task->pid};
-	uint64_t bp = task->bp, sp = task->sp, ret;
+	uint64_t bp = task->regs[UNWIND_REG_FP], sp = task->regs[UNWIND_REG_SP], ret;
 	size_t at, n = 0;
 
 	frames[n++] = task->ip;
@@ -108,12 +109,11 @@ static enum stint_user_end walk(const struct event_task *task, uint64_t *frames,
 static enum stint_user_end walk_by_tables(const struct asleep *as, const struct event_task *task,
                                           uint64_t *frames, size_t *ret_n)
 {
-	struct unwind_regs regs = {.ip = task->ip, .fp_known = true, .exact = true};
+	struct unwind_regs regs = {.ip = task->ip, .all = true, .fp_known = true, .exact = true};
 	enum stint_user_end end;
 	uint32_t n;
 
-	regs.r[UNWIND_REG_SP] = task->sp;
-	regs.r[UNWIND_REG_FP] = task->bp;
+	memcpy(regs.r, task->regs, sizeof(regs.r));
 	end = unwind_tables_walk(as->tables, (pid_t)task->pid, &regs, frames, EVENT_MAX_FRAMES, &n);
 	*ret_n = n;
 	return end;
@@ -168,7 +168,7 @@ int asleep_add(struct asleep *as, struct stacks *stacks, const struct event_task
 	thread->user.end = STINT_USER_NONE;
 	if (task->flags & EVENT_KTHREAD)
 		return 0;
-	if (!stack_readable((pid_t)task->pid, task->sp)) {
+	if (!stack_readable((pid_t)task->pid, task->regs[UNWIND_REG_SP])) {
 		*ret_unreadable = true;
 		thread->user.end = STINT_USER_NOT_TAKEN;
 		return 0;

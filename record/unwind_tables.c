@@ -518,8 +518,8 @@ enum stint_user_end unwind_tables_walk(struct unwind_tables *t, pid_t pid,
 		}
 		if (proc)
 			row = find_row(t, proc, regs.exact ? regs.ip : regs.ip - 1, &map);
-		if (proc && !map && guessed) {
-			end = STINT_USER_NO_ROWS;
+		if (proc && !map && n) {
+			end = guessed ? STINT_USER_NO_ROWS : STINT_USER_NO_MAPPING;
 			break;
 		}
 		addrs[n] = regs.exact && n ? regs.ip | EVENT_FRAME_EXACT : regs.ip;

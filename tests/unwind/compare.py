@@ -26,6 +26,10 @@ MODES = ["alloca", "array", "large", "realigned", "qsort", "tail", "cold", "jump
          "thread", "context"]
 
 
+# glibc's own information claims a caller for what makecontext starts: walks end at an address that isn't code.
+ENDS = {"context": 3}
+
+
 def cases():
     """Yields name, compile commands, argv."""
     for mode in MODES:
@@ -154,7 +158,7 @@ def run_case(directory, argv):
                     continue
                 (end, frames), _ = stacks.most_common(1)[0]
                 agree = [name for name, theirs in oracles.items() if list(frames) == theirs]
-                if not agree or end != 1:
+                if not agree or end != ENDS.get(argv[1] if len(argv) > 1 else "", 1):
                     bad.append(f"walked {where}, end {end}:\n{show(frames)}\n" + "\n".join(
                         f"#   {name}:\n{show(theirs)}" for name, theirs in oracles.items()))
                 elif len(agree) < len(oracles):

@@ -11,7 +11,7 @@ struct sleeper {
 	{
 		struct timespec pause = {0, 20000000};
 
-		for (;;) {
+		while (sink >= 0) {
 			nanosleep(&pause, nullptr);
 			sink = sink + 1;
 		}
