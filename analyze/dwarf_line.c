@@ -197,8 +197,10 @@ static bool read_line_header(struct program_state *st, uint64_t off)
 static void emit_row(struct program_state *st)
 {
 	struct dwarf_lines *lines = st->lines;
-	struct line_row *rows = st->scratch->rows, *last = lines->n_rows > st->first_row ? &rows[lines->n_rows - 1] : NULL;
+	struct line_row *rows = st->scratch->rows, *last = NULL;
 
+	if (lines->n_rows > st->first_row)
+		last = &rows[lines->n_rows - 1];
 	if (last && last->addr == st->addr) {
 		last->file = st->file;
 		last->line = st->line;

@@ -12,6 +12,7 @@
 struct loading {
 	struct program *p;
 	const struct symbol_module *module;
+	struct debuginfod *servers;
 	enum debug_want want;
 	const uint8_t *build_id; /* that a file must have */
 	size_t build_id_size;
@@ -99,6 +100,19 @@ static bool has_dwarf(const struct elf_file *ef)
 	return has_section(ef, ".debug_info", ".zdebug_info");
 }
 
+/* Asks servers for what is not here. */
+static bool ask_servers(struct loading *load)
+{
+	const char *why = NULL;
+	char *path = debuginfod_find(load->servers, load->want, load->build_id, load->build_id_size, &why);
+	bool ok = path && try_file(load, path);
+
+	free(path);
+	if (why)
+		note(load, "%s", why);
+	return ok;
+}
+
 static void find_code(struct loading *load)
 {
 	const struct debug_places *places = &load->p->places;
@@ -147,6 +161,13 @@ static void find_debug(struct loading *load)
 		return;
 	if (load->p->code)
 		find_by_link(load);
+	if (!load->p->debug)
+		ask_servers(load);
+	if (load->p->code || load->p->debug)
+		return;
+	/* Without a debug file, the program itself has at least the names that it exports. */
+	load->want = DEBUG_WANT_CODE;
+	ask_servers(load);
 }
 
 /* MiniDebugInfo: an ELF file, packed with xz, whose .symtab has the functions that .dynsym lacks. */
@@ -216,9 +237,9 @@ static void load_dwarf(struct loading *load)
 }
 
 int program_load(struct program **ret, const struct symbol_module *module, const struct symbolizer_options *options,
-		 struct stint_err *err)
+		 struct debuginfod *servers, struct stint_err *err)
 {
-	struct loading load = {.module = module};
+	struct loading load = {.module = module, .servers = servers};
 	struct stint_err why = STINT_ERR_INIT;
 	int rc;
 

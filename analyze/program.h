@@ -7,6 +7,7 @@
 #define STINT_ANALYZE_PROGRAM_H
 
 #include "analyze/debug_find.h"
+#include "analyze/debuginfod.h"
 #include "analyze/dwarf.h"
 #include "analyze/elf_file.h"
 #include "analyze/elf_symtab.h"
@@ -28,9 +29,12 @@ struct program {
 	char *why;
 };
 
-/* Finds the files and reads their symbol tables. Missing and bad files are no failure. Fails with STINT_ERR_NOMEM. */
+/*
+ * Finds the files and reads their symbol tables; servers, which may be NULL, are asked last. Missing and bad files are
+ * no failure. Fails with STINT_ERR_NOMEM.
+ */
 int program_load(struct program **ret, const struct symbol_module *module, const struct symbolizer_options *options,
-		 struct stint_err *err);
+		 struct debuginfod *servers, struct stint_err *err);
 void program_free(struct program *p); /* NULL is fine */
 
 /* The virtual address of a frame of the module; false when no file here can tell. */

@@ -33,6 +33,7 @@ struct symbolizer {
 	struct stint_intern builds;    /* build IDs -> programs */
 	struct program **programs;
 	size_t n_programs;
+	struct debuginfod *servers; /* NULL where none is to be asked */
 	char text[DEMANGLE_MAX_BYTES];
 	struct dwarf_frame frames[DWARF_MAX_CHAIN];
 };
@@ -90,6 +91,7 @@ int symbolizer_new(struct symbolizer **ret, const struct symbolizer_options *opt
 		symbolizer_free(s);
 		return nomem(err);
 	}
+	s->servers = debuginfod_new(options->debuginfod_urls);
 	*ret = s;
 	return 0;
 }
@@ -116,6 +118,7 @@ void symbolizer_free(struct symbolizer *s)
 		module_free(s->modules[i]);
 	for (i = 0; i < s->n_programs; i++)
 		program_free(s->programs[i]);
+	debuginfod_free(s->servers);
 	free(s->modules);
 	free(s->programs);
 	stint_intern_done(&s->names);
@@ -249,7 +252,7 @@ static int open_program(struct symbolizer *s, struct module *m, struct stint_err
 		return 0;
 	}
 	s->programs[s->n_programs++] = NULL;
-	rc = program_load(&s->programs[id - 1], info, &s->options, err);
+	rc = program_load(&s->programs[id - 1], info, &s->options, s->servers, err);
 	m->program = s->programs[id - 1];
 	return rc;
 }

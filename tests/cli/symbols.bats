@@ -14,6 +14,7 @@ setup_file() {
 	cp tests/symbols/program.cc "$BATS_FILE_TMPDIR"
 	cd "$BATS_FILE_TMPDIR" || return 1
 	g++ -O2 -g program.cc -o plain
+	strip -s plain -o stripped
 	/usr/bin/python3 -c "
 import sys
 sys.path.insert(0, '$ROOT/tests/symbols')
@@ -154,7 +155,6 @@ build_id() {
 	id=$(build_id plain)
 	mkdir -p "tree/.build-id/${id:0:2}"
 	objcopy --only-keep-debug plain "tree/.build-id/${id:0:2}/${id:2}.debug"
-	strip -s plain -o stripped
 	same -s tree stripped
 	same -s tree -p /nowhere/plain stripped
 	same -s tree/.build-id -p /nowhere/plain stripped
@@ -197,6 +197,21 @@ build_id() {
 	echo 0x1200 | "$SYMBOLIZE" -p "$PWD/other" stripped >out 2>err
 	grep -q "build ID differs: .*/other" err
 	grep -qx '??' out
+}
+
+@test "debuginfod: from a server, then from its cache, and never more than asked for" {
+	ldconfig -p | grep -q libdebuginfod.so.1 || skip "libdebuginfod is not installed"
+	id=$(build_id plain)
+	mkdir -p "server/buildid/$id"
+	objcopy --only-keep-debug plain "server/buildid/$id/debuginfo"
+	export DEBUGINFOD_CACHE_PATH=$BATS_TEST_TMPDIR/cache
+	"$SYMBOLIZE" -l -p /nowhere/plain stripped <addresses >out 2>err
+	grep -q 'not found' err
+	[ ! -e "$DEBUGINFOD_CACHE_PATH" ]
+	same -l -d "file://$PWD/server" -p /nowhere/plain stripped
+	grep -q 'debug: .*cache' err
+	rm -r server
+	same -l -d "file://$PWD/server" -p /nowhere/plain stripped
 }
 
 @test "PLT stubs are called after their targets" {

@@ -2,10 +2,11 @@
 /*
  * For tests and benchmarks: the symbolizer by itself, with the input and the output of "addr2line -ifCa".
  *
- *	symbolize [-s DIR]... [-n] [-m full|none] [-r] [-q] [-p PATH] FILE < ADDRESSES
+ *	symbolize [-s DIR]... [-d URLS] [-l] [-n] [-m full|none] [-r] [-q] [-p PATH] FILE < ADDRESSES
  *
- * ADDRESSES are the ELF file's own, in hex. -s: --symbols, -n: no inlines and lines, -r: return addresses, -q: print
- * nothing but the time, -p: the path to go by instead of FILE's (which then only says which build it is).
+ * ADDRESSES are the ELF file's own, in hex. -s: --symbols, -d: debuginfod, -l: no local files, -n: no inlines and
+ * lines, -r: return addresses, -q: print nothing but the time, -p: the path to go by instead of FILE's (which then
+ * only says which build it is).
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -62,7 +63,7 @@ int main(int argc, char **argv)
 	char line[64];
 	int opt;
 
-	while ((opt = getopt(argc, argv, "s:nm:rqp:")) != -1) {
+	while ((opt = getopt(argc, argv, "s:nm:rqp:d:l")) != -1) {
 		switch (opt) {
 		case 's':
 			if (options.n_dirs < MAX_DIRS)
@@ -79,6 +80,12 @@ int main(int argc, char **argv)
 			break;
 		case 'q':
 			quiet = true;
+			break;
+		case 'd':
+			options.debuginfod_urls = optarg;
+			break;
+		case 'l':
+			options.local = false;
 			break;
 		case 'p':
 			path = optarg;

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files by build ID from debuginfod servers. libdebuginfod is loaded when a server is first asked, so that stint
+ * starts without it and runs where it isn't installed. It keeps its own cache (~/.cache/debuginfod_client).
+ */
+#ifndef STINT_ANALYZE_DEBUGINFOD_H
+#define STINT_ANALYZE_DEBUGINFOD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "analyze/debug_find.h"
+
+struct debuginfod;
+
+/* urls: separated by blanks. NULL, or without memory: a handle that finds nothing isn't needed, NULL is fine below. */
+struct debuginfod *debuginfod_new(const char *urls);
+void debuginfod_free(struct debuginfod *d);
+
+/*
+ * The path of a downloaded (or cached) file, to be freed; NULL when no server has it. After servers couldn't be
+ * reached, or took too long, they aren't asked again. *ret_why, valid as long as d, is set when that is so.
+ */
+char *debuginfod_find(struct debuginfod *d, enum debug_want want, const uint8_t *id, size_t id_size,
+		      const char **ret_why);
+
+#endif
