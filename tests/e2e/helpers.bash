@@ -76,11 +76,11 @@ wait_for_line() {
 	fail "no line /$2/ in $1:" "$(cat "$1" "$1.err" 2>/dev/null)"
 }
 
-# Until the recorder has attached: until its file has its first blocks.
+# Until recording has begun: until the file has blocks behind its header.
 wait_for_recorder() {
 	local i
 	for ((i = 0; i < 400; i++)); do
-		[ -s "$1" ] && sleep 0.3 && return
+		[ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -gt 64 ] && return
 		kill -0 "$started" 2>/dev/null || break
 		sleep 0.05
 	done

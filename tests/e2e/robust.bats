@@ -32,8 +32,8 @@ load helpers
 }
 
 @test "cut at 1,000 random places: every whole block before the cut is read" {
-	start load.out "$workloads/pingpong" 60000 1
-	record -a -F 999 -d 4 -o large.stint
+	start load.out "$workloads/pingpong" 60000 1 1
+	record -a -F 999 -d 3 -o large.stint
 	kill -KILL "${started_pids[0]}"
 	/usr/bin/python3 "$BATS_TEST_DIRNAME/cut.py" "$stint" large.stint 1000
 }
@@ -42,7 +42,7 @@ load helpers
 	start load.out "$workloads/pingpong" 60000 1
 	record -a -F 999 -d 2 -o whole.stint
 	kill -KILL "${started_pids[0]}"
-	/usr/bin/python3 "$BATS_TEST_DIRNAME/flip.py" "$stint" whole.stint 150
+	/usr/bin/python3 "$BATS_TEST_DIRNAME/flip.py" "$stint" whole.stint 60
 }
 
 @test "--max-size is never passed, and the file is whole" {
