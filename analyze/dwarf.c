@@ -127,11 +127,12 @@ static uint32_t chain_of(struct dwarf_unit *unit, struct dwarf_lines *lines, uin
 			 struct dwarf_frame *frames)
 {
 	const struct dwarf_funcs *funcs = unit->funcs;
+	const struct dwarf_name *name;
 	const char *file = frames[0].file;
 	uint32_t line = frames[0].line, n = 0;
 
 	while (func != DWARF_NO_FUNC) {
-		const struct dwarf_func *f = &funcs->funcs[func];
+		struct dwarf_func *f = &funcs->funcs[func];
 		struct dwarf_frame *frame = &frames[n];
 
 		*frame = (struct dwarf_frame){.file = file, .line = line, .inlined = f->parent != DWARF_NO_FUNC,
@@ -139,7 +140,9 @@ static uint32_t chain_of(struct dwarf_unit *unit, struct dwarf_lines *lines, uin
 		file = lines ? dwarf_lines_path(lines, f->call_file) : NULL;
 		line = f->call_line;
 		if (inlines || !frame->inlined) {
-			dwarf_func_name(unit, f->die_off, &frame->linkage, &frame->name);
+			name = dwarf_func_name(unit, f);
+			frame->linkage = name ? name->linkage : NULL;
+			frame->name = name ? name->name : NULL;
 			n += n < DWARF_MAX_CHAIN - 1;
 		}
 		func = f->parent;

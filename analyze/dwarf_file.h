@@ -159,7 +159,12 @@ bool dwarf_ranges_add(struct dwarf_unit *unit, struct dwarf_ranges *ranges, cons
 
 /* dwarf_func.c */
 
+struct dwarf_name {
+	const char *linkage, *name; /* either may be NULL */
+};
+
 struct dwarf_func {
+	const struct dwarf_name *name; /* once it was asked for; in the arena of a file */
 	uint64_t die_off;
 	uint64_t low; /* its first byte; of the first range where that isn't told */
 	uint32_t parent; /* the function that it is inlined into; DWARF_NO_FUNC for one that isn't */
@@ -180,8 +185,8 @@ void dwarf_funcs_free(struct dwarf_funcs *funcs); /* NULL is fine */
 /* Adds the code of all functions that aren't inlined: for units whose root doesn't tell what code they have. */
 bool dwarf_funcs_ranges(struct dwarf_unit *unit, struct dwarf_ranges *ranges, uint32_t value);
 
-/* The names of the function whose entry is at die_off, through its origins. Either may be NULL. */
-void dwarf_func_name(struct dwarf_unit *unit, uint64_t die_off, const char **ret_linkage, const char **ret_name);
+/* The names of a function of that unit, through its origins. NULL without memory. */
+const struct dwarf_name *dwarf_func_name(struct dwarf_unit *unit, struct dwarf_func *func);
 
 /* dwarf_line.c */
 

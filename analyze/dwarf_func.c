@@ -220,10 +220,6 @@ bool dwarf_funcs_ranges(struct dwarf_unit *unit, struct dwarf_ranges *ranges, ui
 	return ok;
 }
 
-struct dwarf_name {
-	const char *linkage, *name;
-};
-
 /* What one entry says of its name, and the entry that it refers to for more; *ret_next is NULL at the end. */
 static void read_name(struct dwarf_unit *unit, uint64_t die_off, struct dwarf_name *name,
 		      struct dwarf_unit **ret_next, uint64_t *ret_next_off)
@@ -271,29 +267,47 @@ static void follow_names(struct dwarf_unit *unit, uint64_t off, struct dwarf_nam
 		read_name(unit, off, name, &unit, &off);
 }
 
-void dwarf_func_name(struct dwarf_unit *unit, uint64_t die_off, const char **ret_linkage, const char **ret_name)
+/* The names at an origin, which many functions share. NULL without memory. */
+static const struct dwarf_name *origin_name(struct dwarf_unit *unit, uint64_t off)
 {
-	struct dwarf_name own = {NULL, NULL}, *kept;
-	struct dwarf_unit *next;
-	uint64_t next_off = 0, *slot;
+	struct dwarf_name *kept;
+	uint64_t *slot;
 	bool is_new;
 
-	/* The entry itself mostly just refers to an origin, which many others share: that one's name is kept. */
-	read_name(unit, die_off, &own, &next, &next_off);
-	if (next && !own.linkage) {
-		slot = stint_map_put(&next->file->names, next_off, &is_new);
-		if (slot && is_new) {
-			kept = stint_arena_alloc(&next->file->arena, sizeof(*kept));
-			if (kept)
-				follow_names(next, next_off, kept);
-			*slot = (uint64_t)(uintptr_t)kept;
-		}
-		kept = slot ? (struct dwarf_name *)(uintptr_t)*slot : NULL;
-		if (kept) {
-			own.linkage = kept->linkage;
-			own.name = own.name ? own.name : kept->name;
-		}
+	slot = stint_map_put(&unit->file->names, off, &is_new);
+	if (!slot)
+		return NULL;
+	if (is_new) {
+		kept = stint_arena_alloc(&unit->file->arena, sizeof(*kept));
+		if (kept)
+			follow_names(unit, off, kept);
+		*slot = (uint64_t)(uintptr_t)kept;
 	}
-	*ret_linkage = own.linkage;
-	*ret_name = own.name;
+	return (const struct dwarf_name *)(uintptr_t)*slot;
+}
+
+const struct dwarf_name *dwarf_func_name(struct dwarf_unit *unit, struct dwarf_func *func)
+{
+	struct dwarf_name own = {NULL, NULL}, *kept;
+	const struct dwarf_name *origin = NULL;
+	struct dwarf_unit *next;
+	uint64_t next_off = 0;
+
+	if (func->name)
+		return func->name;
+	read_name(unit, func->die_off, &own, &next, &next_off);
+	if (next && !own.linkage)
+		origin = origin_name(next, next_off);
+	if (origin && !own.name) {
+		func->name = origin; /* mostly the entry itself has nothing but its origin */
+		return origin;
+	}
+	kept = stint_arena_alloc(&unit->file->arena, sizeof(*kept));
+	if (!kept)
+		return NULL;
+	*kept = own;
+	if (origin)
+		kept->linkage = origin->linkage;
+	func->name = kept;
+	return kept;
 }

@@ -22,11 +22,16 @@ struct module {
 	struct stint_map packed_chains[2]; /* the same, as the recording has them: names aren't demangled yet */
 };
 
+struct symbol_names {
+	const char *linkage, *shown;
+};
+
 struct symbolizer {
 	struct symbolizer_options options;
 	struct stint_arena arena;
 	struct stint_intern names;     /* texts with their NUL */
 	struct stint_map demangled;    /* id of a linkage name -> id of what is shown */
+	struct stint_map by_pointer;   /* a linkage name that stays in place -> struct symbol_names * */
 	struct stint_map by_number;    /* the caller's module number -> index + 1 in modules */
 	struct module **modules;
 	size_t n_modules;
@@ -124,6 +129,7 @@ void symbolizer_free(struct symbolizer *s)
 	stint_intern_done(&s->names);
 	stint_intern_done(&s->builds);
 	stint_map_done(&s->demangled);
+	stint_map_done(&s->by_pointer);
 	stint_map_done(&s->by_number);
 	stint_arena_done(&s->arena);
 	free(s);
@@ -293,16 +299,35 @@ static const char *shown(struct symbolizer *s, const char *linkage, uint32_t lin
 	return name;
 }
 
-static bool name_symbol(struct symbolizer *s, struct symbol *symbol, const char *linkage)
+static struct symbol_names *new_names(struct symbolizer *s, const char *linkage)
 {
+	struct symbol_names *names = stint_arena_alloc(&s->arena, sizeof(*names));
 	uint32_t id;
 
-	symbol->linkage = keep(s, linkage, &id);
-	if (!symbol->linkage)
+	if (!names)
+		return NULL;
+	names->linkage = keep(s, linkage, &id);
+	names->shown = names->linkage ? shown(s, names->linkage, id) : NULL;
+	return names->shown ? names : NULL;
+}
+
+/* linkage must stay where it is as long as the symbolizer lives, as text in files and in the arena does. */
+static bool name_symbol(struct symbolizer *s, struct symbol *symbol, const char *linkage)
+{
+	uint64_t *slot = stint_map_put(&s->by_pointer, (uint64_t)(uintptr_t)linkage, NULL);
+	const struct symbol_names *names;
+
+	if (!slot)
 		return false;
-	symbol->name = shown(s, symbol->linkage, id);
+	if (!*slot)
+		*slot = (uint64_t)(uintptr_t)new_names(s, linkage);
+	names = (const struct symbol_names *)(uintptr_t)*slot;
+	if (!names)
+		return false;
+	symbol->linkage = names->linkage;
+	symbol->name = names->shown;
 	symbol->resolved = true;
-	return symbol->name != NULL;
+	return true;
 }
 
 static bool name_unresolved(struct symbolizer *s, const struct module *m, struct symbol *symbol)
