@@ -220,6 +220,24 @@ static int apply(struct recorder *r, uint64_t until_ns, struct stint_err *err)
 	return rc;
 }
 
+static int on_still_asleep(void *context, const struct event_task *task, struct stint_err *err)
+{
+	struct recorder *r = context;
+	int rc = task->tracked ? stacks_keep(r->stacks, task->user_stack, err) : 0;
+
+	return rc ? rc : stacks_keep(r->stacks, task->waker_user_stack, err);
+}
+
+/* Forgets stacks, on both sides, but for those that threads off the CPU will name once they are
+ * back. */
+static int forget_stacks(struct recorder *r, struct stint_err *err)
+{
+	int rc = session_forget_stacks(r->session, err);
+
+	stacks_rotate(r->stacks);
+	return rc ? rc : session_list(r->session, on_still_asleep, r, err);
+}
+
 /* One round: everything that was in the ring when it began is in the file's hands, or waits in the
  * batch to settle. */
 static int drain(struct recorder *r, uint64_t settle_ns, size_t *ret_n, struct stint_err *err)
@@ -252,11 +270,7 @@ static int drain(struct recorder *r, uint64_t settle_ns, size_t *ret_n, struct s
 		if (rc)
 			return rc;
 	} while (more);
-	if (stacks_full(r->stacks)) {
-		rc = session_forget_stacks(r->session, err);
-		stacks_rotate(r->stacks);
-	}
-	return rc;
+	return stacks_full(r->stacks) ? forget_stacks(r, err) : 0;
 }
 
 static void take_signals(struct recorder *r)

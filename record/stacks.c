@@ -22,6 +22,7 @@ struct entry {
 	uint16_t n;
 	uint8_t end;
 	uint8_t flags; /* EVENT_STACK_* */
+	bool kept;     /* for threads that sleep: not in the kernel's map as far as is known */
 };
 
 /*
@@ -33,6 +34,7 @@ struct generation {
 	struct stint_map rows;    /* pairs of hashes to stack rows */
 	struct entry *entries;
 	size_t n_entries, cap_entries;
+	size_t n_kept;  /* of the entries: they don't fill the kernel's map */
 	size_t n_bytes; /* of frames, ever taken in */
 };
 
@@ -80,7 +82,7 @@ void stacks_free(struct stacks *st)
 
 bool stacks_full(const struct stacks *st)
 {
-	return st->now.n_entries >= FULL_STACKS || st->now.n_bytes >= FULL_BYTES ||
+	return st->now.n_entries - st->now.n_kept >= FULL_STACKS || st->now.n_bytes >= FULL_BYTES ||
 	       st->now.rows.n_used >= MAX_ROWS;
 }
 
@@ -137,8 +139,12 @@ int stacks_add(struct stacks *st, const struct event_stack *stack, size_t size,
 	    size - sizeof(*stack) < stack->n_frames * sizeof(uint64_t))
 		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1,
 		                     "a malformed stack event from the kernel");
-	if (find_in(&st->now, stack->hash))
+	entry = find_in(&st->now, stack->hash);
+	if (entry) {
+		st->now.n_kept -= entry->kept;
+		entry->kept = false;
 		return 0;
+	}
 	n_bytes = stack->n_frames * sizeof(uint64_t);
 	entry = entry_new(&st->now, stack->hash);
 	if (!entry)
@@ -234,6 +240,28 @@ int stacks_user_part(struct stacks *st, uint64_t hash, struct user_part *ret, bo
 	}
 	ret->leaf = entry->leaf;
 	ret->end = entry->end;
+	return 0;
+}
+
+int stacks_keep(struct stacks *st, uint64_t hash, struct stint_err *err)
+{
+	struct user_part part;
+	struct entry *entry, *before;
+	bool lost = false;
+	int rc;
+
+	before = hash && !find_in(&st->now, hash) ? find_in(&st->before, hash) : NULL;
+	if (!before || before->flags & EVENT_STACK_KERNEL)
+		return 0;
+	rc = stacks_user_part(st, hash, &part, &lost, err);
+	if (rc)
+		return rc;
+	entry = entry_new(&st->now, hash);
+	if (!entry)
+		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for stacks");
+	*entry = *before;
+	entry->kept = true;
+	st->now.n_kept++;
 	return 0;
 }
 

@@ -69,4 +69,11 @@ int stacks_user_part(struct stacks *st, uint64_t hash, struct user_part *ret, bo
 bool stacks_full(const struct stacks *st);
 void stacks_rotate(struct stacks *st);
 
+/*
+ * After stacks_rotate: a sleeping thread will name this user stack when it comes back, however much
+ * later. It is in the tree from now on, and outlives the next rotation. 0 and unknown hashes are
+ * fine.
+ */
+int stacks_keep(struct stacks *st, uint64_t hash, struct stint_err *err);
+
 #endif

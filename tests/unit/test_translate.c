@@ -196,6 +196,35 @@ static void test_generations(void **state)
 	assert_int_equal(f->tr.samples_without_stack, 1);
 }
 
+/* A thread may sleep through any number of generations: its stack is kept, and others aren't. */
+static void test_kept_stacks(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t frame = (uintptr_t)test_kept_stacks;
+	struct stint_sample *samples;
+	size_t n;
+	int i;
+
+	send_stack(f, 31, &frame, 1);
+	send_stack(f, 33, &frame, 1);
+	for (i = 0; i < 5; i++) {
+		stacks_rotate(f->tr.stacks);
+		assert_int_equal(stacks_keep(f->tr.stacks, 31, NULL), 0);
+		assert_int_equal(stacks_keep(f->tr.stacks, 31, NULL), 0);
+		assert_int_equal(stacks_keep(f->tr.stacks, 35, NULL), 0);
+		assert_int_equal(stacks_keep(f->tr.stacks, 0, NULL), 0);
+	}
+	send_stack(f, 31, &frame, 1);
+	send_sample(f, 1, 31);
+	assert_int_equal(f->tr.samples_without_stack, 0);
+	send_sample(f, 2, 33);
+	assert_int_equal(f->tr.samples_without_stack, 1);
+	samples = read_rows(f, STINT_SAMPLE, sizeof(*samples), &n);
+	assert_int_equal(n, 2);
+	assert_int_not_equal(samples[0].stack, samples[1].stack);
+	free(samples);
+}
+
 static void test_intervals(void **state)
 {
 	struct fixture *f = *state;
@@ -336,7 +365,8 @@ static void test_malformed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        TEST(test_stacks),     TEST(test_generations), TEST(test_intervals),
+	        TEST(test_stacks),     TEST(test_generations),
+	        TEST(test_kept_stacks), TEST(test_intervals),
 	        TEST(test_open_start), TEST(test_asleep),      TEST(test_open_end),
 	        TEST(test_malformed),
 	};
