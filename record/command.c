@@ -16,7 +16,7 @@
  * file means that exec closed it, an errno that exec failed. Not a pipe: writing to a child that was killed
  * meanwhile must not raise SIGPIPE here.
  */
-static _Noreturn void child_main(int gate_fd, char *const argv[])
+static _Noreturn void child_main(int gate_fd, char *const argv[], const struct sigaction *on_child)
 {
 	ssize_t n;
 	char byte;
@@ -27,6 +27,7 @@ static _Noreturn void child_main(int gate_fd, char *const argv[])
 	} while (n < 0 && errno == EINTR);
 	if (n != 1)
 		_exit(CANNOT_EXEC);
+	sigaction(SIGCHLD, on_child, NULL);
 	execvp(argv[0], argv);
 	exec_errno = errno;
 	send(gate_fd, &exec_errno, sizeof(exec_errno), MSG_NOSIGNAL);
@@ -35,6 +36,7 @@ static _Noreturn void child_main(int gate_fd, char *const argv[])
 
 int command_start(struct command *cmd, char *const argv[], struct stint_err *err)
 {
+	struct sigaction by_default = {.sa_handler = SIG_DFL}, on_child;
 	int gate[2];
 
 	memset(cmd, 0, sizeof(*cmd));
@@ -42,10 +44,12 @@ int command_start(struct command *cmd, char *const argv[], struct stint_err *err
 	snprintf(cmd->program, sizeof(cmd->program), "%s", argv[0]);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, gate))
 		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot start %s", cmd->program);
+	/* Where the caller's caller ignores it, the kernel would keep no exit status for us. */
+	sigaction(SIGCHLD, &by_default, &on_child);
 	cmd->pid = fork();
 	if (cmd->pid == 0) {
 		close(gate[0]);
-		child_main(gate[1], argv);
+		child_main(gate[1], argv, &on_child);
 	}
 	close(gate[1]);
 	if (cmd->pid < 0) {

@@ -20,7 +20,8 @@ struct command {
 /*
  * Forks a child that waits to be released before it execs argv. When the recorder dies first, the child never execs;
  * once released it outlives the recorder, as a production command should. The child has the signal mask and
- * dispositions that the caller has now: call it before the recorder changes its own.
+ * dispositions that the caller has now: call it before the recorder changes its own. The caller's disposition of
+ * SIGCHLD becomes the default one, without which there is no status to pass on.
  */
 int command_start(struct command *cmd, char *const argv[], struct stint_err *err);
 

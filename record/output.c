@@ -45,15 +45,14 @@ static int open_special(struct output *out, struct stint_err *err)
 	return 0;
 }
 
-/* Makes the new file beside the old one and moves it over it at once: the name always has a whole file. */
+/* Makes the new file beside the old one, which stays until the recording has begun. */
 static int create_file(struct output *out, struct stint_err *err)
 {
-	char temp[sizeof(out->path) + 32];
 	int i;
 
 	for (i = 0; i < N_TEMP_TRIES && out->fd < 0; i++) {
-		snprintf(temp, sizeof(temp), "%s.new-%d-%d", out->path, (int)getpid(), i);
-		out->fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		snprintf(out->temp, sizeof(out->temp), "%s.new-%d-%d", out->path, (int)getpid(), i);
+		out->fd = open(out->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (out->fd < 0 && errno != EEXIST)
 			break;
 	}
@@ -61,13 +60,23 @@ static int create_file(struct output *out, struct stint_err *err)
 		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot create %s", out->path);
 	out->owned = true;
 	out->regular = true;
-	if (rename(temp, out->path)) {
-		int failed_errno = errno;
-
-		unlink(temp);
-		return stint_err_set(err, STINT_ERR_SYSTEM, failed_errno, -1, "cannot create %s", out->path);
-	}
 	return 0;
+}
+
+int output_publish(struct output *out, struct stint_err *err)
+{
+	if (!out->regular || out->published)
+		return 0;
+	if (rename(out->temp, out->path))
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot create %s", out->path);
+	out->published = true;
+	return 0;
+}
+
+static bool is_stdout(const char *path)
+{
+	return !strcmp(path, "-") || !strcmp(path, "/dev/stdout") || !strcmp(path, "/dev/fd/1") ||
+	       !strcmp(path, "/proc/self/fd/1");
 }
 
 int output_open(struct output *out, const char *path, uint64_t max_bytes, struct stint_err *err)
@@ -85,7 +94,7 @@ int output_open(struct output *out, const char *path, uint64_t max_bytes, struct
 		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "the size limit is too small: at least %u bytes",
 				     MIN_MAX_BYTES);
 	memcpy(out->path, path, length + 1);
-	if (!strcmp(path, "-"))
+	if (is_stdout(path))
 		ret = open_stdout(out, err);
 	else if (is_special(path))
 		ret = open_special(out, err);
@@ -177,6 +186,8 @@ int output_close(struct output *out, struct stint_err *err)
 	int fd = out->fd;
 
 	out->fd = -1;
+	if (out->regular && !out->published && fd >= 0)
+		unlink(out->temp);
 	if (!out->owned || fd < 0 || !close(fd) || errno == EINTR)
 		return 0;
 	return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot finish %s", out->path);

@@ -17,7 +17,9 @@ struct output {
 	bool regular; /* a file of our own: what a failed write left of its piece is cut off again */
 	bool full;    /* the size limit or the disk's end was reached: later writes of events are refused */
 	bool ending;  /* set by the caller for the last rows and the index, which may use the reserve, also when full */
+	bool published; /* the file has its name */
 	char path[4096];
+	char temp[4096 + 32]; /* its name until then */
 };
 
 /* How much of max_bytes is kept for the ending: the ledger that says what the limit cost, and the index. */
@@ -25,13 +27,16 @@ struct output {
 
 /*
  * Opens path for writing. A file is made anew, readable by its owner only (mode 0600: a recording tells what a
- * host runs), and replaces an existing regular file only once it could be created; a symbolic link to a regular
- * file is replaced, not followed. A FIFO or a device is written to as it is. "-" is standard output, refused when
- * that is a terminal; from then on the process's standard output is its standard error, so that neither a message
+ * host runs), beside an existing regular file, which it replaces when it is published; a symbolic link to a regular
+ * file is replaced, not followed. A FIFO or a device is written to as it is. "-" and "/dev/stdout" are standard
+ * output, refused when that is a terminal; from then on the process's standard output is its standard error, so that neither a message
  * nor the recorded command's own output gets into the stream: call it before command_start.
  * Fails with STINT_ERR_USAGE or STINT_ERR_SYSTEM. A max_bytes too small for any recording is STINT_ERR_USAGE.
  */
 int output_open(struct output *out, const char *path, uint64_t max_bytes, struct stint_err *err);
+
+/* Gives a file its name, over an old file of that name: the recording has begun. Fails with STINT_ERR_SYSTEM. */
+int output_publish(struct output *out, struct stint_err *err);
 
 /*
  * The sink of a writer. A write that would pass max_bytes (less the reserve, until ending is set) fails with
@@ -44,7 +49,10 @@ struct stint_sink output_sink(struct output *out);
 /* "stint-<host>-<time>.stint", in local time. */
 void output_default_path(char *path, size_t size);
 
-/* Closes it; a failure of the last write-back is reported. Syncs nothing: that costs the host. */
+/*
+ * Closes it; a failure of the last write-back is reported. Syncs nothing: that costs the host. A file that was never
+ * published is removed.
+ */
 int output_close(struct output *out, struct stint_err *err);
 
 #endif

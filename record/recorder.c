@@ -454,6 +454,8 @@ int recorder_run(const struct record_options *options, struct recorder_summary *
 	rc = recorder_open(r, err);
 	if (rc == 0)
 		rc = recorder_begin(r, err);
+	if (rc == 0)
+		rc = output_publish(&r->output, err);
 	begun = rc == 0;
 	if (rc == 0)
 		rc = recorder_loop(r, err);
@@ -467,10 +469,8 @@ int recorder_run(const struct record_options *options, struct recorder_summary *
 		ret->command_status = ret->command_alive ? 0 : command_exit_status(&r->command);
 	}
 	recorder_done(r);
-	close_rc = output_close(&r->output, rc ? NULL : err);
 	/* A recording that never began is no file worth keeping. */
-	if (!begun && r->output.regular)
-		unlink(r->output.path);
+	close_rc = output_close(&r->output, rc ? NULL : err);
 	if (!begun)
 		ret->path[0] = 0;
 	free(r);

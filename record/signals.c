@@ -9,9 +9,14 @@
 
 static void stop_set(sigset_t *set)
 {
+	struct sigaction hangup;
+
 	sigemptyset(set);
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGTERM);
+	/* A blocked signal arrives even where nohup has it ignored. */
+	if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+		sigaddset(set, SIGHUP);
 }
 
 int signals_init(struct signals *sig, struct stint_err *err)
@@ -22,7 +27,9 @@ int signals_init(struct signals *sig, struct stint_err *err)
 	sig->n_stops = 0;
 	stop_set(&set);
 	sigaddset(&set, SIGCHLD);
+	/* A write that fails is an error like others. */
 	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGXFSZ, &ignore, NULL);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	sig->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (sig->fd < 0) {
@@ -81,5 +88,7 @@ void signals_release(struct signals *sig)
 	stop_set(&set);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	if (sigismember(&set, SIGHUP))
+		sigaction(SIGHUP, &action, NULL);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }

@@ -9,7 +9,7 @@
 
 struct signals {
 	int fd;           /* 0 while there is none */
-	unsigned n_stops; /* SIGINT and SIGTERM taken so far */
+	unsigned n_stops; /* taken so far */
 };
 
 struct signal_taken {
@@ -17,17 +17,20 @@ struct signal_taken {
 	bool from_terminal; /* every process in the foreground has got it */
 };
 
-/* From here on SIGINT, SIGTERM and SIGCHLD wait to be taken, and SIGPIPE is an error of write. */
+/*
+ * From here on SIGCHLD and the signals that stop a recording wait to be taken: SIGINT, SIGTERM, and SIGHUP unless it
+ * was ignored. SIGPIPE and SIGXFSZ are errors of write.
+ */
 int signals_init(struct signals *sig, struct stint_err *err);
 void signals_done(struct signals *sig); /* zeroed is fine */
 
 /* Waits for a signal, at most this long. */
 void signals_wait(const struct signals *sig, int timeout_ms);
 
-/* The next SIGINT or SIGTERM; false when there is none. */
+/* The next one that stops; false when there is none. */
 bool signals_take(struct signals *sig, struct signal_taken *ret);
 
-/* From now on a SIGINT or SIGTERM ends the process at once. */
+/* From now on those that stop end the process at once. */
 void signals_release(struct signals *sig);
 
 #endif

@@ -81,3 +81,11 @@ load helpers
 	[ $status -ne 124 ] || fail "it didn't end"
 	between "duration in ms" $(($(info c.stint | jq .recording.duration_ns) / 1000000)) 900 3000
 }
+
+@test "a command that isn't there leaves an older recording of that name" {
+	echo precious >c.stint
+	run "$recorder" -o c.stint -- ./no-such-program
+	equal "exit status" "$status" 2
+	equal "the old file" "$(cat c.stint)" precious
+	equal "files" "$(ls)" c.stint
+}

@@ -122,3 +122,26 @@ load helpers
 	"$stint" verify one.stint
 	"$stint" verify two.stint
 }
+
+@test "a hangup finishes the file, unless it is ignored" {
+	start c.out "$recorder" -o c.stint -p $$
+	wait_for_recorder c.stint
+	kill -HUP "$started"
+	end_of "$started"
+	equal "complete" "$(info c.stint | jq .recording.complete)" true
+	rm c.stint
+	start c.out nohup "$recorder" -o c.stint -p $$
+	wait_for_recorder c.stint
+	kill -HUP "$started"
+	sleep 0.1
+	kill -0 "$started"
+	kill -INT "$started"
+	end_of "$started"
+}
+
+@test "a limit on the size of files is an error like a full disk, and the file is readable" {
+	run bash -c "ulimit -f 64; exec '$recorder' -o c.stint -F 999 -d 20"
+	equal "exit status" "$status" 4
+	[[ $output == *"File too large"* ]]
+	"$stint" verify c.stint
+}

@@ -58,6 +58,19 @@ static void exit_statuses_are_passed_on(void **state)
 	assert_int_equal(run_shell("kill -KILL $$"), 128 + SIGKILL);
 }
 
+/* Some service managers start their programs so. The command has it as it was. */
+static void an_ignored_sigchld_costs_no_status(void **state)
+{
+	char *grep[] = {"grep", "-q", "^SigIgn:.*[13579bdf]....$", "/proc/self/status", NULL};
+
+	(void)state;
+	signal(SIGCHLD, SIG_IGN);
+	assert_int_equal(run_shell("exit 7"), 7);
+	signal(SIGCHLD, SIG_IGN);
+	assert_int_equal(run(grep), 0); /* signal 17 */
+	signal(SIGCHLD, SIG_DFL);
+}
+
 static void nothing_runs_before_the_release(void **state)
 {
 	char path[] = "/tmp/stint-command-XXXXXX";
@@ -202,6 +215,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exit_statuses_are_passed_on),
+		cmocka_unit_test(an_ignored_sigchld_costs_no_status),
 		cmocka_unit_test(nothing_runs_before_the_release),
 		cmocka_unit_test(a_failing_exec_names_the_program),
 		cmocka_unit_test(a_child_killed_at_the_gate),

@@ -79,6 +79,7 @@ static void a_new_file_is_private(void **state)
 	assert_int_equal(output_sink(&out).write(&out, piece, sizeof(piece), &err), 0);
 	assert_int_equal(out.written_bytes, sizeof(piece));
 	assert_true(fcntl(out.fd, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(output_publish(&out, &err), 0);
 	assert_int_equal(output_close(&out, &err), 0);
 	assert_int_equal(stat(in_dir("new"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
@@ -100,10 +101,20 @@ static void an_old_file_stays_until_the_new_one_is_there(void **state)
 	/* Who has the old file open keeps it as it was. */
 	assert_int_equal(pread(reader, &byte, 1, 0), 1);
 	assert_int_equal(byte, 'o');
+	assert_int_equal(size_of(in_dir("old")), 1);
+	assert_int_equal(output_publish(&out, &err), 0);
+	assert_int_equal(output_publish(&out, &err), 0);
 	assert_int_equal(size_of(in_dir("old")), 0);
 	assert_int_equal(output_close(&out, &err), 0);
+	assert_int_equal(size_of(in_dir("old")), 0);
 	close(reader);
 	n_before = files_in_dir();
+	/* A recording that never began leaves the old one, and nothing else. */
+	assert_int_equal(output_open(&out, in_dir("old"), 0, &err), 0);
+	assert_int_equal(output_sink(&out).write(&out, piece, sizeof(piece), &err), 0);
+	assert_int_equal(output_close(&out, &err), 0);
+	assert_int_equal(size_of(in_dir("old")), 0);
+	assert_int_equal(files_in_dir(), n_before);
 	/* What can't be created leaves nothing behind. */
 	assert_int_equal(output_open(&out, in_dir("missing/file"), 0, &err), STINT_ERR_SYSTEM);
 	assert_int_equal(err.sys_errno, ENOENT);
@@ -127,6 +138,7 @@ static void a_symbolic_link_is_replaced_not_followed(void **state)
 	close(fd);
 	assert_int_equal(symlink(target, in_dir("link")), 0);
 	assert_int_equal(output_open(&out, in_dir("link"), 0, &err), 0);
+	assert_int_equal(output_publish(&out, &err), 0);
 	assert_int_equal(output_close(&out, &err), 0);
 	assert_int_equal(size_of(target), 8);
 	assert_int_equal(lstat(in_dir("link"), &st), 0);
@@ -144,6 +156,7 @@ static void the_limit_holds_and_leaves_room_for_the_end(void **state)
 	(void)state;
 	assert_int_equal(output_open(&out, in_dir("limit"), 1000, &err), STINT_ERR_USAGE);
 	assert_int_equal(output_open(&out, in_dir("limit"), max, &err), 0);
+	assert_int_equal(output_publish(&out, &err), 0);
 	sink = output_sink(&out);
 	while (!(ret = sink.write(sink.context, piece, sizeof(piece), &err)))
 		;
@@ -190,7 +203,7 @@ static void fill_tmpfs(void)
 	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("tmpfs", dir, "tmpfs", 0, "size=64k"))
 		_exit(77);
-	if (output_open(&out, in_dir("small"), 0, &err))
+	if (output_open(&out, in_dir("small"), 0, &err) || output_publish(&out, &err))
 		_exit(1);
 	while (!(ret = output_sink(&out).write(&out, piece, sizeof(piece), &err)))
 		;
@@ -240,7 +253,7 @@ static void the_stream_is_clean(void **state)
 		dup2(null_fd, STDERR_FILENO);
 		close(fds[0]);
 		close(fds[1]);
-		if (output_open(&out, "-", 0, &err))
+		if (output_open(&out, "/dev/stdout", 0, &err) || output_publish(&out, &err))
 			_exit(1);
 		if (system("echo output of the recorded command"))
 			_exit(2);
