@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "record/privileges.h"
@@ -242,6 +243,9 @@ static int open_sampler(int cpu, uint32_t type, uint64_t event, uint32_t freq_hz
 	        .freq = 1,
 	        .sample_freq = freq_hz,
 	        .exclude_idle = 1,
+	        /* As the sideband's, or its rings would refuse what this event reports. */
+	        .use_clockid = 1,
+	        .clockid = CLOCK_MONOTONIC,
 	};
 
 	return (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
