@@ -20,15 +20,19 @@ struct {
 static __always_inline void task_record_interval(struct event_task *rec,
                                                  const struct thread *thread)
 {
+	bool sleeps;
+
 	rec->tracked = 1;
 	rec->flags |= thread->flags;
-	rec->state = thread->state;
 	rec->syscall = thread->syscall;
 	rec->cpu_out = thread->cpu_out;
 	rec->start_ns = thread->start_ns;
 	rec->user_stack = thread->user_stack;
 	rec->user_end = thread->user_end;
-	if (!(thread->flags & EVENT_PREEMPTED) && thread->wake_ns &&
+	/* A wake-up that came just before it went to sleep after all left it asleep. */
+	sleeps = rec->state & ~TASK_WAKING;
+	rec->state = thread->state;
+	if (!(thread->flags & EVENT_PREEMPTED) && !sleeps && thread->wake_ns &&
 	    thread->wake_ns >= thread->on_ns) {
 		rec->flags |= EVENT_WOKEN;
 		rec->wake_ns = thread->wake_ns;
@@ -67,10 +71,16 @@ int list_off_cpu(struct bpf_iter__task *ctx)
 	struct task_record *rec;
 	struct thread *thread;
 	__u32 zero = 0;
+	bool is_off;
 	__u64 size;
 	__s64 n;
 
-	if (!task || !is_target(task) || task->exit_state)
+	if (!task)
+		return 0;
+	/* An interval that began counts to its end, also when the thread has ceased to be a target. */
+	thread = bpf_task_storage_get(&threads, task, 0, 0);
+	is_off = thread && thread->phase == THREAD_OFF;
+	if (!is_off && (!is_target(task) || task->exit_state))
 		return 0;
 	rec = bpf_map_lookup_elem(&task_records, &zero);
 	if (!rec)
@@ -83,8 +93,7 @@ int list_off_cpu(struct bpf_iter__task *ctx)
 	rec->task.cpu_out = EVENT_NO_CPU;
 	rec->task.n_switches = task->nvcsw + task->nivcsw;
 	rec->task.user_end = USER_NOT_TAKEN;
-	thread = bpf_task_storage_get(&threads, task, 0, 0);
-	if (thread && thread->phase == THREAD_OFF)
+	if (is_off)
 		task_record_interval(&rec->task, thread);
 	else if ((thread && thread->phase == THREAD_ON) || task->on_cpu)
 		return 0;

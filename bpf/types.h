@@ -174,6 +174,7 @@ struct bpf_perf_event_data {
 #define PF_KTHREAD 0x00200000u
 
 #define TASK_DEAD 0x80u
+#define TASK_WAKING 0x200u
 
 /* The code segments of user mode. */
 #define USER_CS_64 0x33u

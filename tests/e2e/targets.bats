@@ -123,3 +123,40 @@ pids_with_events() {
 	"$stint" replay --symbol='^receive_message$' n.stint >n.txt
 	! grep -qi 'send_message' n.txt || fail "a waker's stack though none was asked for"
 }
+
+@test "a thread that ceases to be a target while it sleeps: its interval is still there at the end" {
+	cat >napper.py <<-'END'
+		import os, threading, time
+		name = lambda tid, comm: open(f'/proc/self/task/{tid}/comm', 'w').write(comm)
+		def until(path):
+		    while not os.path.exists(path):
+		        time.sleep(0.05)
+		def rename():
+		    name(threading.get_native_id(), 'renamer')
+		    until('now')
+		    name(os.getpid(), 'renamed')
+		    print('renamed=1', flush=True)
+		    time.sleep(60)
+		name(os.getpid(), 'napper')
+		threading.Thread(target=rename, daemon=True).start()
+		print('ready=1', flush=True)
+		until('begun')
+		print('asleep=1', flush=True)
+		time.sleep(60)
+	END
+	start napper.out /usr/bin/python3 napper.py
+	wait_for_line napper.out '^ready=1$'
+	start rec.out "$recorder" --comm napper -o n.stint
+	wait_for_recorder n.stint
+	touch begun
+	wait_for_line napper.out '^asleep=1$'
+	sleep 0.2
+	touch now
+	wait_for_line napper.out '^renamed=1$'
+	kill -INT "$started"
+	end_of "$started"
+	i=$(info n.stint)
+	equal "open" "$(jq .off_cpu.open <<<"$i")" 1
+	equal "seen" "$("$stint" dump n.stint | jq -s 'map(select(.table == "total" and .of_table == 33))[-1].seen')" \
+		"$(jq .off_cpu.count <<<"$i")"
+}
