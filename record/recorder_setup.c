@@ -14,6 +14,8 @@
 #include "record/privileges.h"
 #include "record/recorder_internal.h"
 
+#define INITIAL_PID_NAMESPACE 0xeffffffcu /* its inode: the same on every kernel */
+
 #define PRIORITY         -10
 #define DICTIONARY_BYTES (4u << 20) /* of the whole 32 MiB that the recorder may hold */
 
@@ -113,10 +115,22 @@ static int check_tid(pid_t tid, struct stint_err *err)
 	return 0;
 }
 
+/* The kernel names threads by its own ids, which are others than those that a container has for them. */
+static int check_namespace(struct stint_err *err)
+{
+	struct stat st;
+
+	if (stat("/proc/self/ns/pid", &st) || st.st_ino == INITIAL_PID_NAMESPACE)
+		return 0;
+	return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1,
+	                     "process ids here are a container's, not the kernel's: record in the "
+	                     "host's pid namespace (docker run --pid=host)");
+}
+
 static int check_targets(const struct record_options *opt, struct stint_err *err)
 {
 	size_t i;
-	int rc = 0;
+	int rc = check_namespace(err);
 
 	for (i = 0; i < opt->n_pids && rc == 0; i++)
 		rc = check_pid(opt->pids[i], err);
@@ -256,10 +270,17 @@ int recorder_open(struct recorder *r, struct stint_err *err)
 		rc = sideband_new(&r->sideband, err);
 	if (rc == 0)
 		rc = snapshot(r, err);
+	/* Between the steps, which may take a while: its rings are small. */
+	if (rc == 0)
+		rc = sideband_drain(r->sideband, err);
 	if (rc == 0)
 		rc = open_unwind(r, err);
 	if (rc == 0)
+		rc = sideband_drain(r->sideband, err);
+	if (rc == 0)
 		rc = session_attach(r->session, r->sideband, err);
+	if (rc == 0)
+		rc = sideband_drain(r->sideband, err);
 	/* It needs little of a CPU, but needs it in time: what doesn't fit into the ring meanwhile
 	 * is lost. */
 	(void)setpriority(PRIO_PROCESS, 0, PRIORITY);

@@ -145,3 +145,10 @@ load helpers
 	[[ $output == *"File too large"* ]]
 	"$stint" verify c.stint
 }
+
+@test "in a pid namespace of its own, where no id would be right, it says so and records nothing" {
+	run unshare --pid --fork --mount-proc "$recorder" -o n.stint -- true
+	equal "exit status" "$status" 4
+	[[ $output == *"pid namespace"* ]]
+	[ ! -e n.stint ]
+}
