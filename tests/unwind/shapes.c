@@ -2,7 +2,6 @@
 /*
  * Sleeps again and again at the bottom of a stack of a given shape, for comparing how it is walked. usage: shapes MODE
  */
-#include <alloca.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -33,7 +32,7 @@ NOINLINE static int rest(volatile char *room)
 
 NOINLINE static int with_alloca(int n)
 {
-	volatile char *room = alloca((size_t)n * 100 + 1);
+	volatile char *room = __builtin_alloca((size_t)n * 100 + 1);
 
 	room[0] = (char)n;
 	return (n ? with_alloca(n - 1) : rest(room)) + room[0];
@@ -58,7 +57,7 @@ NOINLINE static int large(int n)
 NOINLINE static int realigned(int n)
 {
 	volatile double lines[8] __attribute__((aligned(64)));
-	volatile char *room = alloca((size_t)n * 10 + 1);
+	volatile char *room = __builtin_alloca((size_t)n * 10 + 1);
 
 	lines[0] = n;
 	room[0] = (char)n;
