@@ -183,8 +183,9 @@ enum stint_loss_cause {
 	STINT_LOSS_MODULE = 9,         /* modules whose build ID couldn't be read */
 	STINT_LOSS_REPAIRED = 10,      /* rows of a block that a repair left out */
 	STINT_LOSS_CUT_OFF = 11,       /* threads already off the CPU at the start whose stack couldn't be read */
+	STINT_LOSS_UNWIND = 12,        /* unwind tables of files dropped, or not loaded, for want of memory */
 };
-#define STINT_N_LOSS_CAUSES 12
+#define STINT_N_LOSS_CAUSES 13
 
 struct stint_loss {
 	uint64_t from_ns; /* between these times */

@@ -110,6 +110,7 @@ static int note_losses(struct recorder *r, const struct event_counters *n, struc
 	        {STINT_LOSS_THROTTLED, STINT_SAMPLE, sideband_throttled(r->sideband)},
 	        {STINT_LOSS_MODULE, STINT_MODULE, tasks_unreadable_modules(r->tasks)},
 	        {STINT_LOSS_CUT_OFF, STINT_OFFCPU, r->translate.cut_off},
+	        {STINT_LOSS_UNWIND, STINT_MODULE, unwind_tables_left_out(r->unwind)},
 	};
 	size_t i;
 	int rc = 0;

@@ -447,6 +447,15 @@ void unwind_tables_free(struct unwind_tables *t)
 	free(t);
 }
 
+uint64_t unwind_tables_left_out(const struct unwind_tables *t)
+{
+	if (!t)
+		return 0;
+	return __atomic_load_n(&t->files.n_evicted, __ATOMIC_RELAXED) +
+	       __atomic_load_n(&t->files.n_refused, __ATOMIC_RELAXED) +
+	       __atomic_load_n(&t->procs.n_left_out, __ATOMIC_RELAXED);
+}
+
 void unwind_tables_stats(struct unwind_tables *t, struct unwind_tables_stats *ret)
 {
 	pthread_mutex_lock(&t->lock);

@@ -46,6 +46,12 @@ int unwind_tables_new(struct unwind_tables **ret, const struct unwind_tables_opt
                       struct stint_err *err);
 void unwind_tables_free(struct unwind_tables *tables); /* stops the thread; NULL is fine */
 
+/*
+ * How often a table was dropped or not loaded, or a process's mappings left out, for want of room.
+ * Waits for nobody. 0 for NULL.
+ */
+uint64_t unwind_tables_left_out(const struct unwind_tables *tables);
+
 void unwind_tables_stats(struct unwind_tables *tables, struct unwind_tables_stats *ret);
 
 /*
