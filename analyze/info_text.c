@@ -88,7 +88,7 @@ static void print_losses(const struct info *info, FILE *out)
 		fprintf(out, "  %s %s.\n", text_count(m->loss[cause]).s,
 			loss_meaning(cause, m->loss[cause] == 1));
 	}
-	if (any)
+	if (info->notes.n)
 		notes_print_text(&info->notes, out, "  ");
 	for (i = 0; i < file->n_damage; i++) {
 		const struct stint_damage *damage = stint_reader_damage(m->reader, i);

@@ -37,6 +37,8 @@ setup() {
 	"$bin" info "$rec" >"$BATS_TEST_TMPDIR/t"
 	grep -qx 'web1 (Linux 6.1.0, x86_64), recorded 2023-11-14 22:13:20 UTC for 100 ms' "$BATS_TEST_TMPDIR/t"
 	grep -qx '  5 events were lost: the ring between kernel and recorder was full.' "$BATS_TEST_TMPDIR/t"
+	run grep -c 'Nothing was lost' "$BATS_TEST_TMPDIR/t"
+	[ "$output" = 0 ]
 	grep -qE '^ +2 +14 +3 +1 +server \(100\) +100\.0% complete$' "$BATS_TEST_TMPDIR/t"
 	! LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]' "$BATS_TEST_TMPDIR/t"
 }
