@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bpf/event.h"
+#include "record/output.h"
 #include "record/unwind_tables.h"
 
 #define DEFAULT_FREQ_HZ             99
@@ -309,8 +310,8 @@ static int parse_max_size(struct parse *parse, const char *arg)
 		                              why.msg);
 		return EINVAL;
 	}
-	if (parse->options->max_bytes < 64 << 10)
-		return usage(parse, "--max-size", arg, "less than 64K:");
+	if (parse->options->max_bytes < OUTPUT_MIN_BYTES)
+		return usage(parse, "--max-size", arg, "less than 128K:");
 	return 0;
 }
 

@@ -11,7 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MIN_MAX_BYTES (OUTPUT_RESERVE_BYTES * 2)
 #define N_TEMP_TRIES 100
 
 static int open_stdout(struct output *out, struct stint_err *err)
@@ -90,9 +89,9 @@ int output_open(struct output *out, const char *path, uint64_t max_bytes, struct
 	if (length == 0 || length >= sizeof(out->path))
 		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "the output's name is %s",
 				     length ? "too long" : "empty");
-	if (max_bytes && max_bytes < MIN_MAX_BYTES)
+	if (max_bytes && max_bytes < OUTPUT_MIN_BYTES)
 		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "the size limit is too small: at least %u bytes",
-				     MIN_MAX_BYTES);
+				     OUTPUT_MIN_BYTES);
 	memcpy(out->path, path, length + 1);
 	if (is_stdout(path))
 		ret = open_stdout(out, err);

@@ -124,6 +124,8 @@ static void test_amounts(void **state)
 	refused("--freq");
 	assert_int_not_equal(parse("--max-size=1", NULL), 0);
 	refused("--max-size");
+	assert_int_not_equal(parse("--max-size=127K", NULL), 0);
+	refused("128K");
 	assert_int_not_equal(parse("--max-size=10X", NULL), 0);
 	refused("--max-size");
 }
