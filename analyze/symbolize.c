@@ -353,14 +353,21 @@ static struct symbol_chain *chain_of(struct symbolizer *s, uint32_t n)
 }
 
 /*
- * The linkage name of a frame. Of the function that has the code, the symbol table often knows more than DWARF: the
- * name under which it is exported, or which of several clones it is.
+ * The linkage name of a frame. Of the function that has the code, the symbol table may know more than DWARF does: which
+ * clone of a function it is ("work.isra.0"), or the whole name where DWARF has only the last part ("operator()"). Where
+ * it has an alias, DWARF's name is the one in the source.
  */
 static const char *linkage_of(const struct dwarf_frame *frame, const struct elf_symbol *symbol)
 {
-	if (frame->linkage)
-		return frame->linkage;
-	if (!frame->inlined && symbol && (symbol->sized || !frame->name))
+	size_t len;
+
+	if (frame->linkage || frame->inlined || !symbol)
+		return frame->linkage ? frame->linkage : frame->name;
+	if (!frame->name)
+		return symbol->name;
+	len = strlen(frame->name);
+	if (symbol->sized && ((!strncmp(symbol->name, frame->name, len) && symbol->name[len] == '.') ||
+			      !strncmp(symbol->name, "_Z", 2) || !strncmp(symbol->name, "_R", 2)))
 		return symbol->name;
 	return frame->name;
 }
@@ -497,6 +504,22 @@ int symbolizer_lookup(struct symbolizer *s, uint32_t module, uint64_t addr, bool
 	return 0;
 }
 
+/* Where a program's names are from, and what is the matter with them. */
+static const char *describe_program(struct symbolizer *s, const struct program *p)
+{
+	const char *name = NULL, *text;
+	uint32_t n = p->dwarf ? dwarf_missing_splits(p->dwarf, &name) : 0;
+
+	if (!n && !p->why)
+		return p->from;
+	if (n)
+		snprintf(s->text, sizeof(s->text), "%s; %u split DWARF files not found, such as %s", p->from, n, name);
+	else
+		snprintf(s->text, sizeof(s->text), "%s; %s", p->from, p->why);
+	text = keep(s, s->text, NULL);
+	return text ? text : p->from;
+}
+
 struct symbol_source symbolizer_source(struct symbolizer *s, uint32_t module)
 {
 	struct module *m = find_module(s, module);
@@ -509,7 +532,7 @@ struct symbol_source symbolizer_source(struct symbolizer *s, uint32_t module)
 	if (open_module(s, m, &err))
 		return (struct symbol_source){NULL, "no memory"};
 	if (m->program && m->program->from)
-		return (struct symbol_source){m->program->from, NULL};
+		return (struct symbol_source){describe_program(s, m->program), NULL};
 	if (m->recorded.n)
 		return (struct symbol_source){"recording", NULL};
 	if (m->packed_why)

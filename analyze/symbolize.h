@@ -51,7 +51,7 @@ struct symbol_chain {
 
 /* What the symbolizer knows of a module after it has been asked about it. */
 struct symbol_source {
-	const char *from; /* "recording", "elf: PATH", "debug: PATH", "debuginfod", "kallsyms" …; NULL when none */
+	const char *from; /* "recording", "elf: PATH" or "debug: PATH"; "; " and what is missing; NULL when none */
 	const char *why;  /* why there is none: "not found", "build ID differs: PATH", "damaged: …"; NULL otherwise */
 };
 

@@ -109,12 +109,14 @@ build_id() {
 
 @test "a .dwo file of another compilation isn't used" {
 	mkdir -p stale
-	g++ -O2 -gsplit-dwarf program.cc -o stale/program
-	g++ -O0 -gsplit-dwarf program.cc -o stale/other
-	mv stale/other-program.dwo stale/program-program.dwo
-	"$SYMBOLIZE" stale/program <addresses >out 2>/dev/null
-	! grep -q 'inlined' out
+	g++ -O2 -g -gsplit-dwarf program.cc -o stale/one
+	g++ -O0 -g -gsplit-dwarf program.cc -o stale/two
+	"$SYMBOLIZE" stale/one <addresses >out 2>err
+	! grep -q 'not found' err
+	mv stale/two-*.dwo stale/one-*.dwo
+	"$SYMBOLIZE" stale/one <addresses >out 2>err
 	[ "$(grep -c '^app::' out)" -gt 100 ] # by the symbol table
+	grep -q '1 split DWARF files not found, such as .*one-program.dwo' err
 }
 
 @test "split DWARF by clang, DWARF 5" {
