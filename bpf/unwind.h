@@ -90,7 +90,7 @@ static __always_inline void unwind_start(struct unwind_place *place, struct task
 	struct unwind_slice *slice;
 
 	place->pid = task->tgid;
-	place->vdso = (__u64)BPF_CORE_READ(task, mm, context.vdso);
+	place->vdso = (__u64)task->mm->context.vdso;
 	place->looked_up = 0;
 	place->found.start = place->found.end = 0;
 	place->slice.n = 0;
