@@ -174,7 +174,7 @@ static int load(struct diff *d, struct source *s, const struct select_spec *sele
 		code = selection_new(&s->sel, select, s->m, s->symbolizer, err);
 	if (!code)
 		code = tally_collect(&s->tally, s->m, s->sel, d->view,
-				     d->group == DIFF_FOLDED ? TALLY_THREAD_STACK : key, err);
+				     d->group == DIFF_FOLDED ? TALLY_COMM_STACK : key, err);
 	return code;
 }
 

@@ -49,7 +49,7 @@ struct flame_node {
 struct flame {
 	struct stint_intern strings; /* names and modules: the empty one has id 0 */
 	struct stint_intern frames;  /* struct flame_key, private: see flame_frame_of */
-	struct stint_map children;   /* parent and frame -> node */
+	struct stint_map children;   /* private, of flame_child: parent and frame -> node */
 	struct flame_node *nodes;    /* nodes[0] is the root, "all" */
 	uint32_t n_nodes, cap_nodes;
 	uint32_t max_depth;
@@ -63,6 +63,9 @@ int flame_frame(struct flame *f, const struct flame_frame *frame, uint32_t *ret_
 
 /* The child of a node that stands for this frame, made when it is missing. STINT_ERR_NOMEM, STINT_ERR_LIMIT. */
 int flame_child(struct flame *f, uint32_t parent, uint32_t frame, uint32_t *ret_node, struct stint_err *err);
+
+/* A new child, which the caller knows to be the node's first one of this frame. Fails likewise. */
+int flame_new_child(struct flame *f, uint32_t parent, uint32_t frame, uint32_t *ret_node, struct stint_err *err);
 
 /* Adds to a node's self value and count. Sums that don't fit stay at the largest number. */
 void flame_add(struct flame *f, uint32_t node, uint64_t value, uint64_t count);

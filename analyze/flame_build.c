@@ -5,10 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyze/functions.h"
+#include "analyze/flame_plant.h"
 #include "analyze/header_text.h"
-#include "analyze/labels.h"
-#include "analyze/tally.h"
 #include "analyze/text.h"
 #include "base/buf.h"
 
@@ -18,133 +16,6 @@ static int no_memory(struct stint_err *err)
 {
 	return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the flame graph");
 }
-
-/* ---- the tree ---- */
-
-static enum flame_kind kind_of(const struct model *m, const struct located *at, bool resolved)
-{
-	if (!at->symbol || !resolved)
-		return FLAME_UNRESOLVED;
-	if (at->kernel)
-		return FLAME_KERNEL;
-	if (at->symbol->inlined)
-		return FLAME_INLINED;
-	return m->modules.rows[at->module].kind == STINT_MODULE_ANON ? FLAME_JIT : FLAME_USER;
-}
-
-/* What is needed while the tree grows. */
-struct planter {
-	struct flame *flame;
-	struct functions *functions;
-	struct labels labels;
-	uint32_t *frames; /* the tree's frame by function, in its four variants; 0: not made yet */
-	size_t n_frames;
-	enum metric by;
-};
-
-/* Functions are numbered as they are met, so the table grows with them. */
-static int frame_slot(struct planter *p, uint32_t function, bool kernel, bool inlined, uint32_t **ret,
-		      struct stint_err *err)
-{
-	size_t index = (size_t)function * 4 + (kernel ? 2 : 0) + (inlined ? 1 : 0);
-
-	if (index >= p->n_frames) {
-		size_t n = (size_t)p->functions->cap * 4;
-		uint32_t *frames = realloc(p->frames, n * sizeof(*frames));
-
-		if (!frames)
-			return no_memory(err);
-		memset(frames + p->n_frames, 0, (n - p->n_frames) * sizeof(*frames));
-		p->frames = frames;
-		p->n_frames = n;
-	}
-	*ret = &p->frames[index];
-	return 0;
-}
-
-static int add_function(struct planter *p, const struct located *at, uint32_t *node, struct stint_err *err)
-{
-	const struct function *function = &p->functions->all[at->function];
-	bool inlined = at->symbol && at->symbol->inlined;
-	uint32_t *frame = NULL;
-	int code = frame_slot(p, at->function, at->kernel, inlined, &frame, err);
-
-	if (!code && !*frame) {
-		const struct flame_frame made = {
-			.name = function->name,
-			.module = function->module,
-			.kind = kind_of(p->functions->m, at, function->resolved),
-			.kernel = at->kernel,
-			.inlined = inlined,
-		};
-
-		code = flame_frame(p->flame, &made, frame, err);
-	}
-	return code ? code : flame_child(p->flame, *node, *frame, node, err);
-}
-
-static int add_stack(struct planter *p, uint32_t node, const struct tally_row *row, struct stint_err *err)
-{
-	const struct located *stack;
-	uint32_t n;
-	int code = functions_of_stack(p->functions, (uint32_t)row->key, &stack, &n, err);
-
-	while (!code && n > 0)
-		code = add_function(p, &stack[--n], &node, err);
-	if (!code)
-		flame_add(p->flame, node, row->sums.v[p->by], row->sums.v[METRIC_COUNT]);
-	return code;
-}
-
-static int thread_node(struct planter *p, uint32_t thread, uint32_t *ret_node, struct stint_err *err)
-{
-	struct flame_frame frame = {.module = "", .kind = FLAME_THREAD};
-	struct stint_buf name;
-	uint32_t id;
-	int code;
-
-	stint_buf_init(&name, MAX_TEXT_BYTES);
-	label_comm(&p->labels, thread, &name);
-	stint_buf_u8(&name, '\0');
-	code = stint_buf_status(&name) ? no_memory(err) : 0;
-	frame.name = (const char *)name.data;
-	if (!code)
-		code = flame_frame(p->flame, &frame, &id, err);
-	if (!code)
-		code = flame_child(p->flame, 0, id, ret_node, err);
-	stint_buf_done(&name);
-	return code;
-}
-
-static int plant(struct flame *f, const struct tally *tally, struct functions *functions, enum metric by,
-		 struct stint_err *err)
-{
-	struct planter p = {.flame = f, .functions = functions, .by = by};
-	uint32_t thread = UINT32_MAX, node = 0;
-	size_t i;
-	int code = flame_init(f, err);
-
-	if (!code)
-		code = labels_init(&p.labels, functions->m, err);
-	/* Rows are in the order of their keys, so those of a thread stand together. */
-	for (i = 0; i < tally->n && !code; i++) {
-		const struct tally_row *row = &tally->rows[i];
-
-		if (!row->sums.v[by])
-			continue;
-		if (row->key >> 32 != thread) {
-			thread = (uint32_t)(row->key >> 32);
-			code = thread_node(&p, thread, &node, err);
-		}
-		if (!code)
-			code = add_stack(&p, node, row, err);
-	}
-	labels_done(&p.labels);
-	free(p.frames);
-	return code ? code : flame_finish(f, err);
-}
-
-/* ---- what is said around it ---- */
 
 static const char *keep(struct flame_result *r, const struct stint_buf *text)
 {
@@ -306,10 +177,10 @@ static int build(struct flame_result *r, const struct flame_request *q, const st
 		 struct functions *functions, struct stint_err *err)
 {
 	struct tally tally;
-	int code = tally_collect(&tally, q->m, sel, q->view, TALLY_THREAD_STACK, err);
+	int code = tally_collect(&tally, q->m, sel, q->view, TALLY_COMM_STACK, err);
 
 	if (!code)
-		code = plant(&r->flame, &tally, functions, q->by, err);
+		code = flame_plant(&r->flame, &tally, functions, q->by, err);
 	if (!code)
 		code = collect_notes(r, q, sel, &tally, functions, err);
 	tally_done(&tally);

@@ -61,7 +61,7 @@ static struct flame_key key_of(const struct flame *f, uint32_t frame)
 	return key;
 }
 
-static int new_node(struct flame *f, uint32_t parent, uint32_t frame, uint32_t *ret_node, struct stint_err *err)
+int flame_new_child(struct flame *f, uint32_t parent, uint32_t frame, uint32_t *ret_node, struct stint_err *err)
 {
 	struct flame_node *node;
 
@@ -95,7 +95,7 @@ int flame_init(struct flame *f, struct stint_err *err)
 
 	memset(f, 0, sizeof(*f));
 	code = flame_frame(f, &root, &frame, err);
-	return code ? code : new_node(f, 0, frame, &node, err);
+	return code ? code : flame_new_child(f, 0, frame, &node, err);
 }
 
 void flame_done(struct flame *f)
@@ -118,7 +118,7 @@ int flame_child(struct flame *f, uint32_t parent, uint32_t frame, uint32_t *ret_
 		return no_memory(err);
 	if (is_new) {
 		uint32_t node;
-		int code = new_node(f, parent, frame, &node, err);
+		int code = flame_new_child(f, parent, frame, &node, err);
 
 		if (code)
 			return code;

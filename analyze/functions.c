@@ -124,27 +124,45 @@ static int reserve(struct functions *f, uint32_t n, struct stint_err *err)
 	return 0;
 }
 
+/* Appends what a frame stands for, innermost first, to the n functions in f->stack. */
+static int append_frame(struct functions *f, uint32_t frame_id, bool kernel, uint32_t *n,
+			struct stint_err *err)
+{
+	const struct frame_functions *frame = &f->frames[frame_id];
+	uint32_t k;
+	int code = frame->n ? 0 : look_up(f, frame_id, err);
+
+	if (!code)
+		code = reserve(f, *n + frame->n, err);
+	for (k = 0; k < frame->n && !code; k++)
+		f->stack[(*n)++] = (struct located){.function = frame->ids[k],
+						    .symbol = &frame->symbols[k],
+						    .module = f->m->frames.rows[frame_id].module,
+						    .kernel = kernel};
+	return code;
+}
+
+int functions_of_frame(struct functions *f, uint32_t frame, bool kernel, const struct located **ret,
+		       uint32_t *ret_n, struct stint_err *err)
+{
+	int code;
+
+	*ret_n = 0;
+	code = append_frame(f, frame, kernel, ret_n, err);
+	*ret = f->stack;
+	return code;
+}
+
 int functions_of_stack(struct functions *f, uint32_t stack, const struct located **ret,
 		       uint32_t *ret_n, struct stint_err *err)
 {
 	uint32_t ids[STINT_MAX_STACK_DEPTH];
-	uint32_t i, k, n = 0, n_frames = model_stack_frames(f->m, stack, ids);
+	uint32_t i, n = 0, n_frames = model_stack_frames(f->m, stack, ids);
 	uint32_t n_kernel = stack < f->m->stacks.n ? f->m->stacks.rows[stack].n_kernel : 0;
 	int code = reserve(f, 1, err);
 
-	for (i = 0; i < n_frames && !code; i++) {
-		const struct frame_functions *frame = &f->frames[ids[i]];
-
-		if (!frame->n)
-			code = look_up(f, ids[i], err);
-		if (!code)
-			code = reserve(f, n + frame->n, err);
-		for (k = 0; k < frame->n && !code; k++)
-			f->stack[n++] = (struct located){.function = frame->ids[k],
-							 .symbol = &frame->symbols[k],
-							 .module = f->m->frames.rows[ids[i]].module,
-							 .kernel = i < n_kernel};
-	}
+	for (i = 0; i < n_frames && !code; i++)
+		code = append_frame(f, ids[i], i < n_kernel, &n, err);
 	if (code)
 		return code;
 	if (!n)

@@ -49,7 +49,11 @@ void functions_done(struct functions *f); /* NULL and zeroed are fine */
 int functions_of_stack(struct functions *f, uint32_t stack, const struct located **ret,
 		       uint32_t *ret_n, struct stint_err *err);
 
-/* The innermost of them alone. */
+/* The same of one frame. */
+int functions_of_frame(struct functions *f, uint32_t frame, bool kernel, const struct located **ret,
+		       uint32_t *ret_n, struct stint_err *err);
+
+/* The innermost of a stack's functions alone. */
 int functions_of_leaf(struct functions *f, uint32_t stack, struct located *ret,
 		      struct stint_err *err);
 

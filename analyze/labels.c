@@ -95,11 +95,16 @@ static void text(struct stint_buf *out, const char *s)
 	stint_buf_bytes(out, s, strlen(s));
 }
 
-static const char *comm_of(const struct labels *l, uint32_t thread)
+static const char *name_of(const struct model *m, uint32_t thread)
 {
-	const char *comm = model_str(l->m, l->m->threads.rows[thread].comm_str);
+	const char *comm = model_str(m, m->threads.rows[thread].comm_str);
 
 	return *comm ? comm : "[no name]";
+}
+
+const char *comm_label(const struct model *m, uint32_t thread)
+{
+	return thread ? name_of(m, thread) : "[unknown thread]";
 }
 
 void label_thread(const struct labels *l, uint32_t thread, struct stint_buf *out)
@@ -107,7 +112,7 @@ void label_thread(const struct labels *l, uint32_t thread, struct stint_buf *out
 	if (!thread)
 		text(out, "[unknown thread]");
 	else
-		stint_buf_printf(out, "%s (%u)", comm_of(l, thread),
+		stint_buf_printf(out, "%s (%u)", name_of(l->m, thread),
 				 l->m->threads.rows[thread].tid);
 }
 
@@ -116,13 +121,13 @@ void label_process(const struct labels *l, uint32_t process, struct stint_buf *o
 	if (!process)
 		text(out, "[unknown process]");
 	else
-		stint_buf_printf(out, "%s (%u)", comm_of(l, l->process_comm[process]),
+		stint_buf_printf(out, "%s (%u)", name_of(l->m, l->process_comm[process]),
 				 l->m->processes.rows[process].pid);
 }
 
 void label_comm(const struct labels *l, uint32_t thread, struct stint_buf *out)
 {
-	text(out, thread ? comm_of(l, thread) : "[unknown thread]");
+	text(out, comm_label(l->m, thread));
 }
 
 void label_waker(const struct labels *l, uint32_t thread, struct stint_buf *out)

@@ -25,6 +25,10 @@ void label_thread(const struct labels *l, uint32_t thread, struct stint_buf *out
 /* "comm (pid)" with the last name of the main thread, for a process row. */
 void label_process(const struct labels *l, uint32_t process, struct stint_buf *out);
 void label_comm(const struct labels *l, uint32_t thread, struct stint_buf *out);
+
+/* What label_comm appends: the model's, or static. Threads of which it is the same text are one. */
+const char *comm_label(const struct model *m, uint32_t thread);
+
 void label_waker(const struct labels *l, uint32_t thread,
 		 struct stint_buf *out); /* "[no waker]" for 0 */
 void label_syscall(const struct labels *l, uint32_t syscall,

@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyze/labels.h"
+
 struct collector {
 	const struct selection *sel;
 	enum tally_key key;
+	const uint32_t *namesakes; /* of TALLY_COMM_STACK: by thread, the first one of its name */
 	struct tally tally;
 };
 
@@ -40,9 +43,9 @@ static int no_memory(struct stint_err *err)
 	return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory to add up the events");
 }
 
-static uint64_t sample_key(enum tally_key key, const struct stint_sample *row)
+static uint64_t sample_key(const struct collector *c, const struct stint_sample *row)
 {
-	switch (key) {
+	switch (c->key) {
 	case TALLY_STACK:
 		return row->stack;
 	case TALLY_THREAD:
@@ -51,6 +54,8 @@ static uint64_t sample_key(enum tally_key key, const struct stint_sample *row)
 		return row->cpu;
 	case TALLY_THREAD_STACK:
 		return (uint64_t)row->thread << 32 | row->stack;
+	case TALLY_COMM_STACK:
+		return (uint64_t)c->namesakes[row->thread] << 32 | row->stack;
 	default:
 		return 0;
 	}
@@ -68,7 +73,7 @@ static int collect_samples(void *context, const struct stint_rows *rows, struct 
 
 		if (c->sel && !selection_sample(c->sel, row))
 			continue;
-		to = tally_row(&c->tally, sample_key(c->key, row));
+		to = tally_row(&c->tally, sample_key(c, row));
 		if (!to)
 			return no_memory(err);
 		metrics_add_sample(&to->sums, row);
@@ -77,9 +82,9 @@ static int collect_samples(void *context, const struct stint_rows *rows, struct 
 	return 0;
 }
 
-static uint64_t offcpu_key(enum tally_key key, const struct stint_offcpu *row)
+static uint64_t offcpu_key(const struct collector *c, const struct stint_offcpu *row)
 {
-	switch (key) {
+	switch (c->key) {
 	case TALLY_STACK:
 		return row->stack;
 	case TALLY_THREAD:
@@ -94,6 +99,8 @@ static uint64_t offcpu_key(enum tally_key key, const struct stint_offcpu *row)
 		return row->waker;
 	case TALLY_THREAD_STACK:
 		return (uint64_t)row->thread << 32 | row->stack;
+	case TALLY_COMM_STACK:
+		return (uint64_t)c->namesakes[row->thread] << 32 | row->stack;
 	}
 	return 0;
 }
@@ -114,7 +121,7 @@ static int collect_offcpu(void *context, const struct stint_rows *rows, struct s
 				continue;
 			selection_clip(c->sel, &row);
 		}
-		to = tally_row(&c->tally, offcpu_key(c->key, &row));
+		to = tally_row(&c->tally, offcpu_key(c, &row));
 		if (!to)
 			return no_memory(err);
 		metrics_add_offcpu(&to->sums, &row);
@@ -149,18 +156,54 @@ static int merge(struct tally *to, const struct tally *from, struct stint_err *e
 	return 0;
 }
 
+/* Names are compared as texts: one text may have several ids. */
+static int find_namesakes(uint32_t **ret, const struct model *m, struct stint_err *err)
+{
+	uint32_t *namesakes = calloc((size_t)m->threads.n + 1, sizeof(*namesakes));
+	uint32_t *first = calloc((size_t)m->threads.n + 1, sizeof(*first)); /* by name */
+	struct stint_intern names = {0};
+	uint32_t i, id;
+	bool is_new, failed = !namesakes || !first;
+
+	for (i = 0; i < m->threads.n && !failed; i++) {
+		const char *name = comm_label(m, i);
+
+		failed = stint_intern_put(&names, name, strlen(name), &id, &is_new) != 0;
+		if (failed)
+			break;
+		if (is_new)
+			first[id] = i;
+		namesakes[i] = first[id];
+	}
+	stint_intern_done(&names);
+	free(first);
+	if (failed) {
+		free(namesakes);
+		return no_memory(err);
+	}
+	*ret = namesakes;
+	return 0;
+}
+
 int tally_collect(struct tally *ret, struct model *m, const struct selection *sel, enum view view,
 		  enum tally_key key, struct stint_err *err)
 {
 	struct collector *collectors = calloc(MODEL_MAX_WORKERS, sizeof(*collectors));
 	void *contexts[MODEL_MAX_WORKERS];
+	uint32_t *namesakes = NULL;
 	size_t i, n = model_n_workers();
-	int code;
+	int code = key == TALLY_COMM_STACK ? find_namesakes(&namesakes, m, err) : 0;
 
-	if (!collectors)
-		return no_memory(err);
+	memset(ret, 0, sizeof(*ret));
+	if (!collectors && !code)
+		code = no_memory(err);
+	if (code) {
+		free(collectors);
+		free(namesakes);
+		return code;
+	}
 	for (i = 0; i < n; i++) {
-		collectors[i] = (struct collector){.sel = sel, .key = key};
+		collectors[i] = (struct collector){.sel = sel, .key = key, .namesakes = namesakes};
 		contexts[i] = &collectors[i];
 	}
 	code = model_each_block_parallel(m, view == VIEW_ON_CPU ? STINT_SAMPLE : STINT_OFFCPU,
@@ -172,6 +215,7 @@ int tally_collect(struct tally *ret, struct model *m, const struct selection *se
 		tally_done(&collectors[i].tally);
 	*ret = collectors[0].tally;
 	free(collectors);
+	free(namesakes);
 	if (code) {
 		tally_done(ret);
 		return code;
