@@ -258,7 +258,9 @@ def main():
         log(f"bench: no such workload: {', '.join(unknown)}")
         return 2
     print(f"{time.strftime('%Y-%m-%d')}, Linux {platform.release()}, {os.cpu_count()} CPUs, "
-          f"`tests/bench/run.sh {' '.join(sys.argv[1:])}`")
+          f"`tests/bench/run.sh {' '.join(sys.argv[1:])}`; load average before: {os.getloadavg()[0]:.1f}")
+    if os.getloadavg()[0] > os.cpu_count() / 2:
+        print("\nOther programs were running: slowdowns below are not to be trusted, sizes and counts are.")
     online = [n for n in names if n != "offline"]
     results = bench.run(online)
     for name, reason in bench.left_out.items():

@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -30,7 +31,7 @@ RICH = r"""    log_format rich escape=json '{"time":"$time_iso8601","msec":$msec
         '"cookie":"$http_cookie","accept":"$http_accept","encoding":"$http_accept_encoding","type":"$sent_http_content_type",'
         '"server":"$server_addr:$server_port","connection":$connection,"requests":$connection_requests,"pid":$pid}';
 """
-SUBREQUESTS = """        location = / { add_before_body /before; add_after_body /after; }
+SUBREQUESTS = """        location = /index.html { addition_types *; add_before_body /before; add_after_body /after; }
         location = /before { return 200 "before "; }
         location = /after { return 200 "after "; }
 """
@@ -130,7 +131,8 @@ class Shares:
         self.stint, self.recording, self.log_range = stint, recording, log_range
         on_cpu = self.rows("on-cpu", "stack")
         samples = sum(row["self"] for row in on_cpu) or 1
-        self.samples = samples
+        if samples < 100:
+            raise RuntimeError(f"{recording} has only {samples} samples of nginx")
         self.cpu_write = sum(r["self"] for r in on_cpu if self.in_write(r["frames"])) / samples
         self.cpu_log = sum(r["self"] for r in on_cpu if self.in_write(r["frames"]) or self.in_log(r["frames"])) / samples
         off_cpu = self.rows("off-cpu", "syscall")
@@ -195,12 +197,16 @@ class Run:
                         url = nginx.url(setting.path)
                         load.requests_per_second(load.start_wrk(url, 1, options.connections))
                         bare = load.requests_per_second(load.start_wrk(url, options.seconds, options.connections))
-                        wrk = load.start_wrk(url, options.seconds + 2, options.connections)
-                        pids = ",".join(str(pid) for pid in nginx.workers())
-                        time.sleep(0.5)
-                        done = subprocess.run([options.recorder, "-p", pids, "-F", "997", "-d", str(options.seconds),
-                                               "-o", recording], capture_output=True, text=True, check=False)
-                        recorded = load.requests_per_second(wrk)
+                        # Load before, during and after the recording, however long the recorder takes to start.
+                        wrk = load.start_wrk(url, 600, options.connections)
+                        try:
+                            pids = ",".join(str(pid) for pid in nginx.workers())
+                            time.sleep(0.5)
+                            done = subprocess.run([options.recorder, "-p", pids, "-F", "997", "-d", str(options.seconds),
+                                                   "-o", recording], capture_output=True, text=True, check=False)
+                        finally:
+                            wrk.send_signal(signal.SIGINT)  # it stops, and says what it measured
+                            recorded = load.requests_per_second(wrk)
                         if done.returncode:
                             raise RuntimeError(f"stint-record: {done.stderr.strip()}")
                     finally:
@@ -278,6 +284,7 @@ def main():
     except load.Missing as missing:
         print(f"nginx-log: {missing}", file=sys.stderr)
         return 4
+    before = os.getloadavg()[0]
     keep = options.keep
     if keep:
         os.makedirs(keep, exist_ok=True)
@@ -292,7 +299,7 @@ def main():
     version = subprocess.run([options.nginx, "-v"], capture_output=True, text=True, check=False).stderr.strip()
     print(f"{time.strftime('%Y-%m-%d')}, Linux {platform.release()}, {os.cpu_count()} CPUs, {version}, {options.workers} "
           f"workers, wrk with {options.connections} connections on the same CPUs, medians of {options.rounds} rounds of "
-          f"{options.seconds} s:\n")
+          f"{options.seconds} s; load average before: {before:.1f}:\n")
     table(results, run.skipped)
     return 0
 
