@@ -20,8 +20,10 @@
 #define DWARF_MAX_UNITS (4u << 20)
 #define DWARF_MAX_DEPTH 4096u  /* of entries within entries */
 #define DWARF_MAX_ORIGINS 16u  /* from an inlined function to its name */
-#define DWARF_BUDGET_BASE ((uint64_t)64 << 20)
-#define DWARF_BUDGET_PER_BYTE 16u
+/* Honest files need up to 9 for a byte of a line table (a row), and 3 for one of any other section. */
+#define DWARF_BUDGET_BASE          ((uint64_t)32 << 20)
+#define DWARF_BUDGET_PER_BYTE      6u
+#define DWARF_BUDGET_PER_LINE_BYTE 12u
 #define DWARF_ROW_COST 8u /* of each thing that is kept */
 
 enum dwarf_section {

@@ -25,7 +25,8 @@ static int read_sections(struct dwarf_file *file, struct elf_file *ef, struct st
 		rc = elf_file_contents(ef, name, &file->sections[i], err);
 		if (rc)
 			return rc;
-		file->budget += DWARF_BUDGET_PER_BYTE * (uint64_t)file->sections[i].size;
+		file->budget += (uint64_t)file->sections[i].size *
+				(i == DWARF_LINE ? DWARF_BUDGET_PER_LINE_BYTE : DWARF_BUDGET_PER_BYTE);
 	}
 	if (!file->sections[DWARF_INFO].size)
 		return stint_err_set(err, STINT_ERR_NOTFOUND, 0, -1, "there is no DWARF in it");

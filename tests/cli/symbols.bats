@@ -222,6 +222,41 @@ build_id() {
 	echo "0x$plt" | "$SYMBOLIZE" plain 2>/dev/null | grep -qx 'qsort@plt'
 }
 
+@test "DWARF that asks for hours of work is given up, and the symbol table still has names" {
+	cat >bomb.S <<-'EOF'
+		.text
+		.globl _start
+		.type _start, @function
+		_start: ret
+		.size _start, . - _start
+		.section .debug_abbrev, "", @progbits
+		.uleb128 1, 0x11
+		.byte 0
+		.uleb128 0x55, 0x17, 0x11, 1, 0, 0
+		.byte 0
+		.section .debug_info, "", @progbits
+		.rept 50000
+		.long 20
+		.short 4
+		.long 0
+		.byte 8
+		.uleb128 1
+		.long 0
+		.quad 0
+		.endr
+		.section .debug_ranges, "", @progbits
+		.rept 300000
+		.quad 0x401000, 0x401010
+		.endr
+		.quad 0, 0
+	EOF
+	gcc -nostdlib -static bomb.S -o bomb 2>/dev/null || skip "this assembler is for another machine"
+	addr=$(nm bomb | awk '$3 == "_start" {print $1}')
+	(ulimit -v 2000000 -t 15 && echo "0x$addr" | "$SYMBOLIZE" bomb >out 2>err)
+	grep -qx '_start' out
+	grep -q 'asks for too much work' err
+}
+
 @test "a stripped Go program has its names" {
 	need go
 	mkdir -p go
