@@ -249,6 +249,17 @@ static int open_unwind(struct recorder *r, struct stint_err *err)
 	return rc;
 }
 
+/* A few descriptors for each CPU are more than the usual limit allows on a large host. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int recorder_open(struct recorder *r, struct stint_err *err)
 {
 	int rc = check_targets(r->options, err);
@@ -259,6 +270,7 @@ int recorder_open(struct recorder *r, struct stint_err *err)
 		rc = open_output(r, err);
 	if (rc == 0 && r->options->command)
 		rc = command_start(&r->command, r->options->command, err);
+	raise_file_limit(); /* the command keeps its own */
 	if (rc == 0)
 		rc = signals_init(&r->signals, err);
 	if (rc == 0)

@@ -19,7 +19,8 @@ struct signal_taken {
 
 /*
  * From here on SIGCHLD and the signals that stop a recording wait to be taken: SIGINT, SIGTERM, and SIGHUP unless it
- * was ignored. SIGPIPE and SIGXFSZ are errors of write.
+ * was ignored. SIGPIPE and SIGXFSZ are errors of write. When one that stops comes and an earlier one has waited in vain
+ * for a while, because a write doesn't come back, it ends the process at once. One at a time.
  */
 int signals_init(struct signals *sig, struct stint_err *err);
 void signals_done(struct signals *sig); /* zeroed is fine */

@@ -152,3 +152,28 @@ load helpers
 	[[ $output == *"pid namespace"* ]]
 	[ ! -e n.stint ]
 }
+
+@test "a second SIGINT ends it even where a pipe's reader doesn't read" {
+	mkfifo pipe
+	start reader.out sleep 60
+	exec {held}<>pipe
+	start rec.out "$recorder" -a -F 9999 --flush=10ms -o pipe
+	# Nobody reads: the pipe is full once its writer sleeps in it.
+	for ((i = 0; i < 200; i++)); do
+		grep -q pipe_write "/proc/$started/wchan" && break
+		sleep 0.1
+	done
+	kill -INT "$started"
+	sleep 0.5
+	kill -0 "$started" || fail "it is gone after the first one"
+	kill -INT "$started"
+	status=0
+	end_of "$started" || status=$?
+	equal "exit status" "$status" 130
+	exec {held}>&-
+}
+
+@test "few descriptors are no obstacle where more are to be had" {
+	run bash -c "ulimit -S -n 50; exec '$recorder' -o n.stint -d 0.2"
+	equal "exit status" "$status" 0
+}
