@@ -135,32 +135,36 @@ static int put_data(const struct flame *f, const struct flame_text *text, FILE *
 	return 0;
 }
 
+/* Does the page have this mark at that place? */
+static bool page_has(size_t at, const char *mark, size_t size)
+{
+	return sizeof(flame_page) - at >= size && !memcmp(flame_page + at, mark, size);
+}
+
 /* The page has places that are to be filled in: @TITLE@, twice, and @DATA@, once. */
 static int write_html(const struct flame *f, const struct flame_text *text, FILE *out, struct stint_err *err)
 {
 	static const char title[] = "@TITLE@", data[] = "@DATA@";
-	const unsigned char *at = flame_page, *end = flame_page + sizeof(flame_page);
+	size_t at = 0;
 
-	while (at < end) {
-		const unsigned char *mark = memchr(at, '@', (size_t)(end - at));
-		size_t left;
+	while (at < sizeof(flame_page)) {
+		const unsigned char *mark = memchr(flame_page + at, '@', sizeof(flame_page) - at);
+		size_t plain = mark ? (size_t)(mark - flame_page) - at : sizeof(flame_page) - at;
 
-		if (!mark)
-			mark = end;
-		fwrite(at, 1, (size_t)(mark - at), out);
-		left = (size_t)(end - mark);
-		at = mark;
-		if (left >= sizeof(title) - 1 && !memcmp(mark, title, sizeof(title) - 1)) {
+		fwrite(flame_page + at, 1, plain, out);
+		at += plain;
+		if (page_has(at, title, sizeof(title) - 1)) {
 			put_html(out, text->title);
 			at += sizeof(title) - 1;
-		} else if (left >= sizeof(data) - 1 && !memcmp(mark, data, sizeof(data) - 1)) {
+		} else if (page_has(at, data, sizeof(data) - 1)) {
 			int code = put_data(f, text, out, err);
 
 			if (code)
 				return code;
 			at += sizeof(data) - 1;
-		} else if (left) {
-			fputc(*at++, out);
+		} else if (mark) {
+			fputc('@', out);
+			at++;
 		}
 	}
 	return 0;
