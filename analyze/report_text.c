@@ -46,7 +46,7 @@ static bool has_two_sides(const struct report *r)
 	return r->shape != SHAPE_TABLE || (group_is_of_stacks(r->group) && r->group != GROUP_STACK);
 }
 
-/* Shares first, then the numbers of the side that sorts. */
+/* Shares first, then the numbers of the side that sorts; the name, which may be very long, comes last. */
 static void add_headings(const struct report *r, struct text_table *t, const char *name,
 			 const char *module)
 {
@@ -58,18 +58,18 @@ static void add_headings(const struct report *r, struct text_table *t, const cha
 		t->right[i] = true;
 	t->n_columns = n + (has_two_sides(r) ? 2 : 1) + (name ? 1 : 0) + (module ? 1 : 0);
 	if (name)
-		t->right[t->n_columns - (module ? 2 : 1)] = false;
-	if (module)
 		t->right[t->n_columns - 1] = false;
+	if (module)
+		t->right[t->n_columns - 2] = false;
 	text_cell(t, has_two_sides(r) ? "SELF" : "SHARE");
 	if (has_two_sides(r))
 		text_cell(t, "TOTAL");
 	for (i = 0; i < n; i++)
 		text_cell(t, headings[metrics[i]]);
-	if (name)
-		text_cell(t, name);
 	if (module)
 		text_cell(t, module);
+	if (name)
+		text_cell(t, name);
 }
 
 static void add_values(const struct report *r, struct text_table *t, const struct metrics *self,
@@ -123,9 +123,9 @@ static int print_table(const struct report *r, FILE *out, struct stint_err *err)
 		const struct table_row *row = &r->table.rows[i];
 
 		add_values(r, &t, &row->self, &row->total, r->by_total);
-		text_cell_name(&t, row->name);
 		if (with_module)
 			text_cell_name(&t, file_name(row->module));
+		text_cell_name(&t, row->name);
 	}
 	if (!t.failed)
 		text_table_print(&t, out);
@@ -200,6 +200,7 @@ static int print_tree(const struct report *r, FILE *out, struct stint_err *err)
 		int indent = node->depth < MAX_INDENT ? (int)node->depth : MAX_INDENT;
 
 		add_values(r, &t, &node->self, &node->total, true);
+		text_cell_name(&t, file_name(node->module));
 		stint_buf_reset(&buf);
 		stint_buf_printf(&buf, "%*s", indent * 2, "");
 		if (node->depth > MAX_INDENT)
@@ -208,7 +209,6 @@ static int print_tree(const struct report *r, FILE *out, struct stint_err *err)
 		t.failed |= stint_buf_status(&buf) != 0;
 		if (!t.failed)
 			text_cell_name(&t, (const char *)buf.data);
-		text_cell_name(&t, file_name(node->module));
 	}
 	stint_buf_done(&buf);
 	if (!t.failed)

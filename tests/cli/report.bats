@@ -127,7 +127,7 @@ row() {
 	report >"$BATS_TEST_TMPDIR/t"
 	grep -qx 'web1 (Linux 6.1.0, x86_64), recorded 2023-11-14 22:13:20 UTC for 100 ms' "$BATS_TEST_TMPDIR/t"
 	grep -qx 'On-CPU: 15 samples at 99 Hz, about 152 ms of CPU time' "$BATS_TEST_TMPDIR/t"
-	grep -qE '^ *46\.7% +46\.7% +7 +hot +app$' "$BATS_TEST_TMPDIR/t"
+	grep -qE '^ *46\.7% +46\.7% +7 +app +hot$' "$BATS_TEST_TMPDIR/t"
 	report --view=off-cpu | grep -qx 'Off-CPU: 3 switches, 59.0 ms = blocked 57.0 ms + runqueue 2.00 ms; longest 50.0 ms; 1 still off at the end'
 	# a name can't harm the terminal
 	report --group=thread >"$BATS_TEST_TMPDIR/t"
