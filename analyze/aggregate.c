@@ -113,10 +113,13 @@ static void thread_identity(struct stint_buf *key, const struct model *m, uint32
 {
 	const struct stint_thread *thread = &m->threads.rows[id];
 
-	/* One row for one name of one thread, across the images that it execs. */
+	/*
+	 * One row for one name of one thread, across the images that it execs. The name goes by its
+	 * text, which may be in the file more than once.
+	 */
 	stint_buf_u32(key, thread->tid);
 	stint_buf_u64(key, thread->start_ns);
-	stint_buf_u32(key, thread->comm_str);
+	put_text(key, model_str(m, thread->comm_str));
 }
 
 static void process_identity(struct stint_buf *key, const struct model *m, uint32_t thread)

@@ -279,6 +279,31 @@ static void symbols_select_totals(void **state)
 	util_model_done(&u);
 }
 
+/* The file may have one name under several ids: it is one name all the same. */
+static void equal_names_are_one_thread(void **state)
+{
+	const struct random_recording r = {9, 300, 0, 20, 4};
+	struct util_model u;
+	struct tally tally;
+	struct table table;
+	uint32_t i;
+
+	(void)state;
+	util_model_init(&u, &r);
+	u.m->strings.rows[2] = u.m->strings.rows[1];
+	for (i = 1; i < u.m->threads.n; i++) {
+		u.m->threads.rows[i] = u.m->threads.rows[1];
+		u.m->threads.rows[i].comm_str = 1 + i % 2;
+	}
+	assert_int_equal(tally_collect(&tally, u.m, NULL, VIEW_ON_CPU, TALLY_THREAD, NULL), 0);
+	assert_true(tally.n > 1);
+	assert_int_equal(table_make(&table, &tally, GROUP_THREAD, &u.labels, &u.functions, NULL), 0);
+	assert_int_equal(table.n, 1);
+	table_done(&table);
+	tally_done(&tally);
+	util_model_done(&u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +312,7 @@ int main(void)
 		cmocka_unit_test(windows_add_up),
 		cmocka_unit_test(selections_partition),
 		cmocka_unit_test(symbols_select_totals),
+		cmocka_unit_test(equal_names_are_one_thread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
