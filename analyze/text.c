@@ -195,7 +195,7 @@ void text_print_name(FILE *out, const char *name)
 
 	stint_buf_init(&buf, INT32_MAX);
 	text_escape(&buf, name);
-	if (!stint_buf_status(&buf))
+	if (!stint_buf_status(&buf) && buf.len)
 		fwrite(buf.data, 1, buf.len, out);
 	stint_buf_done(&buf);
 }
