@@ -55,7 +55,7 @@ static const char doc[] =
 	"  stint diff before.stint after.stint\n"
 	"  stint diff a1.stint a2.stint : b1.stint b2.stint\n"
 	"  stint diff --view=off-cpu --by=count --group=thread before.stint after.stint\n"
-	"  stint diff --format=folded before.stint after.stint | flamegraph.pl >diff.svg";
+	"  stint diff --format=folded a.stint b.stint | flamegraph.pl >diff.svg";
 
 static int one_of(struct argp_state *state, const char *option, const char *arg,
 		  const char *const *words, const char *list)

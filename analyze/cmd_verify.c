@@ -71,7 +71,8 @@ static const struct argp argp = {
 	.args_doc = "FILE",
 	.doc = "Check every block's checksum and every reference of a recording, and name each problem with its place."
 	       "\vExit status: 0 when the recording is whole, or was repaired; 1 when it has problems; 3 when it is no "
-	       "recording at all. A recording that its recorder didn't finish (killed, or still running) but that is "
+	       "recording at all. A repaired recording says what was left out; what referred to that stays and shows it as "
+	       "unknown, so that verifying it again may have status 1. A recording that its recorder didn't finish (killed, or still running) but that is "
 	       "whole up to there has status 0, and the summary says so.",
 };
 
@@ -210,6 +211,11 @@ static int repair(const struct verify_options *o, const struct stint_reader *rea
 	code = stint_repair(reader, sink, err);
 	if (!code)
 		code = out_file_finish(&out, err);
+	if (!code && o->format == FORMAT_TEXT && strcmp(o->output, "-")) {
+		printf("repaired: what is whole is in ");
+		text_print_name(stdout, o->output);
+		putchar('\n');
+	}
 	out_file_done(&out);
 	return code;
 }
