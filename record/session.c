@@ -27,8 +27,8 @@ struct session {
 	struct session_options options;
 	struct ring_buffer *ring;
 	const char *source, *source_unit;
-	bool has_interrupts; /* the tracepoints that tell an interrupt from the thread it interrupts
-	                      */
+	/* The tracepoints that tell an interrupt from the thread it interrupts. */
+	bool has_interrupts, has_softirqs;
 	struct bpf_link *sample_links[MAX_CPUS];
 	int n_cpus;
 	/* libbpf's consumer returns only what the callback said last, so the count is kept here. */
@@ -90,6 +90,10 @@ static int probe_kernel(struct session *s, struct stint_err *err)
 	                    has_tracepoint(btf, "local_timer_exit") &&
 	                    has_tracepoint(btf, "irq_handler_entry") &&
 	                    has_tracepoint(btf, "irq_handler_exit");
+	/* In a realtime kernel they are threads, which may be preempted in the middle. */
+	s->has_softirqs = has_tracepoint(btf, "softirq_entry") &&
+	                  has_tracepoint(btf, "softirq_exit") &&
+	                  access("/sys/kernel/realtime", F_OK) != 0;
 	btf__free(btf);
 	if (!type)
 		return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1,
@@ -114,7 +118,8 @@ static void choose_programs(struct session *s)
 {
 	const struct session_options *opt = &s->options;
 	bool follows = opt->config.targets & TARGET_PIDS;
-	bool interrupts = opt->off_cpu && opt->config.wakers != WAKERS_NONE && s->has_interrupts;
+	bool wakers = opt->off_cpu && opt->config.wakers != WAKERS_NONE;
+	bool interrupts = wakers && s->has_interrupts, softirqs = wakers && s->has_softirqs;
 	bool unwinds = opt->config.unwind != UNWIND_BY_FP;
 
 	bpf_program__set_autoload(s->bpf->progs.on_sample, opt->freq_hz > 0);
@@ -125,6 +130,8 @@ static void choose_programs(struct session *s)
 	bpf_program__set_autoload(s->bpf->progs.on_timer_exit, interrupts);
 	bpf_program__set_autoload(s->bpf->progs.on_irq_entry, interrupts);
 	bpf_program__set_autoload(s->bpf->progs.on_irq_exit, interrupts);
+	bpf_program__set_autoload(s->bpf->progs.on_softirq_entry, softirqs);
+	bpf_program__set_autoload(s->bpf->progs.on_softirq_exit, softirqs);
 	bpf_program__set_autoload(s->bpf->progs.on_fork, opt->off_cpu || follows || unwinds);
 	bpf_program__set_autoload(s->bpf->progs.on_exec, follows || unwinds);
 	bpf_program__set_autoload(s->bpf->progs.on_exit, follows || unwinds);
@@ -320,8 +327,10 @@ int session_attach(struct session *s, const struct sideband *sideband, struct st
 	        /* Ends before beginnings: a beginning without its end would count for ever. */
 	        {s->bpf->progs.on_timer_exit, &s->bpf->links.on_timer_exit},
 	        {s->bpf->progs.on_irq_exit, &s->bpf->links.on_irq_exit},
+	        {s->bpf->progs.on_softirq_exit, &s->bpf->links.on_softirq_exit},
 	        {s->bpf->progs.on_timer_entry, &s->bpf->links.on_timer_entry},
 	        {s->bpf->progs.on_irq_entry, &s->bpf->links.on_irq_entry},
+	        {s->bpf->progs.on_softirq_entry, &s->bpf->links.on_softirq_entry},
 	        {s->bpf->progs.on_waking, &s->bpf->links.on_waking},
 	        {s->bpf->progs.on_switch, &s->bpf->links.on_switch},
 	        {s->bpf->progs.list_off_cpu, &s->bpf->links.list_off_cpu},

@@ -94,6 +94,15 @@ load helpers
 	between "waits" "$(said waits)" 50 101
 }
 
+@test "timers that expire while another thread runs: it isn't the waker" {
+	record -o t.stint -- "$workloads/timeouts" 60 12
+	equal "waits" "$(said waits)" 60
+	equal "intervals" "$(field count.total wait_for_data "$(rows t.stint --view=off-cpu --symbol='^wait_for_data$' --state=S)")" 60
+	r=$(rows t.stint --view=off-cpu --group=waker --symbol='^wait_for_data$' --state=S)
+	equal "intervals ended by the bystander" \
+		"$(jq --arg tid "$(said bystander)" '[.[] | select(.name | test("\\b" + $tid + "\\b")) | .count.self] | add // 0' <<<"$r")" 0
+}
+
 @test "threads asleep before the start and at the end are there, open, with their stacks" {
 	start asleep.out "$workloads/asleep"
 	wait_for_line asleep.out '^ready=1$'
