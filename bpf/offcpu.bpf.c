@@ -196,8 +196,6 @@ static __always_inline void switch_out(struct task_struct *prev, bool runnable, 
 	thread->cpu_out = bpf_get_smp_processor_id();
 	thread->phase = THREAD_OFF;
 	thread->flags = runnable ? EVENT_PREEMPTED : 0;
-	thread->waker_user_stack = 0;
-	thread->waker_kernel_stack = 0;
 	if (prev->flags & PF_KTHREAD) {
 		thread->flags |= EVENT_KTHREAD;
 		thread->syscall = EVENT_NO_SYSCALL;
