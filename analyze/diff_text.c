@@ -75,7 +75,8 @@ static const char *what(const struct diff *d)
 
 static int write_text(const struct diff *d, FILE *out, struct stint_err *err)
 {
-	struct text_table t = {.n_columns = 6, .right = {true, true, true, true}};
+	bool with_module = d->group == DIFF_SYMBOL;
+	struct text_table t = {.n_columns = with_module ? 6 : 5, .right = {true, true, true, true}};
 	static const char *const headings[] = {"SYMBOL", "THREAD", "STACK"};
 	bool failed;
 	size_t i;
@@ -92,15 +93,18 @@ static int write_text(const struct diff *d, FILE *out, struct stint_err *err)
 	text_cell(&t, "B");
 	text_cell(&t, "DIFF");
 	text_cell(&t, "CHANGE");
+	if (with_module)
+		text_cell(&t, "MODULE");
 	text_cell(&t, headings[d->group]);
-	text_cell(&t, d->group == DIFF_SYMBOL ? "MODULE" : "");
 	add_values(d, &t, d->sides[0].total, d->sides[1].total);
+	if (with_module)
+		text_cell(&t, "");
 	text_cell(&t, "(total)");
-	text_cell(&t, "");
 	for (i = 0; i < diff_n_rows(d); i++) {
 		add_values(d, &t, d->rows[i].v[0], d->rows[i].v[1]);
+		if (with_module)
+			text_cell_name(&t, d->rows[i].module);
 		text_cell_name(&t, d->rows[i].name);
-		text_cell_name(&t, d->rows[i].module);
 	}
 	failed = t.failed;
 	if (!failed)
