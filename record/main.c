@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* stint-record: the command line, the last line, the exit status. */
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,13 +41,27 @@ static void print_summary(const struct recorder_summary *sum)
 	fputc('\n', stderr);
 }
 
+/*
+ * Memory goes back to the host as soon as it is free: what was large once (a file's unwind information, a burst) isn't
+ * kept for the rest of the recording, as malloc would by default, and threads share what is free.
+ */
+static void limit_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	mallopt(M_TRIM_THRESHOLD, 256 << 10);
+	mallopt(M_ARENA_MAX, 1);
+}
+
 int main(int argc, char *argv[])
 {
 	static struct record_options options;
 	static struct recorder_summary summary;
 	struct stint_err err = STINT_ERR_INIT;
 	enum options_result result;
-	int rc = record_options_parse(&options, argc, argv, &result, &err);
+	int rc;
+
+	limit_memory();
+	rc = record_options_parse(&options, argc, argv, &result, &err);
 
 	if (rc) {
 		fprintf(stderr, "stint-record: %s\nTry 'stint-record --help'.\n", err.msg);

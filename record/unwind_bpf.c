@@ -50,3 +50,43 @@ void *unwind_bpf_mmap(int map_fd, size_t size_bytes)
 
 	return at == MAP_FAILED ? NULL : at;
 }
+
+int unwind_view_init(struct unwind_view *view, int map_fd, size_t size_bytes)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t piece = (size_bytes + UNWIND_VIEW_PIECES - 1) / UNWIND_VIEW_PIECES;
+	void *base = mmap(NULL, size_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	*view = (struct unwind_view){.map_fd = map_fd};
+	if (base == MAP_FAILED)
+		return -errno;
+	view->base = base;
+	view->size_bytes = size_bytes;
+	view->piece_bytes = (piece + page - 1) / page * page;
+	return 0;
+}
+
+void unwind_view_done(struct unwind_view *view)
+{
+	if (view && view->base)
+		munmap(view->base, view->size_bytes);
+	if (view)
+		view->base = NULL;
+}
+
+void *unwind_view_get(struct unwind_view *view, size_t offset, size_t size_bytes)
+{
+	const int flags = MAP_SHARED | MAP_FIXED;
+	size_t i;
+
+	for (i = offset / view->piece_bytes; i * view->piece_bytes < offset + size_bytes; i++) {
+		size_t at = i * view->piece_bytes, left = view->size_bytes - at;
+		size_t size = left < view->piece_bytes ? left : view->piece_bytes;
+
+		if (!view->mapped[i] && mmap(view->base + at, size, PROT_READ | PROT_WRITE, flags,
+		                             view->map_fd, (off_t)at) == MAP_FAILED)
+			return NULL;
+		view->mapped[i] = true;
+	}
+	return view->base + offset;
+}

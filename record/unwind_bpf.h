@@ -4,6 +4,7 @@
 #ifndef STINT_RECORD_UNWIND_BPF_H
 #define STINT_RECORD_UNWIND_BPF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,5 +20,24 @@ int unwind_bpf_delete(int map_fd, const void *key);
 
 /* An mmapable map's only value, in this process's memory; NULL on failure with errno set. */
 void *unwind_bpf_mmap(int map_fd, size_t size_bytes);
+
+/*
+ * The same, piece by piece: BPF maps every page at once, used or not, and all of them count as this process's memory.
+ * Zeroed is fine for unwind_view_done.
+ */
+#define UNWIND_VIEW_PIECES 256u
+
+struct unwind_view {
+	int map_fd; /* not owned */
+	uint8_t *base;
+	size_t size_bytes, piece_bytes;
+	bool mapped[UNWIND_VIEW_PIECES];
+};
+
+int unwind_view_init(struct unwind_view *view, int map_fd, size_t size_bytes); /* 0 or a negative errno */
+void unwind_view_done(struct unwind_view *view);
+
+/* These bytes of the value, from now on; NULL on failure with errno set. */
+void *unwind_view_get(struct unwind_view *view, size_t offset, size_t size_bytes);
 
 #endif

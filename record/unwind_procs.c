@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "record/unwind_procs.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "record/unwind_bpf.h"
 
 int unwind_procs_init(struct unwind_procs *procs, struct unwind_files *files, int slices_fd,
-                      struct unwind_mappings *mappings)
+                      struct unwind_view *mappings)
 {
 	*procs =
 	        (struct unwind_procs){.slices_fd = slices_fd, .mappings = mappings, .files = files};
@@ -299,6 +300,13 @@ static struct unwind_run *run_new(struct unwind_procs *procs, uint32_t n, uint64
 	return run;
 }
 
+/* A run's entries in the kernel's array; NULL when the kernel doesn't hand them over. */
+static struct unwind_mapping *run_entries(struct unwind_procs *procs, const struct unwind_run *run)
+{
+	return unwind_view_get(procs->mappings, offsetof(struct unwind_mappings, m[run->first]),
+	                       run->n * sizeof(struct unwind_mapping));
+}
+
 static void commit(struct unwind_procs *procs, struct unwind_proc *proc, uint64_t now_ns)
 {
 	uint32_t key = (uint32_t)proc->pid, i, n = 0;
@@ -310,13 +318,13 @@ static void commit(struct unwind_procs *procs, struct unwind_proc *proc, uint64_
 	run = n <= UNWIND_MAX_SLICE ? run_new(procs, n, now_ns) : NULL;
 	proc->dirty = false;
 	proc->run = run;
-	if (run) {
-		to = &procs->mappings->m[run->first];
+	to = run ? run_entries(procs, run) : NULL;
+	if (to) {
 		for (i = 0; i < proc->n_maps; i++)
 			to += write_map(&proc->maps[i], to);
 		__atomic_thread_fence(__ATOMIC_RELEASE);
 	}
-	if (!run || unwind_bpf_update(procs->slices_fd, &key,
+	if (!to || unwind_bpf_update(procs->slices_fd, &key,
 	                              &(struct unwind_slice){proc->vdso, run->first, run->n})) {
 		procs->n_left_out++;
 		unwind_bpf_delete(procs->slices_fd, &key);
@@ -341,7 +349,7 @@ void unwind_procs_sweep(struct unwind_procs *procs, uint64_t now_ns)
 
 	for (i = 0; i < procs->n_procs; i++) {
 		struct unwind_proc *proc = procs->procs[i];
-		struct unwind_mapping *m = proc->run ? &procs->mappings->m[proc->run->first] : NULL;
+		struct unwind_mapping *m = proc->run ? run_entries(procs, proc->run) : NULL;
 		struct unwind_mapping *end = m ? m + proc->run->n : NULL;
 
 		for (j = 0; !proc->dirty && m < end && j < proc->n_maps; j++) {

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "record/unwind_bpf.h"
 #include "record/unwind_files.h"
 
 struct unwind_map {
@@ -35,7 +36,7 @@ struct unwind_proc {
 
 struct unwind_procs {
 	int slices_fd;
-	struct unwind_mappings *mappings; /* shared with the kernel; not owned */
+	struct unwind_view *mappings; /* a struct unwind_mappings, shared with the kernel; not owned */
 	struct unwind_extents extents;
 	struct unwind_files *files;
 	struct unwind_proc **procs;
@@ -45,7 +46,7 @@ struct unwind_procs {
 };
 
 int unwind_procs_init(struct unwind_procs *procs, struct unwind_files *files, int slices_fd,
-                      struct unwind_mappings *mappings);
+                      struct unwind_view *mappings);
 void unwind_procs_done(struct unwind_procs *procs);
 
 struct unwind_proc *unwind_procs_find(const struct unwind_procs *procs, pid_t pid);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "record/unwind_store.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,12 +20,30 @@ void unwind_store_init(struct unwind_store *store, int segments_fd, uint64_t max
 		store->segments[i].fd = -1;
 }
 
+/*
+ * The segment's rows, mapped when they are first needed. BPF maps every page at once, and the pages count as this
+ * process's memory, so unwind_store_rest() lets go of them again. NULL when the kernel refuses.
+ */
+static struct unwind_row *segment_rows(struct unwind_store_segment *seg)
+{
+	if (!seg->mapped)
+		seg->mapped = unwind_bpf_mmap(seg->fd, SEGMENT_BYTES);
+	return seg->mapped ? seg->mapped->rows : NULL;
+}
+
+static void segment_rest(struct unwind_store_segment *seg)
+{
+	if (seg->mapped)
+		munmap(seg->mapped, SEGMENT_BYTES);
+	seg->mapped = NULL;
+}
+
 static void segment_free(struct unwind_store *store, uint32_t i)
 {
 	struct unwind_store_segment *seg = &store->segments[i];
 
 	unwind_bpf_delete(store->segments_fd, &i);
-	munmap(seg->rows, SEGMENT_BYTES);
+	segment_rest(seg);
 	close(seg->fd);
 	unwind_extents_done(&seg->extents);
 	*seg = (struct unwind_store_segment){.fd = -1};
@@ -38,7 +57,7 @@ void unwind_store_done(struct unwind_store *store)
 	if (!store)
 		return;
 	for (i = 0; i < UNWIND_MAX_SEGMENTS; i++)
-		if (store->segments[i].rows)
+		if (store->segments[i].fd >= 0)
 			segment_free(store, i);
 }
 
@@ -56,16 +75,14 @@ static int segment_new(struct unwind_store *store, uint32_t i, struct stint_err 
 	if (seg->fd < 0)
 		return stint_err_set(err, STINT_ERR_SYSTEM, -seg->fd, -1,
 		                     "creating a map for unwind rows");
-	seg->rows = unwind_bpf_mmap(seg->fd, SEGMENT_BYTES);
-	rc = seg->rows ? unwind_bpf_update(store->segments_fd, &i, &seg->fd) : -1;
+	rc = segment_rows(seg) ? unwind_bpf_update(store->segments_fd, &i, &seg->fd) : -1;
 	if (!rc)
 		rc = unwind_extents_init(&seg->extents, UNWIND_SEGMENT_ROWS);
 	if (!rc) {
 		store->n_segments++;
 		return 0;
 	}
-	if (seg->rows)
-		munmap(seg->rows, SEGMENT_BYTES);
+	segment_rest(seg);
 	close(seg->fd);
 	*seg = (struct unwind_store_segment){.fd = -1};
 	return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1, "no room for unwind rows in the kernel");
@@ -81,11 +98,11 @@ static int take(struct unwind_store *store, uint32_t n, uint64_t now_ns, struct 
 	for (i = 0; i < UNWIND_MAX_SEGMENTS; i++) {
 		struct unwind_store_segment *seg = &store->segments[i];
 
-		if (seg->rows && unwind_extents_take(&seg->extents, n, now_ns, &ret->first_row)) {
+		if (seg->fd >= 0 && unwind_extents_take(&seg->extents, n, now_ns, &ret->first_row)) {
 			ret->segment = i;
 			return 0;
 		}
-		if (!seg->rows && vacant == UNWIND_MAX_SEGMENTS)
+		if (seg->fd < 0 && vacant == UNWIND_MAX_SEGMENTS)
 			vacant = i;
 	}
 	if (vacant == UNWIND_MAX_SEGMENTS ||
@@ -110,6 +127,7 @@ int unwind_store_add(struct unwind_store *store, const struct unwind_table *tabl
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for unwind rows");
 	for (i = 0; i < n; i++) {
 		uint32_t left = table->n_rows - done;
+		struct unwind_row *rows;
 
 		chunks[i].n_rows = left < UNWIND_SEGMENT_ROWS ? left : UNWIND_SEGMENT_ROWS;
 		chunks[i].pc = i ? table->rows[done].pc : 0;
@@ -119,8 +137,14 @@ int unwind_store_add(struct unwind_store *store, const struct unwind_table *tabl
 			free(chunks);
 			return rc;
 		}
-		memcpy(&store->segments[chunks[i].segment].rows->rows[chunks[i].first_row],
-		       &table->rows[done], chunks[i].n_rows * sizeof(struct unwind_row));
+		rows = segment_rows(&store->segments[chunks[i].segment]);
+		if (!rows) {
+			unwind_store_remove(store, chunks, i + 1, now_ns);
+			free(chunks);
+			return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "mapping unwind rows");
+		}
+		memcpy(&rows[chunks[i].first_row], &table->rows[done],
+		       chunks[i].n_rows * sizeof(struct unwind_row));
 		done += chunks[i].n_rows;
 	}
 	*ret_chunks = chunks;
@@ -143,17 +167,25 @@ void unwind_store_trim(struct unwind_store *store, uint64_t now_ns)
 	uint32_t i;
 
 	for (i = 0; i < UNWIND_MAX_SEGMENTS; i++)
-		if (store->segments[i].rows &&
+		if (store->segments[i].fd >= 0 &&
 		    unwind_extents_largest(&store->segments[i].extents, now_ns) ==
 		            UNWIND_SEGMENT_ROWS)
 			segment_free(store, i);
 }
 
-const struct unwind_row *unwind_store_find(const struct unwind_store *store, uint32_t segment,
+void unwind_store_rest(struct unwind_store *store)
+{
+	uint32_t i;
+
+	for (i = 0; i < UNWIND_MAX_SEGMENTS; i++)
+		segment_rest(&store->segments[i]);
+}
+
+const struct unwind_row *unwind_store_find(struct unwind_store *store, uint32_t segment,
                                            uint32_t first_row, uint32_t n_rows, uint32_t pc)
 {
-	const struct unwind_table table = {.rows = store->segments[segment].rows->rows + first_row,
-	                                   .n_rows = n_rows};
+	struct unwind_row *rows = segment_rows(&store->segments[segment]);
+	const struct unwind_table table = {.rows = rows + first_row, .n_rows = n_rows};
 
-	return unwind_table_find(&table, pc);
+	return rows ? unwind_table_find(&table, pc) : NULL;
 }

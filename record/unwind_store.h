@@ -13,7 +13,7 @@
 
 struct unwind_store_segment {
 	int fd; /* -1 where there is no segment */
-	struct unwind_segment *rows;
+	struct unwind_segment *mapped; /* NULL while nobody reads or writes its rows from here */
 	struct unwind_extents extents;
 };
 
@@ -51,8 +51,11 @@ void unwind_store_remove(struct unwind_store *store, const struct unwind_chunk *
 /* Frees segments that have been empty for long enough. */
 void unwind_store_trim(struct unwind_store *store, uint64_t now_ns);
 
-/* The row of pc in a chunk; NULL where it has none. */
-const struct unwind_row *unwind_store_find(const struct unwind_store *store, uint32_t segment,
+/* Gives back the memory through which rows were written and found; the kernel's walker keeps its own. */
+void unwind_store_rest(struct unwind_store *store);
+
+/* The row of pc in a chunk; NULL where it has none. Valid until unwind_store_rest(). */
+const struct unwind_row *unwind_store_find(struct unwind_store *store, uint32_t segment,
                                            uint32_t first_row, uint32_t n_rows, uint32_t pc);
 
 #endif

@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -36,7 +36,8 @@ struct unwind_tables {
 	struct unwind_files files;
 	struct unwind_procs procs;
 	struct unwind_watch *watch;
-	struct unwind_mappings *mappings;
+	struct unwind_view mappings; /* a struct unwind_mappings */
+	uint64_t *generation;        /* the one in it */
 	struct pending pending[MAX_PENDING];
 	uint32_t n_pending;
 	bool all;
@@ -82,6 +83,7 @@ static void load_next(struct unwind_tables *t)
 	t->files.load_ns += now() - start_ns;
 	t->files.n_unreadable += unreadable;
 	unwind_files_store(&t->files, next.file, &table, now(), now() - KEEP_NS);
+	unwind_store_rest(&t->files.store);
 	unwind_table_done(&table);
 	if (next.file->state == UNWIND_FILE_LOADED)
 		unwind_procs_touch(&t->procs, next.file);
@@ -257,6 +259,7 @@ static void sweep(struct unwind_tables *t)
 	unwind_procs_sweep(&t->procs, t->now_ns);
 	bring_back(t);
 	unwind_files_expire(&t->files, t->now_ns - EXPIRE_NS, t->now_ns);
+	unwind_store_rest(&t->files.store);
 }
 
 /* Applies what was reported, mappings first and their rows later: reading a large file takes some
@@ -331,7 +334,7 @@ static void on_evicted(void *context, uint64_t now_ns)
 {
 	struct unwind_tables *t = context;
 
-	__atomic_fetch_add(&t->mappings->generation, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(t->generation, 1, __ATOMIC_SEQ_CST);
 	unwind_procs_touch(&t->procs, NULL);
 	unwind_procs_commit(&t->procs, now_ns);
 }
@@ -343,11 +346,13 @@ static int start(struct unwind_tables *t, const struct unwind_tables_options *op
 	int rc;
 
 	t->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	t->mappings = unwind_bpf_mmap(options->maps.mappings, sizeof(*t->mappings));
-	if (t->stop_fd < 0 || !t->mappings)
+	if (!unwind_view_init(&t->mappings, options->maps.mappings, sizeof(struct unwind_mappings)))
+		t->generation = unwind_view_get(&t->mappings, offsetof(struct unwind_mappings, generation),
+		                                sizeof(*t->generation));
+	if (t->stop_fd < 0 || !t->generation)
 		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
 		                     "mapping the kernel's unwind tables");
-	rc = unwind_procs_init(&t->procs, &t->files, options->maps.slices, t->mappings);
+	rc = unwind_procs_init(&t->procs, &t->files, options->maps.slices, &t->mappings);
 	if (rc)
 		return stint_err_set(err, rc, 0, -1, "no memory for unwind tables");
 	rc = unwind_watch_new(&t->watch, err);
@@ -438,8 +443,7 @@ void unwind_tables_free(struct unwind_tables *t)
 		unwind_procs_done(&t->procs);
 	unwind_files_done(&t->files);
 	unwind_watch_free(t->watch);
-	if (t->mappings)
-		munmap(t->mappings, sizeof(*t->mappings));
+	unwind_view_done(&t->mappings);
 	if (t->stop_fd >= 0)
 		close(t->stop_fd);
 	pthread_cond_destroy(&t->work);
