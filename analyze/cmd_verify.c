@@ -71,9 +71,9 @@ static const struct argp argp = {
 	.args_doc = "FILE",
 	.doc = "Check every block's checksum and every reference of a recording, and name each problem with its place."
 	       "\vExit status: 0 when the recording is whole, or was repaired; 1 when it has problems; 3 when it is no "
-	       "recording at all. A repaired recording says what was left out; what referred to that stays and shows it as "
-	       "unknown, so that verifying it again may have status 1. A recording that its recorder didn't finish (killed, or still running) but that is "
-	       "whole up to there has status 0, and the summary says so.",
+	       "recording at all. A repaired recording says what was left out; what referred to that stays and shows "
+	       "it as unknown, so that verifying it again may have status 1. A recording that its recorder didn't "
+	       "finish (killed, or still running) but that is whole up to there has status 0, and the summary says so.",
 };
 
 /* Where the results go, and how. */
