@@ -211,7 +211,8 @@ struct stint_total {
 /*
  * Facts about the recording, key and value. Keys that stint writes: "host", "kernel", "arch",
  * "recorder", "command", "freq_hz", "start_ns", "end_ns", "off_cpu_min_ns", "kernel_stack_min_ns",
- * "unwind", "wakers", "target", "n_cpus", "boot_id". A later row with the same key supersedes.
+ * "unwind", "wakers", "target", "n_cpus", "boot_id", "cpus_offline", "cpus_late".
+ * A later row with the same key supersedes.
  */
 struct stint_meta {
 	uint32_t key_str;

@@ -162,6 +162,14 @@ int facts_end(struct stint_writer *writer, uint64_t end_ns, struct stint_err *er
 	return put_number(writer, "end_ns", end_ns, err);
 }
 
+int facts_cpus(struct stint_writer *writer, const char *key, const struct cpus *cpus,
+               struct stint_err *err)
+{
+	char text[CPUS_TEXT_BYTES];
+
+	return cpus_text(cpus, text) ? put_text(writer, key, text, err) : 0;
+}
+
 int facts_clock(struct stint_writer *writer, struct stint_err *err)
 {
 	struct stint_clock row;

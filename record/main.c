@@ -74,6 +74,14 @@ int main(int argc, char *argv[])
 		fprintf(stderr, "stint-record: %s\n", err.msg);
 	if (summary.note[0])
 		fprintf(stderr, "stint-record: %s\n", summary.note);
+	if (summary.cpus_offline[0])
+		fprintf(stderr, "stint-record: CPU %s: offline when recording began\n",
+		        summary.cpus_offline);
+	if (summary.cpus_late[0])
+		fprintf(stderr,
+		        "stint-record: CPU %s: came online while recording; samples and process "
+		        "events from there are missing\n",
+		        summary.cpus_late);
 	if (summary.path[0] && (rc == 0 || summary.duration_ns))
 		print_summary(&summary);
 	return rc ? stint_err_exit_status(rc) : summary.command_status;

@@ -72,6 +72,8 @@ static int recorder_begin(struct recorder *r, struct stint_err *err)
 	if (rc == 0)
 		rc = facts_begin(r->writer, r->options, r->translate.start_ns, err);
 	if (rc == 0)
+		rc = facts_cpus(r->writer, "cpus_offline", &r->offline, err);
+	if (rc == 0)
 		rc = stint_writer_flush(r->writer, err);
 	if (rc == 0 && r->options->command)
 		rc = command_release(&r->command, err);
@@ -149,6 +151,19 @@ static int write_totals(struct recorder *r, const struct event_counters *n, bool
 	return rc ? rc : stint_writer_add(r->writer, STINT_TOTAL, &row, err);
 }
 
+/* A CPU that has come online since the beginning has no sampling event and no ring. */
+static void note_late_cpus(struct recorder *r)
+{
+	struct cpus online;
+	size_t i;
+
+	if (!cpus_read(&online, "online"))
+		return;
+	online = cpus_without(&online, &r->watched);
+	for (i = 0; i < CPUS_MAX / 64; i++)
+		r->late.bits[i] |= online.bits[i];
+}
+
 static int flush(struct recorder *r, struct stint_err *err)
 {
 	struct event_counters counters;
@@ -162,6 +177,7 @@ static int flush(struct recorder *r, struct stint_err *err)
 		rc = tasks_read_jit(r->tasks, false, err);
 	if (rc == 0)
 		rc = facts_clock(r->writer, err);
+	note_late_cpus(r);
 	if (rc == 0)
 		rc = stint_writer_flush(r->writer, err);
 	r->flushed_ns = clock_now_ns();
@@ -380,6 +396,9 @@ static int recorder_end(struct recorder *r, struct stint_err *err)
 		rc = tasks_read_jit(r->tasks, true, err);
 	if (rc == 0)
 		rc = facts_clock(r->writer, err);
+	note_late_cpus(r);
+	if (rc == 0)
+		rc = facts_cpus(r->writer, "cpus_late", &r->late, err);
 	if (rc == 0)
 		rc = facts_end(r->writer, r->translate.end_ns, err);
 	if (rc == 0)
@@ -421,6 +440,8 @@ static void summarize(struct recorder *r, struct recorder_summary *ret)
 	ret->size_limit = r->size_limit;
 	if (r->kernel && kernel_syms_warning(r->kernel))
 		snprintf(ret->note, sizeof(ret->note), "%s", kernel_syms_warning(r->kernel));
+	(void)cpus_text(&r->offline, ret->cpus_offline);
+	(void)cpus_text(&r->late, ret->cpus_late);
 	snprintf(ret->path, sizeof(ret->path), "%s", r->output.path);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "format/rows.h"
+#include "record/cpus.h"
 #include "record/options.h"
 
 /* What the last line says. */
@@ -20,6 +21,7 @@ struct recorder_summary {
 	bool size_limit;    /* stopped by --max-size */
 	bool command_alive; /* the command still runs */
 	int command_status; /* what to exit with for the command; 0 without one */
+	char cpus_offline[CPUS_TEXT_BYTES], cpus_late[CPUS_TEXT_BYTES];
 	char path[4096];    /* "-" for standard output */
 	char note[256];     /* what the recording goes without, and what to do about it; or empty */
 };

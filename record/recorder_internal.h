@@ -5,6 +5,7 @@
 
 #include "record/batch.h"
 #include "record/command.h"
+#include "record/cpus.h"
 #include "record/ledger.h"
 #include "record/output.h"
 #include "record/recorder.h"
@@ -29,6 +30,9 @@ struct recorder {
 	struct batch batch;
 	struct command command;
 	struct signals signals;
+	/* CPUs that were online when the programs were attached; present ones that were not; and
+	 * those that have come online since, where nothing samples. */
+	struct cpus watched, offline, late;
 	struct stint_err *err; /* of the callback that is running */
 	int callback_status;
 	uint64_t flushed_ns;

@@ -260,6 +260,17 @@ static void raise_file_limit(void)
 	}
 }
 
+static void note_cpus(struct recorder *r)
+{
+	struct cpus present;
+
+	/* Where nobody says, all of them are. */
+	if (!cpus_read(&r->watched, "online") || !cpus_read(&present, "present"))
+		memset(&r->watched, 0xff, sizeof(r->watched));
+	else
+		r->offline = cpus_without(&present, &r->watched);
+}
+
 int recorder_open(struct recorder *r, struct stint_err *err)
 {
 	int rc = check_targets(r->options, err);
@@ -277,6 +288,7 @@ int recorder_open(struct recorder *r, struct stint_err *err)
 		rc = open_translation(r, err);
 	if (rc == 0)
 		rc = add_targets(r, err);
+	note_cpus(r);
 	/* What happens during the snapshot is reported by the sideband. */
 	if (rc == 0)
 		rc = sideband_new(&r->sideband, err);

@@ -15,10 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "record/cpus.h"
 #include "record/privileges.h"
 #include "stint.skel.h"
 
-#define MAX_CPUS          4096
 #define LIST_BUFFER_BYTES (64 << 10)
 #define FORGET_BATCH      4096
 
@@ -29,7 +29,7 @@ struct session {
 	const char *source, *source_unit;
 	/* The tracepoints that tell an interrupt from the thread it interrupts. */
 	bool has_interrupts, has_softirqs;
-	struct bpf_link *sample_links[MAX_CPUS];
+	struct bpf_link *sample_links[CPUS_MAX];
 	int n_cpus;
 	/* libbpf's consumer returns only what the callback said last, so the count is kept here. */
 	int (*each)(void *context, const void *event, size_t size);
@@ -345,10 +345,7 @@ int session_attach(struct session *s, const struct sideband *sideband, struct st
 	}
 	if (s->options.freq_hz == 0)
 		return 0;
-	s->n_cpus = libbpf_num_possible_cpus();
-	if (s->n_cpus < 0 || s->n_cpus > MAX_CPUS)
-		return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1,
-		                     "cannot tell the number of CPUs");
+	s->n_cpus = cpus_n_ids();
 	for (cpu = 0; cpu < s->n_cpus; cpu++) {
 		rc = attach_sampler(s, cpu, sideband, err);
 		if (rc)
@@ -399,6 +396,7 @@ size_t session_drain(struct session *s, int (*each)(void *context, const void *e
 
 int session_counters(const struct session *s, struct event_counters *ret, struct stint_err *err)
 {
+	/* As many values as there can be CPUs: whatever their ids, without gaps. */
 	int n_cpus = libbpf_num_possible_cpus(), cpu, rc;
 	const size_t n_fields = sizeof(*ret) / sizeof(uint64_t);
 	struct event_counters *all;

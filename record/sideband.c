@@ -14,8 +14,8 @@
 
 #include "base/buf.h"
 #include "base/cursor.h"
+#include "record/cpus.h"
 
-#define MAX_CPUS 8192
 #define RINGS_BYTES (16u << 20) /* all rings together, if that leaves each at least MIN_RING_BYTES */
 #define MAX_RING_BYTES (512u << 10)
 #define MIN_RING_BYTES (64u << 10)
@@ -169,13 +169,11 @@ static size_t choose_ring_bytes(int n_cpus)
 int sideband_new(struct sideband **ret, struct stint_err *err)
 {
 	struct sideband *sb = calloc(1, sizeof(*sb));
-	long n_cpus = sysconf(_SC_NPROCESSORS_CONF);
+	int n_cpus = cpus_n_ids();
 	int code;
 	int cpu;
 
 	*ret = NULL;
-	if (n_cpus < 1 || n_cpus > MAX_CPUS)
-		n_cpus = n_cpus < 1 ? 1 : MAX_CPUS;
 	if (sb)
 		sb->rings = calloc((size_t)n_cpus, sizeof(*sb->rings));
 	if (!sb || !sb->rings) {
@@ -184,7 +182,7 @@ int sideband_new(struct sideband **ret, struct stint_err *err)
 	}
 	for (cpu = 0; cpu < n_cpus; cpu++)
 		sb->rings[cpu].fd = -1;
-	sb->n_rings = (int)n_cpus;
+	sb->n_rings = n_cpus;
 	sb->ring_bytes = choose_ring_bytes(sb->n_rings);
 	sb->build_ids = true;
 	sb->reads_lost = true;

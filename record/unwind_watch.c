@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "record/cpus.h"
+
 #define RING_PAGES       32u
 #define MAX_RECORD_BYTES (64u << 10) /* a record's size is 16 bits wide */
 #define MAX_BATCH        (1u << 20)  /* events of one read */
@@ -77,13 +79,11 @@ static int open_ring(struct unwind_watch *watch, int cpu, struct stint_err *err)
 
 int unwind_watch_new(struct unwind_watch **ret, struct stint_err *err)
 {
-	long n_cpus = sysconf(_SC_NPROCESSORS_CONF), cpu;
+	int n_cpus = cpus_n_ids(), cpu;
 	struct unwind_watch *watch = calloc(1, sizeof(*watch));
 	int rc = 0;
 
 	*ret = NULL;
-	if (n_cpus < 1)
-		n_cpus = 1;
 	if (watch) {
 		watch->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 		watch->rings = calloc((size_t)n_cpus, sizeof(*watch->rings));
@@ -93,7 +93,7 @@ int unwind_watch_new(struct unwind_watch **ret, struct stint_err *err)
 		rc = stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
 		                   "no memory to watch for new mappings");
 	for (cpu = 0; !rc && cpu < n_cpus; cpu++)
-		rc = open_ring(watch, (int)cpu, err);
+		rc = open_ring(watch, cpu, err);
 	if (rc)
 		unwind_watch_free(watch);
 	else
