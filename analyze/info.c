@@ -234,6 +234,10 @@ static int collect(struct info *info, struct model *m, struct belongings *b, str
 		code = add_events(info, m, b, VIEW_OFF_CPU, &stamp, &info->off_cpu, err);
 	if (!code)
 		code = notes_file(&info->notes, m, err);
+	if (!code)
+		code = notes_totals(&info->notes, m, STINT_SAMPLE, info->on_cpu.v[METRIC_SAMPLES], err);
+	if (!code)
+		code = notes_totals(&info->notes, m, STINT_OFFCPU, info->off_cpu.v[METRIC_COUNT], err);
 	return code;
 }
 

@@ -9,6 +9,7 @@
 #include "analyze/loss.h"
 #include "analyze/text.h"
 #include "base/buf.h"
+#include "format/verify.h"
 
 static int no_memory(struct stint_err *err)
 {
@@ -95,6 +96,31 @@ int notes_file(struct notes *notes, const struct model *m, struct stint_err *err
 				 "have, shown as unknown",
 				 text_count(m->lost_ids).s, plural(m->lost_ids));
 	return code;
+}
+
+int notes_totals(struct notes *notes, const struct model *m, uint32_t table, uint64_t n_in_file,
+		 struct stint_err *err)
+{
+	const struct stint_file_info *info = stint_reader_info(m->reader);
+	const struct stint_total *final = NULL;
+	uint64_t n_lost = 0;
+	uint32_t i;
+
+	for (i = 0; i < m->totals.n; i++)
+		if (m->totals.rows[i].table == table && m->totals.rows[i].final)
+			final = &m->totals.rows[i];
+	for (i = 0; i < m->losses.n; i++)
+		if (m->losses.rows[i].table == table && stint_loss_was_seen(m->losses.rows[i].cause))
+			n_lost += m->losses.rows[i].count;
+	/* What a damaged or repaired place held isn't known, and damage has a note of its own. */
+	if (!final || info->n_damage || m->n_damaged_blocks || m->loss[STINT_LOSS_REPAIRED] ||
+	    final->seen <= n_in_file + n_lost)
+		return 0;
+	n_lost = final->seen - n_in_file - n_lost;
+	return notes_add(notes, err, "unaccounted", n_lost,
+			 "%s event%s of table %s %s seen, but neither in the file nor in the ledger of losses",
+			 text_count(n_lost).s, plural(n_lost), stint_table_name(table),
+			 n_lost == 1 ? "was" : "were");
 }
 
 static bool touches(const struct stint_loss *loss, enum view view, const struct selection *sel)

@@ -40,6 +40,10 @@ void notes_done(struct notes *notes); /* NULL and zeroed are fine */
  * were read. */
 int notes_file(struct notes *notes, const struct model *m, struct stint_err *err);
 
+/* Events of a whole recording that are neither in the file (n_in_file, by table) nor in the ledger. */
+int notes_totals(struct notes *notes, const struct model *m, uint32_t table, uint64_t n_in_file,
+		 struct stint_err *err);
+
 /* The ledger's entries that touch a view, within the selected time (sel may be NULL). */
 int notes_ledger(struct notes *notes, const struct model *m, enum view view,
 		 const struct selection *sel, struct stint_err *err);

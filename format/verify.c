@@ -45,8 +45,7 @@ static void report(struct verify *v, enum stint_problem_kind kind, uint64_t file
 		v->each(v->context, &problem);
 }
 
-/* Whether this loss is of events that the kernel side counted as seen. */
-static bool loss_was_seen(uint32_t cause)
+bool stint_loss_was_seen(uint32_t cause)
 {
 	return cause == STINT_LOSS_RING_FULL || cause == STINT_LOSS_NO_STORAGE ||
 	       cause == STINT_LOSS_BELOW_MIN || cause == STINT_LOSS_SIZE_LIMIT ||
@@ -75,7 +74,7 @@ static void add_up(struct verify *v)
 				break;
 			if (losses[i].cause == STINT_LOSS_REPAIRED)
 				v->repaired[losses[i].table] += losses[i].count;
-			else if (loss_was_seen(losses[i].cause))
+			else if (stint_loss_was_seen(losses[i].cause))
 				v->in_ledger[losses[i].table] += losses[i].count;
 			break;
 		case STINT_TOTAL:

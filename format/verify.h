@@ -36,6 +36,9 @@ struct stint_verify_result {
 int stint_verify(const struct stint_reader *reader, void (*each)(void *context, const struct stint_problem *problem),
 		 void *context, struct stint_verify_result *ret_result, struct stint_err *err);
 
+/* Whether a loss of this cause is of events that the kernel side counted as seen (FORMAT.md, "Totals"). */
+bool stint_loss_was_seen(uint32_t cause);
+
 /*
  * Writes a recording that has every whole block as it was but for its number, in order, a loss record
  * (STINT_LOSS_REPAIRED) for each block left out whose header could still be read, and an index. Rows that refer

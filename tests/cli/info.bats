@@ -49,3 +49,10 @@ setup() {
 	[ "$("$bin" info --format=json testdata/hole.stint | jq '.damage | length')" -gt 0 ]
 	"$bin" info --format=json testdata/flipped-dictionary.stint | jq -e '[.notes[].kind] | contains(["damage", "lost-reference"])'
 }
+
+@test "info: what is neither in the file nor in the ledger is said" {
+	run "$bin" info testdata/rule-order-and-sum.stint
+	[ "$status" -eq 0 ]
+	[[ $output == *"4 events of table off-cpu were seen, but neither in the file nor in the ledger of losses."* ]]
+	[[ $output != *"Nothing was lost"* ]]
+}

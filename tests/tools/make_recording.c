@@ -5,20 +5,28 @@
  *   make_recording OUT <description
  *   make_recording OUT --random SEED SAMPLES OFFCPU STACKS THREADS
  *
- * A description has one row a line; '#' begins a comment. Times are durations from the recording's
- * start. Names that begin rows are labels, to be used in later lines; "-" stands for none.
+ * A description has one row a line; '#' begins a comment. Times are durations from the recording's start. Names that
+ * begin rows are labels, to be used in later lines; "-" stands for none.
  *
  *   meta KEY VALUE
- *   thread LABEL PID TID COMM [START]           comm may have %20 for a blank and other %XX
- *   module LABEL KIND PATH [BUILD-ID]           KIND is file, kernel, kmod, vdso, anon or unknown
- *   stack LABEL USER-END KERNEL-END FRAME...    innermost first; ends are numbers of format/rows.h
- *     FRAME is MODULE:FUNCTION (k! before it: a kernel frame), or MODULE:+0xADDR for an address
- * without a symbol sample TIME CPU THREAD STACK [WEIGHT] offcpu START WAKE END FLAGS CPU THREAD
- * STATE SYSCALL STACK WAKER WAKE "-" when not woken; FLAGS any of s (open at the start) e (open at
- * the end) u (wake-up unseen) p (preempted), or "-"; SYSCALL a number or "-" loss CAUSE COUNT FROM
- * TO TABLE              numbers of format/rows.h and format/layout.h clock TIME REALTIME_NS flush
- * ends the blocks so far nofinish                                    leaves the index out, as a
- * killed recorder does
+ *   thread LABEL PID TID COMM [START]
+ *       COMM may have %20 for a blank and other %XX.
+ *   module LABEL KIND PATH [BUILD-ID]
+ *       KIND is file, kernel, kmod, vdso, anon or unknown.
+ *   stack LABEL USER-END KERNEL-END FRAME...
+ *       Innermost first; ends are numbers of format/rows.h. FRAME is MODULE:FUNCTION (k! before it: a kernel
+ *       frame), or MODULE:+0xADDR for an address without a symbol.
+ *   sample TIME CPU THREAD STACK [WEIGHT]
+ *   offcpu START WAKE END FLAGS CPU THREAD STATE SYSCALL STACK WAKER
+ *       WAKE is "-" when not woken; FLAGS any of s (open at the start), e (open at the end), u (wake-up unseen),
+ *       p (preempted), or "-"; SYSCALL a number or "-".
+ *   loss CAUSE COUNT FROM TO TABLE
+ *       Numbers of format/rows.h and format/layout.h.
+ *   clock TIME REALTIME_NS
+ *   flush
+ *       Ends the blocks so far.
+ *   nofinish
+ *       Leaves the index out, as a killed recorder does.
  */
 #include <fcntl.h>
 #include <stdio.h>
