@@ -121,8 +121,8 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parser,
 	.args_doc = "FILE",
-	.doc = "Write samples and off-CPU intervals in the order of time, one a line: when, which thread, for how long and "
-	       "why, who woke it, and its stack."
+	.doc = "Write samples and off-CPU intervals in the order of time, one a line: when, which thread, for how long "
+	       "and why, who woke it, and its stack."
 	       "\vExamples:\n"
 	       "  stint replay rec.stint | less\n"
 	       "  stint replay --thread=nginx --from=2s --to=2.5s --stacks=full rec.stint\n"

@@ -25,13 +25,6 @@ static error_t help_parser(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* Without argp's remark about short options: each option says itself what it takes. */
-static char *help_filter(int key, const char *text, void *input)
-{
-	(void)input;
-	return key == ARGP_KEY_HELP_DUP_ARGS_NOTE ? NULL : (char *)text;
-}
-
 void options_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
 	static const struct argp_option help_options[] = {
@@ -43,7 +36,6 @@ void options_parse(const struct argp *argp, int argc, char **argv, void *input)
 		.options = help_options,
 		.parser = help_parser,
 		.children = children,
-		.help_filter = help_filter,
 	};
 	int code;
 
