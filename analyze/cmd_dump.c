@@ -36,8 +36,8 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	.parser = parser,
 	.args_doc = "FILE",
-	.doc = "Write every row of every block as it stands in the file, one JSON object a line: for debugging, and for "
-	       "comparing stint's reader with another.",
+	.doc = "Write every row of every block as it stands in the file, one JSON object a line: for debugging, and "
+	       "for comparing stint's reader with another.",
 };
 
 static void put_number(void *context, const char *name, uint64_t value)
