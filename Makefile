@@ -30,7 +30,7 @@ record_src  := $(filter-out $(record_bpf_src),$(wildcard record/*.c))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 format_libs  := -lzstd -lxxhash
-analyze_libs := $(format_libs) -ldw -lelf -liberty -lcapstone -lz -llzma -lpthread -ldl -lm
+analyze_libs := $(format_libs) -liberty -lz -llzma -lpthread -ldl -lm
 record_libs  := $(format_libs) -lbpf -lelf -lz -lpthread
 
 # The recorder needs a BPF compiler, bpftool and libbpf; without them only the offline half is built.
@@ -108,7 +108,7 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/libanalyze.a $(
 		$(BUILD)/libformat.a $(BUILD)/libbase.a
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(analyze_libs) -o $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(analyze_libs) -ldw -lelf -o $@
 
 # Programs that only tests and benchmarks use.
 $(BUILD)/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libanalyze.a $(BUILD)/libformat.a $(BUILD)/libbase.a
@@ -133,17 +133,19 @@ unit: $(unit_bins)
 workloads: $(workload_bins)
 test-programs: all $(unit_bins) $(workload_bins) tools
 
-# What the build, the tests and the demonstration need, by Debian package. Idempotent.
-deps_build := build-essential pkg-config libelf-dev libdw-dev libiberty-dev libzstd-dev libxxhash-dev libcapstone-dev \
-	      liblzma-dev zlib1g-dev
-deps_bpf   := clang-14 llvm-14 bpftool libbpf-dev
-deps_test  := libcmocka-dev bats perl jq python3 python3-zstandard python3-xxhash elfutils binutils util-linux procps \
-	      nginx-light wrk chromium libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross dwz file \
-	      libdebuginfod-dev
-deps: ## install the Debian packages that building and testing need (as root)
+# By Debian package, idempotent: what the build and the demonstration need and, when tests, benchmarks or the
+# like are asked for in the same call, what those need.
+deps_build := build-essential libiberty-dev libzstd-dev libxxhash-dev liblzma-dev zlib1g-dev \
+	      clang-14 llvm-14 bpftool libbpf-dev nginx-light wrk
+deps_test  := libcmocka-dev libelf-dev libdw-dev libdebuginfod-dev libclang-rt-14-dev lld-14 gcc-aarch64-linux-gnu \
+	      libc6-dev-arm64-cross golang-go rustc bats perl jq python3 python3-zstandard python3-xxhash elfutils \
+	      binutils dwz xz-utils file gdb shellcheck chromium util-linux bsdutils procps
+deps_bench := linux-perf libbpf-tools bpftrace time
+deps = $(deps_build) $(if $(filter test asan fuzz-smoke lint,$(MAKECMDGOALS)),$(deps_test)) \
+       $(if $(filter bench,$(MAKECMDGOALS)),$(deps_test) $(deps_bench))
+deps: ## install Debian packages, as root: for the build and the demo; `make deps test`: for the tests too
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $(deps_build) $(deps_bpf) $(deps_test) \
-		>/dev/null
+	DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $(deps) >/dev/null
 
 # `make deps demo` must see the tools that deps has just installed, so these start make afresh.
 ifneq ($(filter deps,$(MAKECMDGOALS)),)
