@@ -20,7 +20,7 @@
 /* For --max-size: what a row may take at most, and what a flush may write besides. */
 #define ROW_BYTES_MAX         48u
 #define MARGIN_BYTES          (8u << 10)
-#define CHECK_SIZE_EVERY      1024u /* events */
+#define CHECK_SIZE_EVERY      64u /* events: each may bring a stack */
 #define INDEX_BYTES_PER_FLUSH (10 * 48u)
 
 static uint64_t rows_written(const struct recorder *r)
@@ -126,13 +126,14 @@ static int note_losses(struct recorder *r, const struct event_counters *n, struc
 
 /*
  * The intervals that the totals promise: those that ended. At the end that is all that began and
- * were not written as open ones, so that an interval that got lost on its way would show.
+ * were not written as open ones, so that an interval that got lost on its way would show, and open
+ * ones for which there was no room count, too.
  */
 static uint64_t offcpu_seen(const struct recorder *r, const struct event_counters *n, bool final)
 {
 	const struct translate *tr = &r->translate;
 
-	if (!final || r->size_limit)
+	if (!final)
 		return n->offcpu_ended - tr->offcpu_ignored;
 	return n->offcpu + tr->offcpu_listed - tr->offcpu_ignored - tr->offcpu_open;
 }
@@ -286,7 +287,7 @@ static int drain(struct recorder *r, uint64_t settle_ns, size_t *ret_n, struct s
 		rc = apply(r, until_ns, err);
 		if (rc)
 			return rc;
-	} while (more);
+	} while (more && !r->size_limit);
 	return stacks_full(r->stacks) ? forget_stacks(r, err) : 0;
 }
 
@@ -337,8 +338,40 @@ static int recorder_loop(struct recorder *r, struct stint_err *err)
 static int on_open_end(void *context, const struct event_task *task, struct stint_err *err)
 {
 	struct recorder *r = context;
+	int rc;
 
-	return translate_open_end(&r->translate, task, err);
+	if (r->size_limit)
+		return 0;
+	rc = translate_open_end(&r->translate, task, err);
+	return rc ? rc : check_size(r, err);
+}
+
+static int on_left_out_end(void *context, const struct event_task *task, struct stint_err *err)
+{
+	struct recorder *r = context;
+
+	return translate_left_out_end(&r->translate, task, err);
+}
+
+static int on_left_out(void *context, const void *event, size_t size)
+{
+	struct recorder *r = context;
+
+	(void)size;
+	translate_left_out(&r->translate, event);
+	return 0;
+}
+
+/* Past the size limit, and everything stands still: what is still to come is no row, but must be
+ * right in the sums. */
+static int leave_out(struct recorder *r, struct stint_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < r->batch.n; i++)
+		translate_left_out(&r->translate, &r->batch.events[i].h);
+	(void)session_drain(r->session, on_left_out, r);
+	return session_list(r->session, on_left_out_end, r, err);
 }
 
 /* Past the size limit events are only counted: everything that the totals have and the file
@@ -347,8 +380,8 @@ static int note_size_limit(struct recorder *r, const struct event_counters *n,
                            struct stint_err *err)
 {
 	uint64_t samples = stint_writer_rows(r->writer, STINT_SAMPLE) + n->sample_ring_full;
-	uint64_t offcpu = stint_writer_rows(r->writer, STINT_OFFCPU) + n->offcpu_ring_full +
-	                  n->offcpu_no_storage + n->offcpu_below_min;
+	uint64_t offcpu = stint_writer_rows(r->writer, STINT_OFFCPU) - r->translate.offcpu_open +
+	                  n->offcpu_ring_full + n->offcpu_no_storage + n->offcpu_below_min;
 	uint64_t seen = offcpu_seen(r, n, true);
 	int rc = 0;
 
@@ -384,6 +417,8 @@ static int recorder_end(struct recorder *r, struct stint_err *err)
 		rc = drain(r, 0, &n, err);
 	if (rc == 0 && !r->size_limit)
 		rc = apply(r, UINT64_MAX, err);
+	if (rc == 0 && r->size_limit)
+		rc = leave_out(r, err);
 	if (rc == 0)
 		rc = session_counters(r->session, &counters, err);
 	if (rc == 0)

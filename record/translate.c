@@ -210,6 +210,37 @@ int translate_asleep(struct translate *tr, const struct event_task *task, struct
 	return rc;
 }
 
+void translate_left_out(struct translate *tr, const struct event_header *event)
+{
+	const uint8_t twice = EVENT_OPEN_START | EVENT_OPEN_END;
+
+	/* The list had it before BPF knew of it, which has counted it since. */
+	if (event->type != EVENT_SAMPLE && (event->flags & twice) == twice &&
+	    stint_map_get(&tr->ended, event->tid))
+		tr->offcpu_ignored++;
+}
+
+/* Did a thread that BPF doesn't know sleep all along? Others have left the CPU after the end. */
+static bool slept_all_along(const struct translate *tr, const struct event_task *task)
+{
+	const struct asleep_thread *was = asleep_find(tr->asleep, task->tid);
+
+	return was && was->n_switches == task->n_switches;
+}
+
+int translate_left_out_end(struct translate *tr, const struct event_task *task,
+                           struct stint_err *err)
+{
+	bool is_new;
+	int rc;
+
+	if (task->tracked || !slept_all_along(tr, task))
+		return 0;
+	rc = mark_ended(tr, task->tid, &is_new, err);
+	tr->offcpu_listed += rc == 0 && is_new;
+	return rc;
+}
+
 int translate_open_end(struct translate *tr, const struct event_task *task, struct stint_err *err)
 {
 	const struct asleep_thread *was = asleep_find(tr->asleep, task->tid);
@@ -227,8 +258,7 @@ int translate_open_end(struct translate *tr, const struct event_task *task, stru
 	int rc;
 
 	if (!task->tracked) {
-		/* Only those that slept all along: others have left the CPU after the end. */
-		if (!was || was->n_switches != task->n_switches)
+		if (!slept_all_along(tr, task))
 			return 0;
 		row.flags |= STINT_OFFCPU_OPEN_START;
 		if ((was->state & STATE_BITS) == 0)

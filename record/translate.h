@@ -44,4 +44,12 @@ int translate_asleep(struct translate *tr, const struct event_task *task, struct
 /* A thread off the CPU when recording ended: its open interval. end_ns is set. */
 int translate_open_end(struct translate *tr, const struct event_task *task, struct stint_err *err);
 
+/*
+ * The same where there is no room for more rows: these keep the counters right that the sums are
+ * made of. Call them once the programs are detached, the first for what is left of the events.
+ */
+void translate_left_out(struct translate *tr, const struct event_header *event);
+int translate_left_out_end(struct translate *tr, const struct event_task *task,
+                           struct stint_err *err);
+
 #endif

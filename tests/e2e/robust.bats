@@ -53,6 +53,18 @@ load helpers
 	between "events not written" "$(info m.stint | jq '[.loss[] | select(.cause == "size-limit") | .count] | add')" 1 1000000000
 }
 
+@test "--max-size that is reached in the list of sleepers at the end: whole, and none is forgotten" {
+	start crowd.out "$workloads/crowd" 8000
+	wait_for_line crowd.out '^ready=1$'
+	record -p "$(said pid crowd.out)" -d 0.2 --max-size 128K -o c.stint
+	between "size" "$(stat -c %s c.stint)" 1000 $((128 * 1024))
+	"$stint" verify c.stint
+	i=$(info c.stint)
+	equal "complete" "$(jq .recording.complete <<<"$i")" true
+	left_out=$(jq '[.loss[] | select(.cause == "size-limit") | .count] | add // 0' <<<"$i")
+	equal "open or left out" $(($(jq .off_cpu.open <<<"$i") + left_out)) 8001
+}
+
 @test "a full disk: said, exit status 4, and what was written is readable" {
 	mkdir full
 	mount -t tmpfs -o size=256k tmpfs full || skip "no tmpfs can be mounted"
