@@ -21,6 +21,7 @@
 
 #define LIST_BUFFER_BYTES (64 << 10)
 #define FORGET_BATCH      4096
+#define PHASE_PATIENCE_NS 5000000 /* many times what a program may take */
 
 struct session {
 	struct stint_bpf *bpf;
@@ -364,8 +365,14 @@ const char *session_source(const struct session *s, const char **ret_unit)
  * off. */
 static void set_phase(struct session *s, enum phase phase)
 {
+	struct timespec patience = {.tv_nsec = PHASE_PATIENCE_NS};
+
 	__atomic_store_n(&s->bpf->bss->control.phase, phase, __ATOMIC_SEQ_CST);
-	(void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	/* Kernels that leave some CPUs without a tick (nohz_full) refuse it. */
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0)
+		return;
+	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &patience, &patience) == EINTR)
+		;
 }
 
 void session_begin(struct session *s, uint64_t now_ns)
