@@ -26,6 +26,14 @@
 	(CAP_BIT(CAP_SYS_PTRACE) | CAP_BIT(CAP_DAC_READ_SEARCH) |                                  \
 	 CAP_BIT(CAP_CHECKPOINT_RESTORE) | CAP_BIT(CAP_BPF) | CAP_BIT(CAP_KILL))
 
+/* CAP_SYS_ADMIN, which was all of them once, stays where it stands for one that isn't there. */
+static uint64_t kept_caps(uint64_t permitted)
+{
+	const uint64_t needed = CAP_BIT(CAP_CHECKPOINT_RESTORE) | CAP_BIT(CAP_BPF);
+
+	return (permitted & needed) == needed ? KEPT_CAPS : KEPT_CAPS | CAP_BIT(CAP_SYS_ADMIN);
+}
+
 static uint64_t effective_caps(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -83,13 +91,15 @@ int privileges_drop(struct stint_err *err)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2] = {{0}};
+	uint64_t kept;
 	int i;
 
 	if (syscall(SYS_capget, &header, data))
 		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
 		                     "cannot read the recorder's capabilities");
+	kept = kept_caps((uint64_t)data[1].permitted << 32 | data[0].permitted);
 	for (i = 0; i < 2; i++) {
-		data[i].permitted &= (uint32_t)(KEPT_CAPS >> (32 * i));
+		data[i].permitted &= (uint32_t)(kept >> (32 * i));
 		data[i].effective &= data[i].permitted;
 		data[i].inheritable = 0;
 	}

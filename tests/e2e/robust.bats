@@ -107,6 +107,21 @@ load helpers
 	equal "bytes written" "$(wc -c <out)" 0
 }
 
+@test "most capabilities are given up, and CAP_SYS_ADMIN stays only where CAP_BPF isn't there" {
+	caps_of() { # of a recorder that runs with these options of setpriv
+		start rec.out setpriv "$@" "$recorder" -o c.stint
+		wait_for_recorder c.stint
+		caps=$((0x$(sed -n 's/^CapEff:\s*//p' "/proc/$started/status")))
+		kill -INT "$started"
+		end_of "$started"
+		rm c.stint
+	}
+	caps_of
+	equal "with everything: CAP_BPF, CAP_SYS_ADMIN, CAP_PERFMON" "$((caps >> 39 & 1))$((caps >> 21 & 1))$((caps >> 38 & 1))" 100
+	caps_of --bounding-set=-bpf,-perfmon
+	equal "with CAP_SYS_ADMIN alone" "$((caps >> 39 & 1))$((caps >> 21 & 1))$((caps >> 38 & 1))" 010
+}
+
 @test "an output that can't be created is refused before anything is recorded" {
 	run "$recorder" -a -d 1 -o /no/such/directory/x.stint
 	equal "exit status" "$status" 4
