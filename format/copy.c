@@ -4,12 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
+#include "format/schema.h"
 #include "format/verify.h"
 
-/* Blocks that were left out, to be written as loss records. */
-struct losses {
-	struct stint_loss *rows;
-	size_t n_rows;
+struct copy {
+	const struct stint_reader *reader;
+	struct stint_block_writer *w;
+	struct stint_rows rows;
+	struct stint_loss *losses; /* of the blocks that were left out */
+	size_t n_losses;
+	struct stint_map numbers;                 /* of the blocks that were copied */
+	uint32_t next_id[STINT_FIRST_EVENT_TABLE]; /* behind the last one copied, by dictionary */
 };
 
 struct stint_file_header stint_copy_header(const struct stint_reader *reader)
@@ -28,15 +34,14 @@ struct stint_file_header stint_copy_header(const struct stint_reader *reader)
 	return header;
 }
 
-static int note_loss(struct losses *losses, const struct stint_block_info *block,
-                     struct stint_err *err)
+static int note_loss(struct copy *c, const struct stint_block_info *block, struct stint_err *err)
 {
-	struct stint_loss *rows = reallocarray(losses->rows, losses->n_rows + 1, sizeof(*rows));
+	struct stint_loss *losses = reallocarray(c->losses, c->n_losses + 1, sizeof(*losses));
 
-	if (!rows)
+	if (!losses)
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory to list what is lost");
-	losses->rows = rows;
-	rows[losses->n_rows++] = (struct stint_loss){
+	c->losses = losses;
+	losses[c->n_losses++] = (struct stint_loss){
 	        .from_ns = block->t_min_ns,
 	        .to_ns = block->t_max_ns > block->t_min_ns ? block->t_max_ns : block->t_min_ns,
 	        .count = block->n_rows,
@@ -46,41 +51,69 @@ static int note_loss(struct losses *losses, const struct stint_block_info *block
 	return 0;
 }
 
-/* Copies block i if it is whole: its checksums are right, and it decodes where its type is known.
+/*
+ * Whether a whole block is there for the second time, or defines ids that aren't behind those of its
+ * dictionary in front of it: a file with such blocks isn't valid.
  */
-static int copy_block(const struct stint_reader *reader, size_t i, struct stint_rows *rows,
-                      struct stint_block_writer *w, struct losses *losses, struct stint_err *err)
+static int is_out_of_place(struct copy *c, const struct stint_block_info *block, bool *ret,
+                           struct stint_err *err)
 {
+	bool defines = stint_is_dictionary(block->table) && block->n_rows, is_new;
+
+	*ret = true;
+	if (defines && block->first_id < c->next_id[block->table])
+		return 0;
+	if (!stint_map_put(&c->numbers, block->seq, &is_new))
+		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
+		                     "no memory to tell which blocks are copied");
+	if (!is_new)
+		return 0;
+	*ret = false;
+	if (defines)
+		c->next_id[block->table] = block->first_id + block->n_rows;
+	return 0;
+}
+
+/* Copies block i if it is whole, which is: its checksums are right, and it decodes where its type is
+ * known. */
+static int copy_block(struct copy *c, size_t i, struct stint_err *err)
+{
+	const struct stint_block_info *block = stint_reader_block(c->reader, i);
 	struct stint_block_header header;
 	struct stint_err why = STINT_ERR_INIT;
 	const uint8_t *data;
+	bool leave_out;
 	size_t size;
-	int code = stint_reader_decode(reader, i, rows, &why);
+	int code = stint_reader_decode(c->reader, i, &c->rows, &why);
 
 	if (!code || code == STINT_ERR_NOTFOUND)
-		code = stint_reader_raw(reader, i, rows, &data, &size, &why);
+		code = stint_reader_raw(c->reader, i, &c->rows, &data, &size, &why);
 	if (code == STINT_ERR_FORMAT || code == STINT_ERR_LIMIT)
-		return note_loss(losses, stint_reader_block(reader, i), err);
+		return note_loss(c, block, err);
 	if (code) {
 		if (err)
 			*err = why;
 		return code;
 	}
+	code = is_out_of_place(c, block, &leave_out, err);
+	if (code)
+		return code;
+	if (leave_out)
+		return note_loss(c, block, err);
 	stint_block_header_decode(data, &header);
-	return stint_block_writer_copy(w, &header, data + STINT_BLOCK_HEADER_BYTES, err);
+	return stint_block_writer_copy(c->w, &header, data + STINT_BLOCK_HEADER_BYTES, err);
 }
 
-static int write_losses(struct stint_block_writer *w, const struct losses *losses,
-                        struct stint_err *err)
+static int write_losses(const struct copy *c, struct stint_err *err)
 {
 	size_t i, n;
 	int code = 0;
 
-	for (i = 0; i < losses->n_rows && !code; i += n) {
-		n = losses->n_rows - i;
+	for (i = 0; i < c->n_losses && !code; i += n) {
+		n = c->n_losses - i;
 		if (n > STINT_MAX_BLOCK_ROWS)
 			n = STINT_MAX_BLOCK_ROWS;
-		code = stint_block_writer_rows(w, STINT_LOSS, losses->rows + i, (uint32_t)n, 0,
+		code = stint_block_writer_rows(c->w, STINT_LOSS, c->losses + i, (uint32_t)n, 0,
 		                               err);
 	}
 	return code;
@@ -89,17 +122,17 @@ static int write_losses(struct stint_block_writer *w, const struct losses *losse
 int stint_copy_blocks(const struct stint_reader *reader, struct stint_block_writer *w,
                       struct stint_err *err)
 {
-	struct losses losses = {0};
-	struct stint_rows rows = {0};
+	struct copy c = {.reader = reader, .w = w};
 	size_t i;
 	int code = 0;
 
 	for (i = 0; i < stint_reader_info(reader)->n_blocks && !code; i++)
-		code = copy_block(reader, i, &rows, w, &losses, err);
+		code = copy_block(&c, i, err);
 	if (!code)
-		code = write_losses(w, &losses, err);
-	stint_rows_done(&rows);
-	free(losses.rows);
+		code = write_losses(&c, err);
+	stint_map_done(&c.numbers);
+	stint_rows_done(&c.rows);
+	free(c.losses);
 	return code;
 }
 

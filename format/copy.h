@@ -11,7 +11,8 @@ struct stint_file_header stint_copy_header(const struct stint_reader *reader);
 
 /*
  * Writes every whole block of a recording as it is under a new number, but for index blocks, and
- * then a loss row for each one that was left out because it is damaged.
+ * then a loss row for each one that was left out: because it is damaged, is there for the second
+ * time, or defines ids that aren't behind those that its dictionary has already.
  */
 int stint_copy_blocks(const struct stint_reader *reader, struct stint_block_writer *w,
                       struct stint_err *err);

@@ -275,6 +275,79 @@ static void test_repair(void **state)
 	stint_buf_done(&out);
 }
 
+static void append_block(struct stint_buf *out, const struct stint_buf *buf,
+                         const struct stint_reader *reader, size_t i)
+{
+	const struct stint_block_info *block = stint_reader_block(reader, i);
+
+	stint_buf_bytes(out, buf->data + block->file_off,
+	                STINT_BLOCK_HEADER_BYTES + block->stored_bytes);
+}
+
+/* Repairs the recording's blocks in this order; returns how many rows the repair left out. */
+static uint64_t repair_blocks(const uint8_t *order, size_t n, uint64_t *counts)
+{
+	struct stint_verify_result result;
+	struct stint_buf buf, mixed, out;
+	struct stint_reader *reader;
+	struct stint_rows rows = {0};
+	uint64_t n_lost = 0;
+	size_t i, k;
+
+	write_small(&buf, false);
+	assert_int_equal(stint_reader_open_memory(&reader, buf.data, buf.len, NULL), 0);
+	stint_buf_init(&mixed, SIZE_MAX);
+	stint_buf_init(&out, SIZE_MAX);
+	stint_buf_bytes(&mixed, buf.data, STINT_FILE_HEADER_BYTES);
+	for (i = 0; i < n; i++)
+		append_block(&mixed, &buf, reader, order[i]);
+	stint_reader_free(reader);
+	assert_int_equal(stint_reader_open_memory(&reader, mixed.data, mixed.len, NULL), 0);
+	assert_int_equal(stint_reader_info(reader)->n_blocks, n);
+	assert_int_equal(stint_repair(reader, util_sink(&out), NULL), 0);
+	stint_reader_free(reader);
+	assert_int_equal(stint_reader_open_memory(&reader, out.data, out.len, NULL), 0);
+	assert_int_equal(stint_verify(reader, count_kind, counts, &result, NULL), 0);
+	for (i = 0; i < stint_reader_info(reader)->n_blocks; i++) {
+		assert_int_equal(stint_reader_decode(reader, i, &rows, NULL), 0);
+		for (k = 0; rows.table == STINT_LOSS && k < rows.n_rows; k++)
+			n_lost += ((const struct stint_loss *)rows.rows)[k].count;
+	}
+	stint_rows_done(&rows);
+	stint_reader_free(reader);
+	stint_buf_done(&buf);
+	stint_buf_done(&mixed);
+	stint_buf_done(&out);
+	return n_lost;
+}
+
+/* Blocks that are there twice are once in what repair writes, which is whole then. */
+static void test_repair_duplicates(void **state)
+{
+	const uint8_t once_more[] = {0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 7, 4, 7};
+	uint64_t counts[16] = {0};
+	size_t i;
+
+	(void)state;
+	assert_int_equal(repair_blocks(once_more, sizeof(once_more), counts), 6 * 3);
+	for (i = 0; i < 16; i++)
+		assert_int_equal(counts[i], 0);
+}
+
+/* Dictionary blocks that come too late are lost; what refers to them is all that verify finds. */
+static void test_repair_order(void **state)
+{
+	const uint8_t exchanged[] = {4, 5, 6, 7, 0, 1, 2, 3};
+	uint64_t counts[16] = {0};
+	size_t i;
+
+	(void)state;
+	assert_int_equal(repair_blocks(exchanged, sizeof(exchanged), counts), 2 * 3);
+	assert_true(counts[STINT_PROBLEM_REFERENCE] > 0);
+	for (i = 0; i < 16; i++)
+		assert_true(i == STINT_PROBLEM_REFERENCE || counts[i] == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +355,8 @@ int main(void)
 	        cmocka_unit_test(test_flip_every_bit),
 	        cmocka_unit_test(test_missing_bytes),
 	        cmocka_unit_test(test_repair),
+	        cmocka_unit_test(test_repair_duplicates),
+	        cmocka_unit_test(test_repair_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
