@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: MIT
 """Compares stint's user stacks, frame by frame, with eu-stack's and gdb's of the same sleeping thread.
 
-usage: compare.py [NAME...]      (all cases without a name)
+usage: compare.py [GROUP|CASE...]      (all cases without a name)
 
 For each case a program sleeps again and again at the bottom of a known stack. The recorder sees it leave the CPU
-(walked in the kernel) and finds it asleep (walked from outside); both must name the frames that eu-stack names.
-Where eu-stack and gdb disagree, both are shown, and agreeing with one of them counts. Prints TAP.
+(walked in the kernel) and finds it asleep (walked from outside); both must name the frames that eu-stack and gdb
+name, and must have ended at the outermost one. DISSENT lists where the two differ, and why. Prints TAP.
 """
 
 import collections
+import concurrent.futures
 import json
 import os
 import re
@@ -21,37 +22,59 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.environ.get("STINT_BUILD", os.path.join(HERE, "..", "..", "build")))
-O3 = "-O3 -fomit-frame-pointer"
-MODES = ["alloca", "array", "large", "realigned", "qsort", "tail", "cold", "jump", "signals", "fault", "vfork",
-         "thread", "context"]
+COMPLETE, NO_MAPPING = 1, 3  # STINT_USER_... in format/rows.h
+OPEN_AT_START = 1  # flag of an interval that began before the recording
 
+Case = collections.namedtuple("Case", "group name commands argv")
 
 # glibc's own information claims a caller for what makecontext starts: walks end at an address that isn't code.
-ENDS = {"context": 3}
+ENDS = {"context": NO_MAPPING}
+
+# Where gdb needn't agree.
+DISSENT = {
+    "context": "gdb goes on past what makecontext started, and makes up frames",
+    "alloca-nosections": "gdb looks for .eh_frame by the names of sections",
+    "vfork": "the parent can't be stopped before its child ends, and then it goes on once",
+}
+
+BUILDS = {
+    "O2": "gcc -O2 {here}/shapes.c -o {d}/O2 -ldl -lpthread",
+    "O3": "gcc -O3 -fomit-frame-pointer {avx2} {here}/shapes.c -o {d}/O3 -ldl -lpthread",
+    "O0": "gcc -O0 {here}/shapes.c -o {d}/O0 -ldl -lpthread",
+    "clang": "clang-14 -O2 -Wno-unknown-attributes {avx2} {here}/shapes.c -o {d}/clang -ldl -lpthread",
+    "static": "gcc -O2 -static -s -DNO_DLOPEN {here}/shapes.c -o {d}/static -lpthread",
+    "cet": "gcc -O2 -fcf-protection=full {here}/shapes.c -o {d}/cet -ldl -lpthread",
+    "lto": "gcc -O2 -flto {here}/shapes.c -o {d}/lto -ldl -lpthread",
+}
+
+# Takes the section table from an ELF file: e_shoff and e_shnum with e_shstrndx.
+NO_SECTIONS = ("import sys; f = open(sys.argv[1], 'r+b'); f.seek(40); f.write(bytes(8)); f.seek(60); f.write(bytes(4))")
 
 
 def cases():
-    """Yields name, compile commands, argv."""
-    for mode in MODES:
-        yield f"{mode}", [f"gcc -O2 {HERE}/shapes.c -o {{d}}/o2 -ldl -lpthread"], ["{d}/o2", mode]
-    for mode in ["qsort", "realigned", "tail", "cold", "signals"]:
-        yield f"{mode}-O3", [f"gcc {O3} -mavx2 {HERE}/shapes.c -o {{d}}/o3 -ldl -lpthread"], ["{d}/o3", mode]
-        yield f"{mode}-O0", [f"gcc -O0 {HERE}/shapes.c -o {{d}}/o0 -ldl -lpthread"], ["{d}/o0", mode]
-        yield (f"{mode}-clang", [f"clang-14 -O2 -mavx2 {HERE}/shapes.c -o {{d}}/cl -ldl -lpthread"],
-               ["{d}/cl", mode])
-    for mode in ["qsort", "signals", "thread", "vfork"]:
-        yield (f"{mode}-static", [f"gcc -O2 -static -s -DNO_DLOPEN {HERE}/shapes.c -o {{d}}/st -lpthread"],
-               ["{d}/st", mode])
-        yield (f"{mode}-cet", [f"gcc -O2 -fcf-protection=full {HERE}/shapes.c -o {{d}}/cet -ldl -lpthread"],
-               ["{d}/cet", mode])
-    yield "qsort-lto", [f"gcc -O2 -flto {HERE}/shapes.c -o {{d}}/lto -ldl -lpthread"], ["{d}/lto", "qsort"]
-    yield "alloca-nosections", [f"gcc -O2 {HERE}/shapes.c -o {{d}}/ns -ldl -lpthread",
-                                "python3 -c \"import sys;f=open('{d}/ns','r+b');f.seek(40);f.write(bytes(8));"
-                                "f.seek(60);f.write(bytes(4))\""], ["{d}/ns", "alloca"]
-    yield ("library", [f"gcc -O2 {HERE}/shapes.c -o {{d}}/o2 -ldl -lpthread",
-                       f"gcc -O2 -shared -fPIC {HERE}/library.c -o {{d}}/library.so"],
-           ["{d}/o2", "library", "{d}/library.so"])
-    yield "exceptions", [f"g++ -O2 {HERE}/exceptions.cc -o {{d}}/ex"], ["{d}/ex"]
+    def shape(group, build, mode, name=None):
+        return Case(group, name or f"{mode}-{build}", [BUILDS[build]], [f"{{d}}/{build}", mode])
+
+    for mode in ["alloca", "array", "large", "realigned", "qsort", "tail", "cold", "jump"]:
+        yield shape("frames", "O2", mode, mode)
+    for mode in ["signals", "fault"]:
+        yield shape("signals", "O2", mode, mode)
+    for mode in ["vfork", "thread", "context"]:
+        yield shape("starts", "O2", mode, mode)
+    for build in ["O3", "O0", "clang"]:
+        for mode in ["qsort", "realigned", "tail", "cold", "signals"]:
+            yield shape(build, build, mode)
+    for build in ["static", "cet"]:
+        for mode in ["qsort", "signals", "thread", "vfork"]:
+            yield shape(build, build, mode)
+    yield shape("files", "lto", "qsort")
+    yield Case("files", "alloca-nosections",
+               [BUILDS["O2"].replace("{d}/O2", "{d}/ns"), f"python3 -c \"{NO_SECTIONS}\" {{d}}/ns"],
+               ["{d}/ns", "alloca"])
+    yield Case("files", "library",
+               [BUILDS["O2"], "gcc -O2 -shared -fPIC {here}/library.c -o {d}/library.so"],
+               ["{d}/O2", "library", "{d}/library.so"])
+    yield Case("files", "exceptions", ["g++ -O2 {here}/exceptions.cc -o {d}/exceptions"], ["{d}/exceptions"])
 
 
 class Maps:
@@ -71,38 +94,62 @@ class Maps:
         return "?", addr
 
 
-def eu_stack(pid, tid, maps):
-    text = subprocess.run(["eu-stack", "-n", "0", "-p", str(pid)], capture_output=True, text=True).stdout
-    frames, mine = [], False
+def wait_until_traced(pid):
+    for _ in range(200):
+        try:
+            if not re.search(r"^TracerPid:\t0$", open(f"/proc/{pid}/status", encoding="utf-8").read(), re.M):
+                return
+        except OSError:
+            return
+        time.sleep(0.005)
+
+
+def eu_stacks(proc, maps):
+    """A list of frames for each thread. Ends the program's standard input, which the child of vfork waits for."""
+    with subprocess.Popen(["eu-stack", "-n", "0", "-p", str(proc.pid)], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True) as tool:
+        wait_until_traced(proc.pid)
+        proc.stdin.close()
+        text = tool.stdout.read()
+    stacks, tid = collections.defaultdict(list), None
     for line in text.splitlines():
-        if line.startswith("TID"):
-            mine = line.strip() == f"TID {tid}:"
-        m = re.match(r"#\d+\s+0x([0-9a-f]+)", line)
-        if mine and m:
-            frames.append(maps.place(int(m.group(1), 16)))
-    return frames
+        if m := re.match(r"TID (\d+):", line):
+            tid = int(m.group(1))
+        elif m := re.match(r"#\d+\s+0x([0-9a-f]+)", line):
+            stacks[tid].append(maps.place(int(m.group(1), 16)))
+    return stacks
 
 
-def gdb_stack(pid, tid, maps):
-    script = ("import gdb\n"
-              f"for t in gdb.selected_inferior().threads():\n"
-              f"  if t.ptid[1] == {tid}:\n"
-              "    t.switch()\n"
-              "    f = gdb.newest_frame()\n"
-              "    while f is not None:\n"
-              "      if f.type() != gdb.INLINE_FRAME: print('PC', hex(f.pc()))\n"
-              "      f = f.older()\n")
-    with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
-        file.write(script)
-        file.flush()
-        text = subprocess.run(["gdb", "-nx", "-batch", "-p", str(pid), "-ex", "set backtrace past-main on",
-                               "-ex", "set backtrace past-entry on", "-x", file.name],
-                              capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
-    return [maps.place(int(x, 16)) for x in re.findall(r"^PC 0x([0-9a-f]+)", text, re.M)]
+# Inlined functions and the callers that gdb infers from tail calls have no frame on the stack.
+GDB_SCRIPT = """
+import gdb
+for thread in gdb.selected_inferior().threads():
+    thread.switch()
+    print('TID', thread.ptid[1])
+    frame = gdb.newest_frame()
+    while frame is not None:
+        if frame.type() not in (gdb.INLINE_FRAME, gdb.TAILCALL_FRAME):
+            print('PC', hex(frame.pc()))
+        frame = frame.older()
+"""
 
 
-def recorded(path, tid):
-    """The stacks of a thread's off-CPU intervals: walked in the kernel, and from outside (open from the start)."""
+def gdb_stacks(proc, maps, script):
+    text = subprocess.run(["gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-p", str(proc.pid),
+                           "-ex", "set backtrace past-main on", "-ex", "set backtrace past-entry on", "-x", script],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                          stdin=subprocess.DEVNULL).stdout
+    stacks, tid = collections.defaultdict(list), None
+    for kind, value in re.findall(r"^(TID|PC) (\w+)$", text, re.M):
+        if kind == "TID":
+            tid = int(value)
+        else:
+            stacks[tid].append(maps.place(int(value, 16)))
+    return stacks
+
+
+def recorded(path):
+    """By thread, the stacks of its off-CPU intervals: walked in the kernel, and from outside (open from the start)."""
     tables, events = collections.defaultdict(dict), []
     text = subprocess.run([f"{BUILD}/stint", "dump", path], capture_output=True, text=True, check=True).stdout
     for line in text.splitlines():
@@ -111,82 +158,109 @@ def recorded(path, tid):
             events.append(row)
         elif "id" in row:
             tables[row["table"]][row["id"]] = row
-    kernel, outside = collections.Counter(), collections.Counter()
+    stacks = collections.defaultdict(lambda: {"in the kernel": collections.Counter(),
+                                              "from outside": collections.Counter()})
     for event in events:
-        if tables["thread"][event["thread"]]["tid"] != tid:
-            continue
         stack = tables["stack"][event["stack"]]
         node, skip, frames = stack["leaf"], stack["n_kernel"], []
         while node:
             row = tables["node"][node]
             frame = tables["frame"][row["frame"]]
-            module = tables["module"][frame["module"]]
-            name = bytes.fromhex(tables["string"][module["path_str"]]["hex"]).decode()
+            name = bytes.fromhex(tables["string"][tables["module"][frame["module"]]["path_str"]]["hex"]).decode()
             if skip:
                 skip -= 1
             else:
                 frames.append((os.path.basename(name), frame["addr"]))
             node = row["parent"]
-        (outside if event["flags"] & 1 else kernel)[(stack["user_end"], tuple(frames))] += 1
-    return kernel, outside
-
-
-def threads(pid):
-    return sorted(int(t) for t in os.listdir(f"/proc/{pid}/task"))
+        where = "from outside" if event["flags"] & OPEN_AT_START else "in the kernel"
+        stacks[tables["thread"][event["thread"]]["tid"]][where][(stack["user_end"], tuple(frames))] += 1
+    return stacks
 
 
 def show(frames):
     return "\n".join(f"#     {name}+{off:#x}" for name, off in frames)
 
 
-def run_case(directory, argv):
-    """Returns a list of complaints."""
-    out = os.path.join(directory, "x.stint")
-    proc = subprocess.Popen([a.format(d=directory) for a in argv], stdout=subprocess.PIPE, text=True)
+def judge(case, proc, recording, script):
+    """The threads of one program; returns complaints, and notes on what was compared."""
+    mode = case.name if case.name in DISSENT else case.name.split("-")[0]
+    bad, notes = [], []
+    maps = Maps(proc.pid)
+    tids = sorted(int(t) for t in os.listdir(f"/proc/{proc.pid}/task"))
+    theirs = {"eu-stack": eu_stacks(proc, maps)}
+    if mode != "vfork":
+        theirs["gdb"] = gdb_stacks(proc, maps, script)
+    seen = set()
+    for tid in tids:
+        for where, stacks in recording[tid].items():
+            if not stacks:
+                continue
+            (end, frames), _ = stacks.most_common(1)[0]
+            differ = [name for name, of in theirs.items() if list(frames) != of[tid]]
+            seen.add(where)
+            if (differ and not (differ == ["gdb"] and mode in DISSENT)) or end != ENDS.get(mode, COMPLETE):
+                bad.append(f"walked {where}, end {end}:\n{show(frames)}\n" + "\n".join(
+                    f"#   {name}:\n{show(of[tid])}" for name, of in theirs.items()))
+            agree = [name for name in theirs if name not in differ]
+            notes.append(f"{len(frames)} frames walked {where}: as {' and '.join(agree) or 'nobody'}")
+        if not any(recording[tid].values()):
+            bad.append(f"thread {tid} has no stack")
+    if "in the kernel" not in seen and mode != "vfork":  # whose child is another process
+        bad.append("no stack was walked in the kernel")
+    return bad, notes
+
+
+def build(directory, command, done):
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        avx2 = "-mavx2" if re.search(r"\bavx2\b", file.read()) else ""
+    command = command.format(d=directory, here=HERE, avx2=avx2)
+    if command not in done:
+        subprocess.run(command, shell=True, check=True)
+        done.add(command)
+
+
+def run_group(directory, group):
+    """Starts a group's programs, records all of them at once, and yields each case with its verdict."""
+    recording, script, done = os.path.join(directory, "x.stint"), os.path.join(directory, "frames.py"), set()
+    for case in group:
+        for command in case.commands:
+            build(directory, command, done)
+    with open(script, "w", encoding="utf-8") as file:
+        file.write(GDB_SCRIPT)
+    procs = []
     try:
-        proc.stdout.readline()
+        for case in group:
+            procs.append(subprocess.Popen([a.format(d=directory) for a in case.argv], stdin=subprocess.PIPE,
+                                          stdout=subprocess.PIPE, text=True, start_new_session=True))
+            procs[-1].stdout.readline()
         time.sleep(0.2)
-        subprocess.run([f"{BUILD}/stint-record", "-F", "0", "-p", str(proc.pid), "-d", "0.4", "-o", out],
-                       check=True, capture_output=True, text=True)
-        maps = Maps(proc.pid)
-        bad = []
-        for tid in threads(proc.pid):
-            oracles = {"eu-stack": eu_stack(proc.pid, tid, maps), "gdb": gdb_stack(proc.pid, tid, maps)}
-            kernel, outside = recorded(out, tid)
-            for where, stacks in (("in the kernel", kernel), ("from outside", outside)):
-                if not stacks:
-                    continue
-                (end, frames), _ = stacks.most_common(1)[0]
-                agree = [name for name, theirs in oracles.items() if list(frames) == theirs]
-                if not agree or end != ENDS.get(argv[1] if len(argv) > 1 else "", 1):
-                    bad.append(f"walked {where}, end {end}:\n{show(frames)}\n" + "\n".join(
-                        f"#   {name}:\n{show(theirs)}" for name, theirs in oracles.items()))
-                elif len(agree) < len(oracles):
-                    print(f"# {where}: only {agree[0]} agrees ({len(frames)} frames)")
-            if not kernel and not outside:
-                bad.append(f"thread {tid} has no stack")
-        return bad
+        subprocess.run([f"{BUILD}/stint-record", "-F", "0", "-p", ",".join(str(p.pid) for p in procs), "-d", "0.4",
+                        "-o", recording], check=True, stderr=subprocess.DEVNULL)
+        stacks = recorded(recording)
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            yield from zip(group, pool.map(lambda x: judge(x[0], x[1], stacks, script), zip(group, procs)))
     finally:
-        os.kill(proc.pid, signal.SIGKILL)
-        proc.wait()
+        for proc in procs:
+            os.killpg(proc.pid, signal.SIGKILL)
+            proc.wait()
 
 
 def main():
-    wanted = sys.argv[1:]
-    chosen = [c for c in cases() if not wanted or c[0] in wanted]
-    failed = 0
+    wanted, known = sys.argv[1:], list(cases())
+    unknown = set(wanted) - {c.group for c in known} - {c.name for c in known}
+    if unknown:
+        sys.exit(f"compare.py: no case or group is named {', '.join(sorted(unknown))}")
+    chosen = [c for c in known if not wanted or c.name in wanted or c.group in wanted]
+    failed = number = 0
     print(f"1..{len(chosen)}")
-    with tempfile.TemporaryDirectory() as directory:
-        for number, (name, commands, argv) in enumerate(chosen, 1):
-            commands = [c.replace("{d}", directory) for c in commands]
-            if any(subprocess.run(c, shell=True, capture_output=True).returncode for c in commands):
-                print(f"ok {number} {name} # skip it can't be compiled here")
-                continue
-            bad = run_case(directory, argv)
-            print(f"{'not ok' if bad else 'ok'} {number} {name}", flush=True)
-            for text in bad:
-                print(f"# {text}")
-            failed += bool(bad)
+    for name in dict.fromkeys(c.group for c in chosen):
+        with tempfile.TemporaryDirectory() as directory:
+            for case, (bad, notes) in run_group(directory, [c for c in chosen if c.group == name]):
+                number += 1
+                print(f"{'not ok' if bad else 'ok'} {number} {case.name}")
+                for text in notes + bad:
+                    print(f"# {text}", flush=True)
+                failed += bool(bad)
     return 1 if failed else 0
 
 
