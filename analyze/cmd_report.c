@@ -70,7 +70,9 @@ static const char doc[] =
 	"  stint report --group=process rec.stint\n"
 	"  stint report --view=off-cpu --group=stack --comm=nginx --min=10ms rec.stint\n"
 	"  stint report --view=off-cpu --by=runqueue --group=thread rec.stint\n"
-	"  stint report --callers=malloc --from=2s --to=50% rec.stint";
+	"  stint report --callers=malloc --from=2s --to=50% rec.stint\n\n"
+	"Exit status: 0 done; 1 no selected stack has the function of --callers or --callees; 2 "
+	"usage; 3 bad or unreadable input; 4 the system refused.";
 
 static int one_of(struct argp_state *state, const char *option, const char *arg,
 		  const char *const *words, const char *list)
@@ -300,6 +302,9 @@ int cmd_report(int argc, char **argv)
 	options_parse(&argp, argc, argv, &a);
 	code = run(&a, &err);
 	status = code ? options_failed(argv[0], &err) : options_finish_output(argv[0]);
+	/* The recording was read; it is the answer that is no. */
+	if (code == STINT_ERR_NOTFOUND)
+		status = EXIT_STATUS_NO;
 	select_spec_done(&a.select);
 	symbol_spec_done(&a.symbols);
 	return status;

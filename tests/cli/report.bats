@@ -70,8 +70,9 @@ row() {
 	[ "$(json --callees=work | jq -c '[.callees[] | [.depth, .name, .total, .self]]')" = '[[0,"work",10,0],[1,"hot",7,7],[1,"cold,\"quoted\"",3,3]]' ]
 	[ "$(json --callers=rec | jq -c '[.callers[] | [.depth, .name, .total]]')" = '[[0,"rec",4],[1,"rec",4],[2,"rec",4],[3,"main",4]]' ]
 	run report --callers=nosuch
-	[ "$status" -eq 3 ]
+	[ "$status" -eq 1 ]
 	[[ $output == *"no selected stack has a function 'nosuch'"* ]]
+	"$bin" report --help | grep -qE '^Exit status: 0 done; 1 no selected stack has the function'
 }
 
 @test "report: intervals by their length" {
