@@ -252,7 +252,7 @@ int diff_finish(struct diff *d, struct stint_err *err)
 
 	for (side = 0; side < 2 && d->normalize == DIFF_BY_TIME; side++)
 		if (!d->sides[side].duration_ns)
-			return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
+			return stint_err_set(err, STINT_ERR_UNSUPPORTED, 0, -1,
 					     "side %s has no recorded time to normalize by; try "
 					     "--normalize=samples",
 					     side ? "B" : "A");

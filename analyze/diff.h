@@ -60,7 +60,7 @@ int diff_add(struct diff *d, int side, const char *file, const struct select_spe
 /*
  * When both sides are complete: leaves out rows that are equal once normalized (unless they are
  * DIFF_FOLDED), and sorts by the size of the change, then by name; folded rows by name. Fails with
- * STINT_ERR_USAGE when a side has no time.
+ * STINT_ERR_UNSUPPORTED when a side has no time.
  */
 int diff_finish(struct diff *d, struct stint_err *err);
 void diff_done(struct diff *d); /* NULL and zeroed are fine */

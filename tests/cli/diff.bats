@@ -37,6 +37,12 @@ diff_json() {
 	[ "$(jq -c '.total | [.a, .b]' "$BATS_TEST_TMPDIR/j")" = '[150,110]' ]
 }
 
+@test "diff: a recording without recorded time can't be normalized by it: it is the input, not the usage" {
+	run "$bin" diff testdata/empty.stint "$a"
+	[ "$status" -eq 3 ]
+	[ "$output" = "stint diff: side A has no recorded time to normalize by; try --normalize=samples" ]
+}
+
 @test "diff: by samples, values are shares of the total" {
 	diff_json --normalize=samples "$a" "$b" >"$BATS_TEST_TMPDIR/j"
 	[ "$(jq -r '.rows[0].name' "$BATS_TEST_TMPDIR/j")" = hot ]
