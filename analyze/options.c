@@ -2,10 +2,12 @@
 #include "analyze/options.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NS_PER_S 1000000000ull
 
@@ -234,6 +236,21 @@ static const struct argp_option symbol_options[] = {
 	{0},
 };
 
+/* A misspelt directory would do nothing, unseen. */
+static error_t add_symbols(struct argp_state *state, struct symbol_spec *spec, const char *dir)
+{
+	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		argp_error(state, "--symbols: %s: %s", dir, strerror(errno));
+	close(fd);
+	if (string_list_add(&spec->dirs, dir))
+		return ENOMEM;
+	spec->options.dirs = spec->dirs.at;
+	spec->options.n_dirs = spec->dirs.n;
+	return 0;
+}
+
 static error_t symbol_parser(int key, char *arg, struct argp_state *state)
 {
 	static const char *const modes[] = {"short", "full", "none", NULL};
@@ -248,11 +265,7 @@ static error_t symbol_parser(int key, char *arg, struct argp_state *state)
 		return 0;
 	}
 	case KEY_SYMBOLS:
-		if (string_list_add(&spec->dirs, arg))
-			return ENOMEM;
-		spec->options.dirs = spec->dirs.at;
-		spec->options.n_dirs = spec->dirs.n;
-		return 0;
+		return add_symbols(state, spec, arg);
 	case KEY_DEBUGINFOD:
 		spec->options.debuginfod_urls = strcmp(arg, "none") ? arg : NULL;
 		return 0;

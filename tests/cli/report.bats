@@ -65,6 +65,17 @@ row() {
 	[ "$(jq -c '.rows[1] | [.name, .frames]' "$BATS_TEST_TMPDIR/j")" = '["[no stack]",[]]' ]
 }
 
+@test "report: --symbols must be a directory" {
+	run report --symbols=/nonexistent
+	[ "$status" -eq 2 ]
+	[ "${lines[0]}" = "stint report: --symbols: /nonexistent: No such file or directory" ]
+	[[ "${lines[1]}" == *"--help"* ]]
+	run report --symbols="$rec"
+	[ "$status" -eq 2 ]
+	[ "${lines[0]}" = "stint report: --symbols: $rec: Not a directory" ]
+	report --symbols="$BATS_TEST_TMPDIR" >/dev/null
+}
+
 @test "report: who calls a function, and what it calls" {
 	[ "$(json --callers=hot | jq -c '[.callers[] | [.depth, .name, .total, .self]]')" = '[[0,"hot",7,0],[1,"work",7,0],[2,"main",7,7]]' ]
 	[ "$(json --callees=work | jq -c '[.callees[] | [.depth, .name, .total, .self]]')" = '[[0,"work",10,0],[1,"hot",7,7],[1,"cold,\"quoted\"",3,3]]' ]
