@@ -361,9 +361,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_ARG:
 		/* Words are the command's, and only behind "--": "stint record sleep 5" could mean
 		 * anything. */
-		if (state->quoted == 0 || state->next <= state->quoted)
-			return usage(parse, "stint-record", arg,
-			             "to record a command, put -- in front of it:");
+		if (state->quoted == 0 || state->next <= state->quoted) {
+			parse->status = stint_err_set(
+			        parse->err, STINT_ERR_USAGE, 0, -1,
+			        "to record a command, put -- in front of it: '%s'", arg);
+			return EINVAL;
+		}
 		opt->command = &state->argv[state->next - 1];
 		state->next = state->argc;
 		return 0;

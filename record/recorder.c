@@ -446,6 +446,7 @@ static int recorder_end(struct recorder *r, struct stint_err *err)
 static void count_unwritten(struct recorder *r, struct recorder_summary *ret)
 {
 	struct event_counters n;
+	uint64_t seen, told;
 
 	session_stop(r->session);
 	session_detach(r->session);
@@ -453,9 +454,11 @@ static void count_unwritten(struct recorder *r, struct recorder_summary *ret)
 	ret->intervals = r->offcpu_at_flush;
 	if (session_counters(r->session, &n, NULL))
 		return;
-	ret->loss[STINT_LOSS_OUTPUT] = n.samples - n.sample_ring_full - ret->samples +
-	                               n.offcpu_ended - n.offcpu_ring_full - n.offcpu_no_storage -
-	                               n.offcpu_below_min - ret->intervals;
+	seen = n.samples + offcpu_seen(r, &n, false);
+	told = ret->samples + n.sample_ring_full + ret->intervals + n.offcpu_ring_full +
+	       n.offcpu_no_storage + n.offcpu_below_min;
+	/* Open intervals are in the file, but not among those that ended. */
+	ret->loss[STINT_LOSS_OUTPUT] = seen > told ? seen - told : 0;
 }
 
 static void summarize(struct recorder *r, struct recorder_summary *ret)
@@ -513,6 +516,7 @@ int recorder_run(const struct record_options *options, struct recorder_summary *
 		rc = recorder_begin(r, err);
 	if (rc == 0)
 		rc = output_publish(&r->output, err);
+	signals_unfinished(NULL);
 	begun = rc == 0;
 	if (rc == 0)
 		rc = recorder_loop(r, err);

@@ -271,6 +271,18 @@ static void note_cpus(struct recorder *r)
 		r->offline = cpus_without(&present, &r->watched);
 }
 
+/* Between the steps, which may take a while: who asks for an end gets it, and the sideband's rings
+ * are small. */
+static int between_steps(struct recorder *r, struct stint_err *err)
+{
+	struct signal_taken taken;
+
+	if (signals_take(&r->signals, &taken))
+		return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1,
+		                     "stopped before recording began");
+	return r->sideband ? sideband_drain(r->sideband, err) : 0;
+}
+
 int recorder_open(struct recorder *r, struct stint_err *err)
 {
 	int rc = check_targets(r->options, err);
@@ -284,27 +296,30 @@ int recorder_open(struct recorder *r, struct stint_err *err)
 	raise_file_limit(); /* the command keeps its own */
 	if (rc == 0)
 		rc = signals_init(&r->signals, err);
+	if (rc == 0 && r->output.regular)
+		signals_unfinished(r->output.temp);
 	if (rc == 0)
 		rc = open_translation(r, err);
 	if (rc == 0)
 		rc = add_targets(r, err);
+	if (rc == 0)
+		rc = between_steps(r, err);
 	note_cpus(r);
 	/* What happens during the snapshot is reported by the sideband. */
 	if (rc == 0)
 		rc = sideband_new(&r->sideband, err);
 	if (rc == 0)
 		rc = snapshot(r, err);
-	/* Between the steps, which may take a while: its rings are small. */
 	if (rc == 0)
-		rc = sideband_drain(r->sideband, err);
+		rc = between_steps(r, err);
 	if (rc == 0)
 		rc = open_unwind(r, err);
 	if (rc == 0)
-		rc = sideband_drain(r->sideband, err);
+		rc = between_steps(r, err);
 	if (rc == 0)
 		rc = session_attach(r->session, r->sideband, err);
 	if (rc == 0)
-		rc = sideband_drain(r->sideband, err);
+		rc = between_steps(r, err);
 	/* It needs little of a CPU, but needs it in time: what doesn't fit into the ring meanwhile
 	 * is lost. */
 	(void)setpriority(PRIO_PROCESS, 0, PRIORITY);

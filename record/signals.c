@@ -24,18 +24,29 @@ static void stop_set(sigset_t *set)
 		sigaddset(set, SIGHUP);
 }
 
+/* A handler has no context. */
+static const char *volatile unfinished;
+
 /* Says why, with what a signal handler may use. The file needs no ending to be read. */
 static _Noreturn void stop_at_once(int number)
 {
-	static const char text[] =
+	static const char late[] =
 	        "stint-record: stopped at once: the recording lacks its last second\n";
+	static const char early[] = "stint-record: stopped before recording began\n";
+	const char *path = unfinished, *text = path ? early : late;
 
-	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+	if (path)
+		(void)unlink(path);
+	if (write(STDERR_FILENO, text, path ? sizeof(early) - 1 : sizeof(late) - 1) < 0)
 		_exit(128 + number);
 	_exit(128 + number);
 }
 
-/* A handler has no context. */
+void signals_unfinished(const char *path)
+{
+	unfinished = path;
+}
+
 static int queue_fd = -1;
 static volatile uint64_t untaken_since_ns; /* when the oldest stop that waits to be taken came */
 

@@ -150,6 +150,26 @@ load helpers
 	"$stint" verify two.stint
 }
 
+@test "a signal before recording begins leaves nothing behind, and an older file as it was" {
+	for ((n = 0; n < 3; n++)); do
+		echo precious >q.stint
+		start rec.out "$recorder" -a -o q.stint
+		for ((i = 0; i < 400; i++)); do
+			compgen -G 'q.stint.new-*' >/dev/null && break
+			sleep 0.005
+		done
+		kill -TERM "$started"
+		status=0
+		end_of "$started" || status=$?
+		compgen -G 'q.stint.new-*' && fail "left behind"
+		# It may have begun just before.
+		[ $status -eq 0 ] && continue
+		equal "exit status" $status 4
+		equal "the old file" "$(cat q.stint)" precious
+		grep -q 'before recording began' rec.out.err || fail "$(cat rec.out.err)"
+	done
+}
+
 @test "a hangup finishes the file, unless it is ignored" {
 	start c.out "$recorder" -o c.stint -p $$
 	wait_for_recorder c.stint
