@@ -177,7 +177,7 @@ enum stint_loss_cause {
 	STINT_LOSS_BELOW_MIN = 3,      /* an off-CPU interval shorter than --off-cpu=MIN: left out on request */
 	STINT_LOSS_STACK = 4,          /* an event is there, its stack was lost */
 	STINT_LOSS_TASK_EVENT = 5,     /* fork, exec, comm, exit or mmap records that the kernel dropped */
-	STINT_LOSS_THROTTLED = 6,      /* samples that the kernel throttled */
+	STINT_LOSS_THROTTLED = 6,      /* samples that the kernel throttled, estimated */
 	STINT_LOSS_SIZE_LIMIT = 7,     /* events not written since --max-size was reached */
 	STINT_LOSS_OUTPUT = 8,         /* events not written since the output failed */
 	STINT_LOSS_MODULE = 9,         /* modules whose build ID couldn't be read */

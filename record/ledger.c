@@ -39,7 +39,7 @@ const char *ledger_cause_name(enum stint_loss_cause cause)
 	        [STINT_LOSS_BELOW_MIN] = "intervals below --off-cpu=MIN, left out on request",
 	        [STINT_LOSS_STACK] = "stacks",
 	        [STINT_LOSS_TASK_EVENT] = "fork, exec, exit and mmap records",
-	        [STINT_LOSS_THROTTLED] = "throttled samples",
+	        [STINT_LOSS_THROTTLED] = "samples that the kernel throttled (estimated)",
 	        [STINT_LOSS_SIZE_LIMIT] = "events past --max-size",
 	        [STINT_LOSS_OUTPUT] = "events after the output failed",
 	        [STINT_LOSS_MODULE] = "modules' build IDs",

@@ -94,6 +94,17 @@ static int on_ring_event(void *context, const void *event, size_t size)
 	return r->callback_status || batch_full(&r->batch);
 }
 
+/* The kernel says for how long it held samples back, not how many there would have been: an
+ * estimate. */
+static uint64_t throttled_samples(const struct recorder *r)
+{
+	uint64_t held_ns = sideband_throttled_ns(r->sideband, clock_now_ns());
+	uint64_t n = (uint64_t)((double)held_ns * r->options->freq_hz / 1e9 + 0.5);
+	uint64_t n_times = sideband_throttled(r->sideband);
+
+	return n > n_times ? n : n_times;
+}
+
 /* The losses so far, as the ledger wants them. */
 static int note_losses(struct recorder *r, const struct event_counters *n, struct stint_err *err)
 {
@@ -109,7 +120,7 @@ static int note_losses(struct recorder *r, const struct event_counters *n, struc
 	        {STINT_LOSS_STACK, STINT_SAMPLE, r->translate.samples_without_stack},
 	        {STINT_LOSS_STACK, STINT_OFFCPU, r->translate.offcpu_without_stack},
 	        {STINT_LOSS_TASK_EVENT, STINT_TASK, sideband_lost(r->sideband) + n->target_full},
-	        {STINT_LOSS_THROTTLED, STINT_SAMPLE, sideband_throttled(r->sideband)},
+	        {STINT_LOSS_THROTTLED, STINT_SAMPLE, throttled_samples(r)},
 	        {STINT_LOSS_MODULE, STINT_MODULE, tasks_unreadable_modules(r->tasks)},
 	        {STINT_LOSS_CUT_OFF, STINT_OFFCPU, r->translate.cut_off},
 	        {STINT_LOSS_UNWIND, STINT_MODULE, unwind_tables_left_out(r->unwind)},

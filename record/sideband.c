@@ -513,9 +513,18 @@ uint64_t sideband_throttled(const struct sideband *sb)
 	return sb->n_throttled;
 }
 
-uint64_t sideband_throttled_ns(const struct sideband *sb)
+uint64_t sideband_throttled_ns(const struct sideband *sb, uint64_t now_ns)
 {
-	return sb->throttled_ns;
+	uint64_t ns = sb->throttled_ns;
+	int cpu;
+
+	for (cpu = 0; cpu < sb->n_rings; cpu++) {
+		uint64_t since_ns = sb->rings[cpu].throttled_since;
+
+		if (since_ns && now_ns > since_ns)
+			ns += now_ns - since_ns;
+	}
+	return ns;
 }
 
 int sideband_fd(const struct sideband *sb, int cpu)

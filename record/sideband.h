@@ -38,9 +38,9 @@ int sideband_apply(struct sideband *sb, uint64_t until_ns, struct tasks *tasks, 
 /* Records that the kernel dropped so far: exact from Linux 6.0 on, before only up to the next one that found room. */
 uint64_t sideband_lost(const struct sideband *sb);
 
-/* How often, and for how long, the kernel throttled events redirected here; it doesn't count the samples. */
+/* How often, and for how long until now, the kernel throttled events redirected here; it doesn't count the samples. */
 uint64_t sideband_throttled(const struct sideband *sb);
-uint64_t sideband_throttled_ns(const struct sideband *sb);
+uint64_t sideband_throttled_ns(const struct sideband *sb, uint64_t now_ns);
 
 /* The perf event of a CPU, to redirect another event's output to (PERF_EVENT_IOC_SET_OUTPUT); -1 if there is none. */
 int sideband_fd(const struct sideband *sb, int cpu);

@@ -158,6 +158,7 @@ load helpers
 			compgen -G 'q.stint.new-*' >/dev/null && break
 			sleep 0.005
 		done
+		sleep 0.01
 		kill -TERM "$started"
 		status=0
 		end_of "$started" || status=$?
