@@ -119,18 +119,36 @@ static uint64_t n_events(const struct metrics *sums)
 	return sums->v[METRIC_SAMPLES] + sums->v[METRIC_COUNT] + sums->v[METRIC_OPEN];
 }
 
-static void add_to_process(struct info_process *p, const struct stint_stack *stack,
-			   const struct metrics *sums)
+/* Each process, from sums by thread and by where the stacks' user part ended. */
+static int add_to_processes(struct info *info, struct model *m, const struct belongings *b,
+			    enum view view, struct metrics *total, struct stint_err *err)
 {
-	p->samples += sums->v[METRIC_SAMPLES];
-	p->switches += sums->v[METRIC_COUNT];
-	p->open += sums->v[METRIC_OPEN];
-	if (stack->user_end < N_USER_ENDS)
-		p->user_ends[stack->user_end] += n_events(sums);
+	struct tally tally;
+	size_t i;
+	int code = tally_collect(&tally, m, NULL, view, TALLY_THREAD_END, err);
+
+	if (code)
+		return code;
+	for (i = 0; i < tally.n; i++) {
+		const struct metrics *sums = &tally.rows[i].sums;
+		uint32_t thread = (uint32_t)(tally.rows[i].key >> 32),
+			 end = (uint32_t)tally.rows[i].key;
+		struct info_process *p =
+			&info->processes[b->process[m->threads.rows[thread].process]];
+
+		p->samples += sums->v[METRIC_SAMPLES];
+		p->switches += sums->v[METRIC_COUNT];
+		p->open += sums->v[METRIC_OPEN];
+		if (end < N_USER_ENDS)
+			p->user_ends[end] += n_events(sums);
+	}
+	*total = tally.total;
+	tally_done(&tally);
+	return 0;
 }
 
-static void add_to_modules(struct info *info, const struct belongings *b, uint32_t stack,
-			   uint32_t stamp, const struct metrics *sums)
+static void add_stack(struct info *info, const struct belongings *b, uint32_t stack, uint32_t stamp,
+		      const struct metrics *sums)
 {
 	const struct model *m = info->m;
 	uint32_t frames[STINT_MAX_STACK_DEPTH];
@@ -148,27 +166,28 @@ static void add_to_modules(struct info *info, const struct belongings *b, uint32
 	}
 }
 
-static int add_events(struct info *info, struct model *m, const struct belongings *b,
-		      enum view view, uint32_t *stamp, struct metrics *total, struct stint_err *err)
+/* Each module, from sums by stack: a stack's frames are walked once, whatever threads had it. */
+static int add_to_modules(struct info *info, struct model *m, const struct belongings *b,
+			  enum view view, uint32_t *stamp, struct stint_err *err)
 {
 	struct tally tally;
 	size_t i;
-	int code = tally_collect(&tally, m, NULL, view, TALLY_THREAD_STACK, err);
+	int code = tally_collect(&tally, m, NULL, view, TALLY_STACK, err);
 
 	if (code)
 		return code;
-	for (i = 0; i < tally.n; i++) {
-		uint32_t thread = (uint32_t)(tally.rows[i].key >> 32),
-			 stack = (uint32_t)tally.rows[i].key;
-		uint32_t process = b->process[m->threads.rows[thread].process];
-
-		add_to_process(&info->processes[process], &m->stacks.rows[stack],
-			       &tally.rows[i].sums);
-		add_to_modules(info, b, stack, ++*stamp, &tally.rows[i].sums);
-	}
-	*total = tally.total;
+	for (i = 0; i < tally.n; i++)
+		add_stack(info, b, (uint32_t)tally.rows[i].key, ++*stamp, &tally.rows[i].sums);
 	tally_done(&tally);
 	return 0;
+}
+
+static int add_events(struct info *info, struct model *m, const struct belongings *b,
+		      enum view view, uint32_t *stamp, struct metrics *total, struct stint_err *err)
+{
+	int code = add_to_processes(info, m, b, view, total, err);
+
+	return code ? code : add_to_modules(info, m, b, view, stamp, err);
 }
 
 static int compare_u64(uint64_t a, uint64_t b)

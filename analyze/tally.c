@@ -7,6 +7,7 @@
 #include "analyze/labels.h"
 
 struct collector {
+	const struct model *m;
 	const struct selection *sel;
 	enum tally_key key;
 	const uint32_t *namesakes; /* of TALLY_COMM_STACK: by thread, the first one of its name */
@@ -54,6 +55,8 @@ static uint64_t sample_key(const struct collector *c, const struct stint_sample 
 		return row->cpu;
 	case TALLY_THREAD_STACK:
 		return (uint64_t)row->thread << 32 | row->stack;
+	case TALLY_THREAD_END:
+		return (uint64_t)row->thread << 32 | c->m->stacks.rows[row->stack].user_end;
 	case TALLY_COMM_STACK:
 		return (uint64_t)c->namesakes[row->thread] << 32 | row->stack;
 	default:
@@ -99,6 +102,8 @@ static uint64_t offcpu_key(const struct collector *c, const struct stint_offcpu 
 		return row->waker;
 	case TALLY_THREAD_STACK:
 		return (uint64_t)row->thread << 32 | row->stack;
+	case TALLY_THREAD_END:
+		return (uint64_t)row->thread << 32 | c->m->stacks.rows[row->stack].user_end;
 	case TALLY_COMM_STACK:
 		return (uint64_t)c->namesakes[row->thread] << 32 | row->stack;
 	}
@@ -203,7 +208,8 @@ int tally_collect(struct tally *ret, struct model *m, const struct selection *se
 		return code;
 	}
 	for (i = 0; i < n; i++) {
-		collectors[i] = (struct collector){.sel = sel, .key = key, .namesakes = namesakes};
+		collectors[i] = (struct collector){
+			.m = m, .sel = sel, .key = key, .namesakes = namesakes};
 		contexts[i] = &collectors[i];
 	}
 	code = model_each_block_parallel(m, view == VIEW_ON_CPU ? STINT_SAMPLE : STINT_OFFCPU,

@@ -20,6 +20,7 @@ enum tally_key {
 	TALLY_SYSCALL,      /* number plus one; 0 none */
 	TALLY_WAKER,        /* thread id; 0 none */
 	TALLY_THREAD_STACK, /* thread id << 32 | stack id */
+	TALLY_THREAD_END,   /* thread id << 32 | enum stint_user_end of its stack */
 	TALLY_COMM_STACK,   /* the first thread id of that name << 32 | stack id */
 };
 

@@ -24,6 +24,26 @@ setup() {
 	[ "$(j '[.loss[].cause] | sort')" = '["below-min","cut-off","module","no-storage","output","repaired","ring-full","size-limit","stack","task-event","throttled","unwind"]' ]
 }
 
+@test "info: processes and files have what reports have, whichever threads share a stack" {
+	many=$BATS_TEST_TMPDIR/many.stint
+	"$build/tools/make_recording" "$many" --random 3 20000 20000 200 20
+	"$bin" info --format=json "$many" >"$BATS_TEST_TMPDIR/j"
+	table() { "$bin" report --format=json "$@" "$many" | jq -c "$query" | sort; }
+	info() { jq -c "$1" "$BATS_TEST_TMPDIR/j" | sort; }
+	query='.rows[] | [.name, .self]'
+	[ "$(info '.processes[] | [.name, .samples]')" = "$(table --group=process)" ]
+	query='.rows[] | [.name, .count.self, .open.self]'
+	[ "$(info '.processes[] | [.name, .count, .open]')" = "$(table --group=process --view=off-cpu)" ]
+	query='.rows[] | select(.name != "[no stack]") | [.name, .total]'
+	[ "$(info '.modules[] | select(.samples > 0) | [.path, .samples]')" = "$(table --group=module)" ]
+	query='.rows[] | select(.name != "[no stack]") | [.name, .count.total + .open.total]'
+	[ "$(info '.modules[] | select(.intervals > 0) | [.path, .intervals]')" = \
+		"$(table --group=module --view=off-cpu --by=count)" ]
+	# every event's stack ended in one way
+	[ "$(jq '[.processes[].user_stacks[].count] | add' "$BATS_TEST_TMPDIR/j")" = \
+		"$(jq '.on_cpu.samples + .off_cpu.count + .off_cpu.open' "$BATS_TEST_TMPDIR/j")" ]
+}
+
 @test "info: per process, how user stacks ended; per file, what was seen in it" {
 	"$bin" info --format=json "$rec" >"$BATS_TEST_TMPDIR/j"
 	j() { jq -c "$1" "$BATS_TEST_TMPDIR/j"; }
