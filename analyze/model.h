@@ -136,6 +136,23 @@ typedef int (*model_block_fn)(void *context, const struct stint_rows *rows, stru
 int model_each_block(struct model *m, enum stint_table table, model_block_fn each, void *context,
 		     struct stint_err *err);
 
+/*
+ * Times of interest: up to to_ns, which isn't in it. Blocks whose header says that they have nothing
+ * within it needn't be decoded.
+ */
+struct model_window {
+	uint64_t from_ns, to_ns;
+};
+
+/* Whether a block may have events in the window (NULL: any time). An interval counts from its start
+ * to its end. */
+static inline bool model_block_overlaps(const struct stint_block_info *block,
+					const struct model_window *window)
+{
+	return !window ||
+	       (block->t_max_ns >= window->from_ns && block->t_min_ns < window->to_ns);
+}
+
 #define MODEL_MAX_WORKERS 16
 
 /* How many workers are worth having here: the processors this process may use, at most
@@ -143,10 +160,12 @@ int model_each_block(struct model *m, enum stint_table table, model_block_fn eac
 size_t model_n_workers(void);
 
 /*
- * The same with n_workers threads (1 to MODEL_MAX_WORKERS): worker i calls each(contexts[i], …) for
- * the blocks it takes, so that contexts need no locks. Blocks come in no particular order.
+ * The same for the blocks that overlap the window (NULL: all), with n_workers threads (1 to
+ * MODEL_MAX_WORKERS): worker i calls each(contexts[i], …) for the blocks it takes, so that contexts
+ * need no locks. Blocks come in no particular order.
  */
-int model_each_block_parallel(struct model *m, enum stint_table table, model_block_fn each,
+int model_each_block_parallel(struct model *m, enum stint_table table,
+			      const struct model_window *window, model_block_fn each,
 			      void *const *contexts, size_t n_workers, struct stint_err *err);
 
 #endif

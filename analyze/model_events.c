@@ -45,6 +45,7 @@ static void check_rows(const struct model *m, const struct stint_rows *rows, uin
 struct walk {
 	struct model *m;
 	enum stint_table table;
+	const struct model_window *window;
 	model_block_fn each;
 	size_t n_blocks;
 	atomic_size_t next;  /* the next block that nobody has taken */
@@ -106,10 +107,12 @@ static void *work(void *arg)
 
 	while (!atomic_load(&walk->stopped)) {
 		size_t i = atomic_fetch_add(&walk->next, 1);
+		const struct stint_block_info *block;
 
 		if (i >= walk->n_blocks)
 			break;
-		if (stint_reader_block(walk->m->reader, i)->table != walk->table)
+		block = stint_reader_block(walk->m->reader, i);
+		if (block->table != walk->table || !model_block_overlaps(block, walk->window))
 			continue;
 		w->code = work_block(w, i, &rows);
 		if (w->code)
@@ -119,11 +122,13 @@ static void *work(void *arg)
 	return NULL;
 }
 
-int model_each_block_parallel(struct model *m, enum stint_table table, model_block_fn each,
+int model_each_block_parallel(struct model *m, enum stint_table table,
+			      const struct model_window *window, model_block_fn each,
 			      void *const *contexts, size_t n_workers, struct stint_err *err)
 {
 	struct walk walk = {.m = m,
 			    .table = table,
+			    .window = window,
 			    .each = each,
 			    .n_blocks = stint_reader_info(m->reader)->n_blocks};
 	struct worker workers[MODEL_MAX_WORKERS] = {0};
@@ -156,7 +161,7 @@ int model_each_block_parallel(struct model *m, enum stint_table table, model_blo
 int model_each_block(struct model *m, enum stint_table table, model_block_fn each, void *context,
 		     struct stint_err *err)
 {
-	return model_each_block_parallel(m, table, each, &context, 1, err);
+	return model_each_block_parallel(m, table, NULL, each, &context, 1, err);
 }
 
 size_t model_n_workers(void)

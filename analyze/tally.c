@@ -190,11 +190,45 @@ static int find_namesakes(uint32_t **ret, const struct model *m, struct stint_er
 	return 0;
 }
 
+/* How many rows are in blocks outside of the window, by their headers. */
+static uint64_t count_skipped(const struct model *m, enum stint_table table,
+			      const struct model_window *window)
+{
+	size_t i, n = stint_reader_info(m->reader)->n_blocks;
+	uint64_t sum = 0;
+
+	for (i = 0; i < n; i++) {
+		const struct stint_block_info *block = stint_reader_block(m->reader, i);
+
+		if (block->table == table && !model_block_overlaps(block, window))
+			sum += block->n_rows;
+	}
+	return sum;
+}
+
+/* Adds up, each in its own collector, what the workers find. */
+static int collect(struct collector *collectors, size_t n, struct model *m, enum view view,
+		   struct stint_err *err)
+{
+	const struct selection *sel = collectors[0].sel;
+	enum stint_table table = view == VIEW_ON_CPU ? STINT_SAMPLE : STINT_OFFCPU;
+	const struct model_window times = {sel ? sel->from_ns : 0, sel ? sel->to_ns : 0};
+	const struct model_window *window = sel && !sel->all ? &times : NULL;
+	void *contexts[MODEL_MAX_WORKERS];
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		contexts[i] = &collectors[i];
+	collectors[0].tally.n_seen = count_skipped(m, table, window);
+	return model_each_block_parallel(m, table, window,
+					 view == VIEW_ON_CPU ? collect_samples : collect_offcpu,
+					 contexts, n, err);
+}
+
 int tally_collect(struct tally *ret, struct model *m, const struct selection *sel, enum view view,
 		  enum tally_key key, struct stint_err *err)
 {
 	struct collector *collectors = calloc(MODEL_MAX_WORKERS, sizeof(*collectors));
-	void *contexts[MODEL_MAX_WORKERS];
 	uint32_t *namesakes = NULL;
 	size_t i, n = model_n_workers();
 	int code = key == TALLY_COMM_STACK ? find_namesakes(&namesakes, m, err) : 0;
@@ -207,14 +241,10 @@ int tally_collect(struct tally *ret, struct model *m, const struct selection *se
 		free(namesakes);
 		return code;
 	}
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n; i++)
 		collectors[i] = (struct collector){
 			.m = m, .sel = sel, .key = key, .namesakes = namesakes};
-		contexts[i] = &collectors[i];
-	}
-	code = model_each_block_parallel(m, view == VIEW_ON_CPU ? STINT_SAMPLE : STINT_OFFCPU,
-					 view == VIEW_ON_CPU ? collect_samples : collect_offcpu,
-					 contexts, n, err);
+	code = collect(collectors, n, m, view, err);
 	for (i = 1; i < n && !code; i++)
 		code = merge(&collectors[0].tally, &collectors[i].tally, err);
 	for (i = 1; i < n; i++)

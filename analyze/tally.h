@@ -36,7 +36,7 @@ struct tally {
 	struct metrics total;
 	struct histogram histogram; /* of the off-CPU view */
 	uint64_t n_events;          /* rows selected */
-	uint64_t n_seen;            /* rows looked at */
+	uint64_t n_seen;            /* rows looked at, or known to be outside of the window */
 };
 
 /* Fills *ret, which needs no initialization. sel may be NULL: everything. Fails as model_each_block

@@ -249,6 +249,85 @@ static void selections_partition(void **state)
 	util_model_done(&u);
 }
 
+struct brute {
+	const struct selection *sel;
+	uint64_t n_seen, n_events;
+};
+
+static int count_samples(void *context, const struct stint_rows *rows, struct stint_err *err)
+{
+	struct brute *b = context;
+	size_t i;
+
+	(void)err;
+	for (i = 0; i < rows->n_rows; i++)
+		b->n_events += selection_sample(b->sel, (const struct stint_sample *)rows->rows + i);
+	b->n_seen += rows->n_rows;
+	return 0;
+}
+
+static int count_intervals(void *context, const struct stint_rows *rows, struct stint_err *err)
+{
+	struct brute *b = context;
+	size_t i;
+
+	(void)err;
+	for (i = 0; i < rows->n_rows; i++)
+		b->n_events += selection_offcpu(b->sel, (const struct stint_offcpu *)rows->rows + i);
+	b->n_seen += rows->n_rows;
+	return 0;
+}
+
+static size_t blocks_decoded(const struct model *m, uint32_t table)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < stint_reader_info(m->reader)->n_blocks; i++)
+		n += stint_reader_block(m->reader, i)->table == table && m->block_seen[i];
+	return n;
+}
+
+/* Blocks outside of a window aren't decoded, and nothing else is different for it. */
+static void windows_skip_blocks(void **state)
+{
+	static const uint64_t windows[][2] = {{0, 1}, {0, 50}, {30, 31}, {49, 51}, {99, 100}};
+	const struct random_recording r = {12, 300000, 300000, 20, 4};
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < 2 * sizeof(windows) / sizeof(windows[0]); i++) {
+		enum view view = i % 2 ? VIEW_OFF_CPU : VIEW_ON_CPU;
+		uint32_t table = view == VIEW_ON_CPU ? STINT_SAMPLE : STINT_OFFCPU;
+		struct select_spec spec = {0};
+		struct selection *sel;
+		struct brute brute = {0};
+		struct util_model u;
+		struct tally tally;
+		size_t n_decoded;
+
+		util_model_init(&u, &r);
+		for (k = 0; k < 2; k++) {
+			struct time_point *point = k ? &spec.to : &spec.from;
+
+			point->given = point->relative = true;
+			point->value = windows[i / 2][k] * 10000000;
+		}
+		RANDOM_MUST(selection_new(&sel, &spec, u.m, NULL, err));
+		RANDOM_MUST(tally_collect(&tally, u.m, sel, view, TALLY_STACK, err));
+		n_decoded = blocks_decoded(u.m, table);
+		brute.sel = sel;
+		RANDOM_MUST(model_each_block(u.m, table, i % 2 ? count_intervals : count_samples,
+					     &brute, err));
+		assert_true(tally.n_events > 0);
+		assert_int_equal(tally.n_events, brute.n_events);
+		assert_int_equal(tally.n_seen, brute.n_seen);
+		assert_true(n_decoded < blocks_decoded(u.m, table));
+		tally_done(&tally);
+		selection_free(sel);
+		util_model_done(&u);
+	}
+}
+
 /* Selecting by a function's name leaves what that function has in total. */
 static void symbols_select_totals(void **state)
 {
@@ -311,6 +390,7 @@ int main(void)
 		cmocka_unit_test(trees_agree_with_totals),
 		cmocka_unit_test(windows_add_up),
 		cmocka_unit_test(selections_partition),
+		cmocka_unit_test(windows_skip_blocks),
 		cmocka_unit_test(symbols_select_totals),
 		cmocka_unit_test(equal_names_are_one_thread),
 	};

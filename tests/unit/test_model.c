@@ -227,7 +227,7 @@ static void workers_see_every_block_once(void **state)
 	assert_int_equal(model_open_memory(&m, bytes.data, bytes.len, &e), 0);
 	for (i = 0; i < MODEL_MAX_WORKERS; i++)
 		contexts[i] = &counts[i];
-	assert_int_equal(model_each_block_parallel(m, STINT_SAMPLE, count_rows, contexts,
+	assert_int_equal(model_each_block_parallel(m, STINT_SAMPLE, NULL, count_rows, contexts,
 						   MODEL_MAX_WORKERS, &e),
 			 0);
 	for (i = 0; i < MODEL_MAX_WORKERS; i++)
