@@ -5,7 +5,7 @@
 load helpers
 
 @test "a program that sleeps 200 times: exactly 200 intervals in that stack, durations within 1%" {
-	record -o s.stint -- "$workloads/sleeper" 200 5000
+	record -o s.stint -- "$workloads/sleeper" 200 20000
 	r=$(rows s.stint --view=off-cpu --group=symbol --state=S)
 	equal "switch count" "$(field count.total sleep_here "$r")" 200
 	equal "callers' switch count" "$(field count.total sleep_outer "$r")" 200
