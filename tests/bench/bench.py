@@ -70,8 +70,13 @@ class Recording:
         with open(self.out, "wb") as out:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                             env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin"})
-        # bpftrace and bcc take a while to compile and attach; the workload must not run before.
+        # bpftrace and bcc take a while to compile and attach, and stint's file is there when it records; the workload
+        # must not run before.
         time.sleep({"bpftrace": 3.0, "bcc": 3.0}.get(recorder.kind, 1.2))
+        deadline = time.monotonic() + 10
+        while recorder.kind == "stint" and not os.path.exists(self.path) and self.process.poll() is None and \
+                time.monotonic() < deadline:
+            time.sleep(0.05)
         if self.process.poll() is not None:
             said = [line for line in self.said().splitlines() if re.search("[Uu]nable|rror|not found", line)]
             raise CantRun((said or ["no message"])[-1].strip())
@@ -116,12 +121,12 @@ class Bench:
     # Workloads: each returns its time (less is better).
 
     def ping_pong(self):
-        out = subprocess.run([f"{self.options.workloads}/pingpong", "1500", "1", "1"], capture_output=True, text=True,
+        out = subprocess.run([f"{self.options.workloads}/pingpong", "2500", "1", "1"], capture_output=True, text=True,
                              check=True).stdout
         return say_value(out, "ns_per_round_trip")
 
     def messaging(self):
-        out = subprocess.run(["perf", "bench", "sched", "messaging", "-g", "2", "-l", "600"], capture_output=True,
+        out = subprocess.run(["perf", "bench", "sched", "messaging", "-g", "2", "-l", "2000"], capture_output=True,
                              text=True, check=True).stdout
         return float(re.search(r"Total time:\s*([\d.]+)", out).group(1)) * 1e9
 
@@ -134,11 +139,11 @@ class Bench:
         with tempfile.TemporaryDirectory(prefix="stint-bench-nginx-") as directory:
             os.chmod(directory, 0o755)
             with load.Nginx(directory, http="    access_log DIR/access.log combined;") as nginx:
-                return 1e9 / load.requests_per_second(load.start_wrk(nginx.url(), 2))
+                return 1e9 / load.requests_per_second(load.start_wrk(nginx.url(), 4))
 
     WORKLOADS = {
         "pingpong": ("futex ping-pong, pinned to one CPU", ping_pong, "ns a round trip"),
-        "messaging": ("perf bench sched messaging -g 2 -l 600", messaging, "ns"),
+        "messaging": ("perf bench sched messaging -g 2 -l 2000", messaging, "ns"),
         "spin": ("CPU-bound", spin, "ns"),
         "nginx": ("nginx under wrk, access log on", nginx, "ns a request"),
     }
