@@ -91,10 +91,13 @@ static int dump(const char *command, const struct stint_reader *reader, struct j
 	size_t i, k;
 	int code = 0;
 
-	*ret_whole = info->n_damage == 0;
+	*ret_whole = true;
 	for (i = 0; i < info->n_damage; i++) {
 		const struct stint_damage *damage = stint_reader_damage(reader, i);
 
+		/* Without an index all rows are read all the same. */
+		if (damage->size_bytes)
+			*ret_whole = false;
 		fprintf(stderr, "%s: %" PRIu64 " bytes at %" PRIu64 ": %s\n", command, damage->size_bytes,
 			damage->file_off, damage->why);
 	}

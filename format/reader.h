@@ -39,7 +39,10 @@ struct stint_block_info {
 	uint16_t flags;
 };
 
-/* A run of bytes that belongs to no whole, valid block. */
+/*
+ * A run of bytes that belongs to no whole, valid block. One of 0 bytes is at an index block that is of no
+ * use: the headers were scanned instead, and no row is lost by that.
+ */
 struct stint_damage {
 	uint64_t file_off;
 	uint64_t size_bytes;
