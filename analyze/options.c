@@ -42,6 +42,9 @@ void options_parse(const struct argp *argp, int argc, char **argv, void *input)
 	int code;
 
 	argp_err_exit_status = EXIT_STATUS_USAGE;
+	/* Without argp's remark about short options, whose few arguments are shown. A help_filter
+	 * could leave it out, but argp asks only its own wrapper's. */
+	setenv("ARGP_HELP_FMT", "no-dup-args-note", 0);
 	code = argp_parse(&outer, argc, argv, 0, NULL, input);
 	if (code) {
 		struct stint_err err;

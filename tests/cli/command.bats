@@ -29,6 +29,7 @@ fault() {
 			run "$bin" $help
 			[ "$status" -eq 0 ]
 			[[ $output == "Usage: stint $command "* ]]
+			[[ $output != *"Mandatory or optional"* ]]
 		done
 	done
 }
