@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "format/writer.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 /* Pending string bytes at which the strings are written. */
 #define BLOCK_STRING_BYTES       (1u << 20)
 #define DEFAULT_DICTIONARY_BYTES (8u << 20)
+#define ROW_BYTES_MAX            64u /* of a dictionary */
 /* Columns are entropy-coded one by one, so higher levels find hardly more: 3 saves 0 to 2%. */
 #define DEFAULT_LEVEL 1
 
@@ -35,6 +37,7 @@ struct stint_writer {
 	struct pending tables[STINT_INDEX];
 	size_t max_dictionary_bytes;
 	uint64_t generation;
+	uint64_t n_appended;
 	bool finished;
 };
 
@@ -267,6 +270,31 @@ int stint_writer_intern(struct stint_writer *w, enum stint_table table, const vo
 		return stint_writer_string(w, string->data, string->size, ret_id, err);
 	if (!code)
 		code = intern(w, table, row, row, schema->row_bytes, ret_id, err);
+	if (code)
+		*ret_id = 0;
+	return code;
+}
+
+int stint_writer_append(struct stint_writer *w, enum stint_table table, const void *row,
+                        uint32_t *ret_id, struct stint_err *err)
+{
+	const struct stint_schema *schema = stint_schema_of(table);
+	uint8_t key[ROW_BYTES_MAX + sizeof(w->n_appended)];
+	int code = check_writable(w, err);
+
+	if (!code && (!schema || !stint_is_dictionary(table) || table == STINT_STRING))
+		code = stint_err_set(err, STINT_ERR_USAGE, 0, -1,
+		                     "table %d has no rows to append", (int)table);
+	if (!code) {
+		/* The look-up's entries are numbered as the ids are, so that it needs one: of a size that
+		 * no row has. */
+		assert(schema->row_bytes <= ROW_BYTES_MAX);
+		memcpy(key, row, schema->row_bytes);
+		memcpy(key + schema->row_bytes, &w->n_appended, sizeof(w->n_appended));
+		w->n_appended++;
+		code = intern(w, table, row, key, schema->row_bytes + sizeof(w->n_appended), ret_id,
+		              err);
+	}
 	if (code)
 		*ret_id = 0;
 	return code;

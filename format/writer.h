@@ -57,6 +57,13 @@ int stint_writer_new_copy(struct stint_writer **ret, const struct stint_reader *
 int stint_writer_intern(struct stint_writer *writer, enum stint_table table, const void *row, uint32_t *ret_id,
 			struct stint_err *err);
 
+/*
+ * Adds a row to a dictionary other than the strings, also when there is an equal one: its id is its own, and no later
+ * stint_writer_intern returns it. Else as stint_writer_intern.
+ */
+int stint_writer_append(struct stint_writer *writer, enum stint_table table, const void *row, uint32_t *ret_id,
+			struct stint_err *err);
+
 /* stint_writer_intern for a string: size bytes, cut at STINT_MAX_STRING_BYTES. Size 0 gives id 0. */
 int stint_writer_string(struct stint_writer *writer, const void *data, size_t size, uint32_t *ret_id,
 			struct stint_err *err);

@@ -281,6 +281,42 @@ static void test_copy(void **state)
 	stint_buf_done(&out);
 }
 
+/* An appended row has an id of its own, which survives the look-up's being emptied like any other. */
+static void test_appending(void **state)
+{
+	struct stint_writer_options options = defaults;
+	struct stint_node node = {0};
+	struct stint_frame frame = {.addr = 4096};
+	uint32_t shared, first, second, again;
+	struct stint_buf buf;
+	struct stint_writer *w;
+	uint64_t n_rows;
+
+	(void)state;
+	stint_buf_init(&buf, SIZE_MAX);
+	options.max_dictionary_bytes = 1;
+	assert_int_equal(stint_writer_new(&w, &options, util_sink(&buf), NULL), 0);
+	assert_int_equal(stint_writer_intern(w, STINT_FRAME, &frame, &node.frame, NULL), 0);
+	assert_int_equal(stint_writer_intern(w, STINT_NODE, &node, &shared, NULL), 0);
+	assert_int_equal(stint_writer_append(w, STINT_NODE, &node, &first, NULL), 0);
+	assert_int_equal(stint_writer_append(w, STINT_NODE, &node, &second, NULL), 0);
+	assert_int_equal(stint_writer_intern(w, STINT_NODE, &node, &again, NULL), 0);
+	assert_int_equal(first, shared + 1);
+	assert_int_equal(second, shared + 2);
+	assert_int_equal(again, shared);
+	assert_int_equal(stint_writer_flush(w, NULL), 0); /* forgets */
+	assert_int_equal(stint_writer_append(w, STINT_NODE, &node, &first, NULL), 0);
+	assert_int_equal(stint_writer_intern(w, STINT_NODE, &node, &again, NULL), 0);
+	assert_int_equal(first, second + 1);
+	assert_int_equal(again, second + 2);
+	assert_int_equal(stint_writer_append(w, STINT_SAMPLE, &node, &first, NULL), STINT_ERR_USAGE);
+	assert_int_equal(first, 0);
+	assert_int_equal(stint_writer_finish(w, NULL), 0);
+	stint_writer_free(w);
+	assert_int_equal(count_problems(&buf, &n_rows), 0);
+	stint_buf_done(&buf);
+}
+
 static void test_misuse(void **state)
 {
 	struct stint_clock clock = {0};
@@ -389,7 +425,7 @@ static void test_shrinking_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_failing_sink), cmocka_unit_test(test_forgetting),
+	        cmocka_unit_test(test_appending),    cmocka_unit_test(test_failing_sink), cmocka_unit_test(test_forgetting),
 	        cmocka_unit_test(test_index_chain),  cmocka_unit_test(test_full_blocks),
 	        cmocka_unit_test(test_copy),         cmocka_unit_test(test_misuse),
 	        cmocka_unit_test(test_pipe),         cmocka_unit_test(test_shrinking_file),
