@@ -45,6 +45,12 @@ static void put_number(void *context, const char *name, uint64_t value)
 	json_key_u64(context, name, value);
 }
 
+static void put_bytes(void *context, const char *name, struct stint_string bytes)
+{
+	json_key(context, name[0] ? name : "hex");
+	json_hex_bytes(context, bytes.data, bytes.size);
+}
+
 static void put_row(struct json *j, size_t block, const struct stint_rows *rows, size_t i, const void *row)
 {
 	json_object_begin(j);
@@ -52,34 +58,9 @@ static void put_row(struct json *j, size_t block, const struct stint_rows *rows,
 	json_key_string(j, "table", stint_table_name(rows->table));
 	if (rows->table < STINT_FIRST_EVENT_TABLE)
 		json_key_u64(j, "id", rows->first_id + i);
-	if (rows->table == STINT_STRING) {
-		const struct stint_string *string = row;
-
-		json_key(j, "hex");
-		json_hex_bytes(j, string->data, string->size);
-	} else {
-		stint_row_visit(rows->table, row, put_number, j);
-	}
+	stint_row_visit(rows->table, row, put_number, j);
+	stint_row_visit_bytes(rows->table, row, put_bytes, j);
 	json_object_end(j);
-}
-
-/* The size of a row's struct; 0 for tables that aren't of rows. */
-static size_t row_bytes(uint32_t table)
-{
-	static const size_t sizes[STINT_N_TABLES] = {
-		[STINT_STRING] = sizeof(struct stint_string),	[STINT_MODULE] = sizeof(struct stint_module),
-		[STINT_PROCESS] = sizeof(struct stint_process), [STINT_THREAD] = sizeof(struct stint_thread),
-		[STINT_MAPPING] = sizeof(struct stint_mapping), [STINT_FRAME] = sizeof(struct stint_frame),
-		[STINT_NODE] = sizeof(struct stint_node),	[STINT_STACK] = sizeof(struct stint_stack),
-		[STINT_SOURCE] = sizeof(struct stint_source),	[STINT_SAMPLE] = sizeof(struct stint_sample),
-		[STINT_OFFCPU] = sizeof(struct stint_offcpu),	[STINT_TASK] = sizeof(struct stint_task),
-		[STINT_LOSS] = sizeof(struct stint_loss),	[STINT_CLOCK] = sizeof(struct stint_clock),
-		[STINT_TOTAL] = sizeof(struct stint_total),	[STINT_META] = sizeof(struct stint_meta),
-		[STINT_SYMBOL] = sizeof(struct stint_symbol),	[STINT_CHAIN] = sizeof(struct stint_chain),
-		[STINT_SYMBOL_SOURCE] = sizeof(struct stint_symbol_source),
-	};
-
-	return table < STINT_N_TABLES ? sizes[table] : 0;
 }
 
 /* Says what can't be dumped on standard error, and goes on. Blocks are counted as they are in the file, from 0 on. */
@@ -118,7 +99,7 @@ static int dump(const char *command, const struct stint_reader *reader, struct j
 		if (code)
 			break;
 		row = rows.rows;
-		for (k = 0; k < rows.n_rows; k++, row += row_bytes(rows.table))
+		for (k = 0; k < rows.n_rows; k++, row += stint_row_bytes(rows.table))
 			put_row(j, i, &rows, k, row);
 	}
 	stint_rows_done(&rows);

@@ -133,21 +133,26 @@ static int decode_numbers(const struct directory_entry *entry, const struct stin
 	return 0;
 }
 
-static int decode_strings(const struct directory_entry *entry, struct stint_cursor *bytes,
-                          struct stint_string *rows, size_t n_rows, struct stint_err *err)
+static int decode_bytes(const struct directory_entry *entry, const struct stint_column *column,
+                        size_t row_bytes, struct stint_cursor *bytes, uint8_t *rows, size_t n_rows,
+                        struct stint_err *err)
 {
+	uint8_t *field = rows + column->offset;
+	struct stint_string *string;
 	size_t i;
 
 	for (i = 0; i < n_rows; i++) {
-		rows[i].size = stint_cursor_varint(bytes);
-		if (rows[i].size > STINT_MAX_STRING_BYTES)
+		string = (struct stint_string *)(field + i * row_bytes);
+		string->size = stint_cursor_varint(bytes);
+		if (string->size > column->max_bytes)
 			return stint_err_set(err, STINT_ERR_LIMIT, 0, -1,
-			                     "a string of %" PRIu64
-			                     " bytes is over STINT_MAX_STRING_BYTES",
-			                     rows[i].size);
+			                     "column %" PRIu64 ": %" PRIu64 " bytes are over %s",
+			                     entry->id, string->size, column->limit);
 	}
-	for (i = 0; i < n_rows; i++)
-		rows[i].data = stint_cursor_bytes(bytes, (size_t)rows[i].size);
+	for (i = 0; i < n_rows; i++) {
+		string = (struct stint_string *)(field + i * row_bytes);
+		string->data = stint_cursor_bytes(bytes, (size_t)string->size);
+	}
 	if (bytes->bad || stint_cursor_left(bytes))
 		return bad(err, entry, "its size doesn't fit the strings' lengths");
 	return 0;
@@ -184,7 +189,8 @@ static int decode_column(const struct directory_entry *entry, const struct stint
 		           "numbers where strings belong, or strings where numbers belong");
 	if (!column->width)
 		return entry->transform ? bad(err, entry, "strings have no differences")
-		                        : decode_strings(entry, bytes, rows, n_rows, err);
+		                        : decode_bytes(entry, column, schema->row_bytes, bytes,
+		                                       rows, n_rows, err);
 	return decode_numbers(entry, column, schema->row_bytes, bytes, rows, n_rows, err);
 }
 

@@ -110,16 +110,23 @@ static void encode_numbers(struct stint_encoder *enc, const struct stint_schema 
 	stint_buf_varint(&enc->container, enc->body.len - before);
 }
 
-static void encode_strings(struct stint_encoder *enc, const struct stint_column *column,
-                           const struct stint_string *rows, size_t n_rows)
+static void encode_bytes(struct stint_encoder *enc, const struct stint_schema *schema,
+                         const struct stint_column *column, const uint8_t *rows, size_t n_rows)
 {
+	const uint8_t *field = rows + column->offset;
 	size_t before = enc->body.len, i;
 
-	for (i = 0; i < n_rows; i++)
-		stint_buf_varint(&enc->body, rows[i].size);
+	for (i = 0; i < n_rows; i++) {
+		const struct stint_string *bytes = (const void *)(field + i * schema->row_bytes);
+
+		stint_buf_varint(&enc->body, bytes->size);
+	}
 	cut(enc);
-	for (i = 0; i < n_rows; i++)
-		stint_buf_bytes(&enc->body, rows[i].data, rows[i].size);
+	for (i = 0; i < n_rows; i++) {
+		const struct stint_string *bytes = (const void *)(field + i * schema->row_bytes);
+
+		stint_buf_bytes(&enc->body, bytes->data, (size_t)bytes->size);
+	}
 	cut(enc);
 	stint_buf_varint(&enc->container, column->id);
 	stint_buf_u8(&enc->container, STINT_PLAIN | STINT_BLOB << 4);
@@ -147,7 +154,7 @@ int stint_encode(struct stint_encoder *enc, const struct stint_schema *schema, c
 		if (schema->columns[i].width)
 			encode_numbers(enc, schema, &schema->columns[i], rows, n_rows);
 		else
-			encode_strings(enc, &schema->columns[i], rows, n_rows);
+			encode_bytes(enc, schema, &schema->columns[i], rows, n_rows);
 	}
 	if (stint_buf_status(&enc->body))
 		return stint_buf_status(&enc->body);

@@ -24,6 +24,7 @@
 #define STINT_MAX_BLOCK_ROWS 65536u
 #define STINT_MAX_COLUMNS 64u
 #define STINT_MAX_STRING_BYTES (64u << 10)
+#define STINT_MAX_WINDOW_BYTES (64u << 10) /* of a stack */
 #define STINT_MAX_STACK_DEPTH 1024u /* nodes from a stack's leaf to its root */
 #define STINT_MAX_DICTIONARY_ROWS (64u << 20) /* rows of one dictionary in one file */
 
@@ -58,10 +59,12 @@ enum stint_table {
 	STINT_CLOCK = 65,
 	STINT_TOTAL = 66,
 	STINT_META = 67,
+	STINT_WINDOW = 68,
 
 	STINT_SYMBOL = 96,
 	STINT_CHAIN = 97,
 	STINT_SYMBOL_SOURCE = 98,
+	STINT_UNWOUND = 99,
 
 	STINT_INDEX = 127,
 };

@@ -93,11 +93,18 @@ int stint_reader_raw(const struct stint_reader *reader, size_t i, struct stint_r
 /* "sample", "off-cpu", "string" …; NULL for an unknown type. */
 const char *stint_table_name(uint32_t table);
 
+/* The size of a table's struct in rows.h; 0 for an unknown type. */
+size_t stint_row_bytes(uint32_t table);
+
 /*
  * Walks the columns of a table by name, for dumps: calls each(context, name, value) for every number of the
- * row, in the order and by the names of FORMAT.md, "Tables". Strings and reserved fields are not visited.
+ * row, in the order and by the names of FORMAT.md, "Tables". Bytes and reserved fields are not visited.
  */
 void stint_row_visit(uint32_t table, const void *row, void (*each)(void *context, const char *name, uint64_t value),
 		     void *context);
+
+/* The same for the columns of bytes, which are behind all others. A string's own has no name (""). */
+void stint_row_visit_bytes(uint32_t table, const void *row,
+			   void (*each)(void *context, const char *name, struct stint_string bytes), void *context);
 
 #endif

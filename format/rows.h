@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The rows of each table, as writer and reader exchange them (FORMAT.md, "Tables"). Plain data without
- * padding and without pointers, but for stint_string. Times are ns of CLOCK_MONOTONIC. Ids refer to the
- * dictionary named; 0 is "none". Fields called *_str are ids of STINT_STRING.
+ * padding and without pointers, but for stint_string, which is the field of a column of bytes. Times are ns of
+ * CLOCK_MONOTONIC. Ids refer to the dictionary named; 0 is "none". Fields called *_str are ids of STINT_STRING.
  */
 #ifndef STINT_FORMAT_ROWS_H
 #define STINT_FORMAT_ROWS_H
@@ -92,6 +92,7 @@ enum stint_user_end {
 	STINT_USER_UNREADABLE = 6,  /* stack memory that couldn't be read */
 	STINT_USER_FP_END = 7,      /* the frame pointer chain ended: complete, or code without frame pointers */
 	STINT_USER_NOT_TAKEN = 8,   /* not asked for, or lost */
+	STINT_USER_WINDOW = 9,      /* its registers and stack bytes are in the file, to be unwound offline */
 };
 
 enum stint_kernel_end {
@@ -217,6 +218,29 @@ struct stint_total {
 struct stint_meta {
 	uint32_t key_str;
 	uint32_t value_str;
+};
+
+#define STINT_WINDOW_REGS 16
+#define STINT_WINDOW_SP 7 /* where the stack pointer is among them */
+#define STINT_WINDOW_FP 6 /* and the frame pointer */
+
+/*
+ * A user stack that was copied instead of walked: the registers of the thread, and the bytes from its stack pointer
+ * on. Its stack has the end STINT_USER_WINDOW and only the innermost user frame.
+ */
+struct stint_window {
+	uint64_t time_ns;
+	uint64_t ip;
+	uint64_t regs[STINT_WINDOW_REGS]; /* by the architecture's DWARF numbers (x86-64: rax, rdx, rcx, rbx, rsi, …) */
+	uint32_t stack;
+	uint32_t process;
+	struct stint_string bytes; /* at most STINT_MAX_WINDOW_BYTES; the first one is at regs[STINT_WINDOW_SP] */
+};
+
+/* What a stack whose end is STINT_USER_WINDOW was unwound to. A later row of the same stack supersedes. */
+struct stint_unwound {
+	uint32_t stack;
+	uint32_t as_stack; /* read this one wherever an event names the other */
 };
 
 /* A function's name, where the recording carries it. Addresses are by the module's kind. */

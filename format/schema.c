@@ -7,16 +7,19 @@
 #include "format/rows.h"
 
 #define COLUMN(row, id, field, transform, table) \
-	{id, transform, sizeof(((struct row *)0)->field), table, offsetof(struct row, field), #field}
+	{id, transform, sizeof(((struct row *)0)->field), table, offsetof(struct row, field), #field, 0, NULL}
 /* A column that isn't called as the field is: "table" is what the rows themselves are of. */
 #define RENAMED(row, id, field, transform, name) \
-	{id, transform, sizeof(((struct row *)0)->field), 0, offsetof(struct row, field), name}
+	{id, transform, sizeof(((struct row *)0)->field), 0, offsetof(struct row, field), name, 0, NULL}
 /* A column whose value isn't the field's own (see offcpu.h). */
 #define HIDDEN(row, id, field, transform) \
-	{id, transform, sizeof(((struct row *)0)->field), 0, offsetof(struct row, field), NULL}
+	{id, transform, sizeof(((struct row *)0)->field), 0, offsetof(struct row, field), NULL, 0, NULL}
+/* A column of bytes: behind all others of its table. */
+#define BYTES(row, id, field, limit) {id, STINT_PLAIN, 0, 0, offsetof(struct row, field), #field, limit, #limit}
+#define REG(id, i) {id, STINT_DELTA, 8, 0, offsetof(struct stint_window, regs) + 8 * (i), "reg" #i, 0, NULL}
 
 static const struct stint_column string_columns[] = {
-	{1, STINT_PLAIN, 0, 0, 0, NULL},
+	{1, STINT_PLAIN, 0, 0, 0, "", STINT_MAX_STRING_BYTES, "STINT_MAX_STRING_BYTES"},
 };
 
 static const struct stint_column module_columns[] = {
@@ -137,6 +140,21 @@ static const struct stint_column meta_columns[] = {
 	COLUMN(stint_meta, 2, value_str, STINT_DELTA, STINT_STRING),
 };
 
+static const struct stint_column window_columns[] = {
+	COLUMN(stint_window, 1, time_ns, STINT_DELTA, 0),
+	COLUMN(stint_window, 2, stack, STINT_DELTA, STINT_STACK),
+	COLUMN(stint_window, 3, process, STINT_PLAIN, STINT_PROCESS),
+	COLUMN(stint_window, 4, ip, STINT_DELTA, 0),
+	REG(5, 0), REG(6, 1), REG(7, 2), REG(8, 3), REG(9, 4), REG(10, 5), REG(11, 6), REG(12, 7),
+	REG(13, 8), REG(14, 9), REG(15, 10), REG(16, 11), REG(17, 12), REG(18, 13), REG(19, 14), REG(20, 15),
+	BYTES(stint_window, 21, bytes, STINT_MAX_WINDOW_BYTES),
+};
+
+static const struct stint_column unwound_columns[] = {
+	COLUMN(stint_unwound, 1, stack, STINT_DELTA, STINT_STACK),
+	COLUMN(stint_unwound, 2, as_stack, STINT_DELTA, STINT_STACK),
+};
+
 static const struct stint_column symbol_columns[] = {
 	COLUMN(stint_symbol, 1, addr, STINT_DELTA, 0),
 	COLUMN(stint_symbol, 2, size_bytes, STINT_PLAIN, 0),
@@ -198,9 +216,11 @@ static const struct stint_schema schemas[STINT_N_TABLES] = {
 	[STINT_CLOCK] = TIMED("clock", stint_clock, clock_columns, monotonic_ns, monotonic_ns),
 	[STINT_TOTAL] = TIMED("total", stint_total, total_columns, time_ns, time_ns),
 	[STINT_META] = TIMELESS("meta", stint_meta, meta_columns),
+	[STINT_WINDOW] = TIMED("window", stint_window, window_columns, time_ns, time_ns),
 	[STINT_SYMBOL] = TIMELESS("symbol", stint_symbol, symbol_columns),
 	[STINT_CHAIN] = TIMELESS("chain", stint_chain, chain_columns),
 	[STINT_SYMBOL_SOURCE] = TIMELESS("symbol-source", stint_symbol_source, symbol_source_columns),
+	[STINT_UNWOUND] = TIMELESS("unwound", stint_unwound, unwound_columns),
 	[STINT_INDEX] = TIMELESS("index", stint_index_entry, index_columns),
 };
 
@@ -216,6 +236,13 @@ const char *stint_table_name(uint32_t table)
 	return schema ? schema->name : NULL;
 }
 
+size_t stint_row_bytes(uint32_t table)
+{
+	const struct stint_schema *schema = stint_schema_of(table);
+
+	return schema ? schema->row_bytes : 0;
+}
+
 void stint_row_visit(uint32_t table, const void *row,
 		     void (*each)(void *context, const char *name, uint64_t value), void *context)
 {
@@ -228,12 +255,29 @@ void stint_row_visit(uint32_t table, const void *row,
 		uint64_t wide = 0;
 		uint32_t narrow = 0;
 
-		if (!column->name)
+		if (!column->name || !column->width)
 			continue;
 		if (column->width == sizeof(wide))
 			memcpy(&wide, field, sizeof(wide));
 		else
 			memcpy(&narrow, field, sizeof(narrow));
 		each(context, column->name, wide | narrow);
+	}
+}
+
+void stint_row_visit_bytes(uint32_t table, const void *row,
+			   void (*each)(void *context, const char *name, struct stint_string bytes), void *context)
+{
+	const struct stint_schema *schema = stint_schema_of(table);
+	struct stint_string bytes;
+	size_t i;
+
+	for (i = 0; schema && i < schema->n_columns; i++) {
+		const struct stint_column *column = &schema->columns[i];
+
+		if (column->width)
+			continue;
+		memcpy(&bytes, (const uint8_t *)row + column->offset, sizeof(bytes));
+		each(context, column->name, bytes);
 	}
 }

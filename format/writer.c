@@ -2,6 +2,7 @@
 #include "format/writer.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 
 /* Rows of one table per block: enough to compress well, few enough to lose and to hold. */
 #define BLOCK_ROWS               32768u
-/* Pending string bytes at which the strings are written. */
+/* Pending bytes of strings, or of a table's columns of bytes, at which these are written. */
 #define BLOCK_STRING_BYTES       (1u << 20)
 #define DEFAULT_DICTIONARY_BYTES (8u << 20)
 #define ROW_BYTES_MAX            64u /* of a dictionary */
@@ -29,7 +30,8 @@ struct pending {
 	struct stint_intern intern;
 	uint32_t n_forgotten;
 	size_t string_bytes; /* of pending strings; they stand in intern, which is emptied only when
-	                        none pend */
+	                        none pend. Of other tables: of what stands in bytes */
+	struct stint_arena bytes; /* copies of what the pending rows' columns of bytes point to */
 };
 
 struct stint_writer {
@@ -144,6 +146,7 @@ void stint_writer_free(struct stint_writer *w)
 		return;
 	for (i = 0; i < STINT_INDEX; i++) {
 		free(w->tables[i].rows);
+		stint_arena_done(&w->tables[i].bytes);
 		stint_intern_done(&w->tables[i].intern);
 	}
 	stint_block_writer_done(&w->blocks);
@@ -170,6 +173,7 @@ static int write_table(struct stint_writer *w, uint32_t table, struct stint_err 
 		                               err);
 	p->n_rows = 0;
 	p->string_bytes = 0;
+	stint_arena_done(&p->bytes);
 	return code;
 }
 
@@ -314,6 +318,32 @@ int stint_writer_string(struct stint_writer *w, const void *data, size_t size, u
 	return code;
 }
 
+/* Makes the columns of bytes of a pending row point to copies of what they point to. */
+static int keep_bytes(struct pending *p, const struct stint_schema *schema, uint8_t *row,
+                      struct stint_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < schema->n_columns; i++) {
+		const struct stint_column *column = &schema->columns[i];
+		struct stint_string *bytes = (struct stint_string *)(row + column->offset);
+		char *copy;
+
+		if (column->width)
+			continue;
+		if (bytes->size > column->max_bytes)
+			return stint_err_set(err, STINT_ERR_LIMIT, 0, -1,
+			                     "%s of %" PRIu64 " bytes are over %s", schema->name,
+			                     bytes->size, column->limit);
+		copy = stint_arena_strndup(&p->bytes, bytes->data, (size_t)bytes->size);
+		if (!copy)
+			return no_memory(err);
+		bytes->data = (const uint8_t *)copy;
+		p->string_bytes += (size_t)bytes->size;
+	}
+	return 0;
+}
+
 int stint_writer_add(struct stint_writer *w, enum stint_table table, const void *row,
                      struct stint_err *err)
 {
@@ -332,9 +362,12 @@ int stint_writer_add(struct stint_writer *w, enum stint_table table, const void 
 	if (!at)
 		return no_memory(err);
 	memcpy(at, row, schema->row_bytes);
+	code = keep_bytes(p, schema, at, err);
+	if (code)
+		return code;
 	p->n_rows++;
 	p->n_total++;
-	if (p->n_rows < BLOCK_ROWS)
+	if (p->n_rows < BLOCK_ROWS && p->string_bytes < BLOCK_STRING_BYTES)
 		return 0;
 	code = write_dictionaries(w, err);
 	return code ? code : write_table(w, table, err);
@@ -382,7 +415,7 @@ size_t stint_writer_memory_bytes(const struct stint_writer *w)
 		const struct stint_schema *schema = stint_schema_of(table);
 
 		bytes += schema ? (size_t)p->cap_rows * schema->row_bytes : 0;
-		bytes += stint_intern_bytes(&p->intern);
+		bytes += stint_intern_bytes(&p->intern) + p->bytes.total_bytes;
 	}
 	return bytes;
 }

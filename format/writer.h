@@ -69,7 +69,8 @@ int stint_writer_string(struct stint_writer *writer, const void *data, size_t si
 			struct stint_err *err);
 
 /*
- * Adds a row to any other table. A full block is written out, after the dictionary rows it may need.
+ * Adds a row to any other table. A full block is written out, after the dictionary rows it may need. Columns of
+ * bytes are copied; longer ones than the table allows (STINT_MAX_WINDOW_BYTES …) give STINT_ERR_LIMIT and no row.
  * Within a block, off-CPU rows are sorted by (cpu, end_ns); all others stay in the order of adding.
  * STINT_ERR_USAGE for a dictionary or an unknown table; else as stint_writer_intern.
  */

@@ -30,30 +30,37 @@ static void touch(void *context, const char *name, uint64_t value)
 	*(uint64_t *)context += value + (uint8_t)name[0];
 }
 
+static void touch_bytes(void *context, const char *name, struct stint_string bytes)
+{
+	size_t k;
+
+	(void)name;
+	for (k = 0; k < bytes.size; k++)
+		*(uint64_t *)context += bytes.data[k];
+}
+
 /* Reads every byte of every row, so that a sanitizer sees what is wrong with it. */
 static void walk(const struct stint_reader *reader)
 {
 	struct stint_rows rows = {0};
 	volatile uint64_t sink;
 	uint64_t sum = 0;
-	size_t b, i, k;
+	size_t b, i;
 
 	for (b = 0; b < stint_reader_info(reader)->n_blocks; b++) {
-		const struct stint_string *strings;
-		const uint8_t *raw;
+		const uint8_t *raw, *row;
 		size_t raw_bytes;
 
 		if (stint_reader_decode(reader, b, &rows, NULL))
 			continue;
-		strings = rows.rows;
-		for (i = 0; rows.table == STINT_STRING && i < rows.n_rows; i++)
-			for (k = 0; k < strings[i].size; k++)
-				sum += strings[i].data[k];
+		row = rows.rows;
+		for (i = 0; i < rows.n_rows; i++)
+			stint_row_visit_bytes(rows.table, row + i * stint_row_bytes(rows.table),
+			                      touch_bytes, &sum);
 		/* One row in a few is enough where blocks are large. */
-		for (i = 0; rows.table == STINT_OFFCPU && i < rows.n_rows;
-		     i += 1 + rows.n_rows / 64)
-			stint_row_visit(rows.table, (const struct stint_offcpu *)rows.rows + i,
-			                touch, &sum);
+		for (i = 0; i < rows.n_rows; i += 1 + rows.n_rows / 64)
+			stint_row_visit(rows.table, row + i * stint_row_bytes(rows.table), touch,
+			                &sum);
 		if (stint_reader_raw(reader, b, &rows, &raw, &raw_bytes, NULL))
 			abort();
 		sum += raw[raw_bytes - 1];

@@ -23,6 +23,7 @@ MAX_BLOCK_BYTES = 16 << 20
 MAX_BLOCK_ROWS = 65536
 MAX_COLUMNS = 64
 MAX_STRING_BYTES = 64 << 10
+MAX_WINDOW_BYTES = 64 << 10
 MAX_DICTIONARY_ROWS = 64 << 20
 
 FILE_MAGIC = b"\x89STINT\r\n"
@@ -33,7 +34,7 @@ FILE_HEADER = struct.Struct("<8sHHIQQ16sQQ")
 INDEX = 127
 MASK = (1 << 64) - 1
 
-# Section "Tables": number, name, and columns by id as (name, bits).
+# Section "Tables": number, name, and columns by id as (name, bits); 0 bits for bytes.
 TABLES = {
     1: ("string", {1: ("", 0)}),
     2: ("module", {1: ("kind", 32), 2: ("path_str", 32), 3: ("build_id_str", 32), 4: ("process", 32)}),
@@ -60,15 +61,20 @@ TABLES = {
     65: ("clock", {1: ("monotonic_ns", 64), 2: ("realtime_ns", 64)}),
     66: ("total", {1: ("time_ns", 64), 2: ("seen", 64), 3: ("of_table", 32), 4: ("final", 32)}),
     67: ("meta", {1: ("key_str", 32), 2: ("value_str", 32)}),
+    68: ("window", {1: ("time_ns", 64), 2: ("stack", 32), 3: ("process", 32), 4: ("ip", 64),
+                    **{5 + i: (f"reg{i}", 64) for i in range(16)}, 21: ("bytes", 0)}),
     96: ("symbol", {1: ("addr", 64), 2: ("size_bytes", 64), 3: ("from_ns", 64), 4: ("module", 32),
                     5: ("name_str", 32)}),
     97: ("chain", {1: ("frame", 32), 2: ("level", 32), 3: ("name_str", 32), 4: ("file_str", 32),
                    5: ("line", 32), 6: ("flags", 32), 7: ("elf_bias", 64)}),
     98: ("symbol-source", {1: ("module", 32), 2: ("from_str", 32), 3: ("why_str", 32)}),
+    99: ("unwound", {1: ("stack", 32), 2: ("as_stack", 32)}),
     127: ("index", {1: ("file_off", 64), 2: ("t_min_ns", 64), 3: ("t_max_ns", 64), 4: ("table", 32),
                     5: ("n_rows", 32), 6: ("first_id", 32), 7: ("stored_bytes", 32),
                     8: ("raw_bytes", 32), 9: ("seq", 32), 10: ("codec", 32), 11: ("flags", 32)}),
 }
+# The most bytes of a row, where it isn't MAX_STRING_BYTES.
+MAX_BYTES = {68: MAX_WINDOW_BYTES}
 WOKEN = 16
 
 
@@ -177,7 +183,7 @@ def frame_is_whole(payload, raw):
         return False
 
 
-def unpack(cur, packing, width, n_rows):
+def unpack(cur, packing, width, n_rows, max_bytes):
     """Section "Payload": packings. Returns values, or byte strings for a blob."""
     if packing == 0:
         return [cur.varint() for _ in range(n_rows)]
@@ -190,8 +196,8 @@ def unpack(cur, packing, width, n_rows):
         return [cur.varint()] * n_rows
     if packing == 3:
         sizes = [cur.varint() for _ in range(n_rows)]
-        if any(size > MAX_STRING_BYTES for size in sizes):
-            raise Damage("over MAX_STRING_BYTES")
+        if any(size > max_bytes for size in sizes):
+            raise Damage("over MAX_STRING_BYTES or MAX_WINDOW_BYTES")
         return [cur.bytes(size) for size in sizes]
     raise Damage("unknown packing")
 
@@ -212,6 +218,7 @@ def untransform(values, transform):
 def decode_container(cur, table, n_rows):
     """Returns the rows as dicts of every column of the table; strings as {"": bytes}."""
     columns = TABLES[table][1]
+    max_bytes = MAX_BYTES.get(table, MAX_STRING_BYTES)
     values = {name: [0 if bits else b""] * n_rows for name, bits in columns.values()}
     directory = []
     n_columns = cur.varint()
@@ -234,7 +241,7 @@ def decode_container(cur, table, n_rows):
         name, bits = columns[column_id]
         if (packing == 3) != (bits == 0) or (bits == 0 and transform != 0):
             raise Damage("strings and integers are mixed up")
-        result = untransform(unpack(column, packing, width, n_rows), transform)
+        result = untransform(unpack(column, packing, width, n_rows, max_bytes), transform)
         if not column.done():
             raise Damage("a column is too long")
         if bits and any(value >> bits for value in result):
@@ -399,10 +406,8 @@ def dump(recording, out):
             line = {"block": i, "table": TABLES[block.table][0]}
             if block.is_dictionary():
                 line["id"] = block.first_id + n
-            if "" in row:
-                line["hex"] = row[""].hex()
-            else:
-                line.update(row)
+            for name, value in row.items():
+                line[name or "hex"] = value.hex() if isinstance(value, bytes) else value
             out.write(json.dumps(line, separators=(",", ":")) + "\n")
     return damaged
 

@@ -354,6 +354,45 @@ static void make_tables(void)
 	stint_buf_done(&buf);
 }
 
+/* Two stacks that were copied instead of walked, one of them unwound since. */
+static void make_windows(void)
+{
+	static const uint8_t bytes[] = "the bytes of a stack, from its stack pointer on";
+	struct stint_process process = {.start_ns = START, .pid = 100};
+	struct stint_module module = {.kind = STINT_MODULE_FILE};
+	struct stint_frame frame = {.addr = 0x1139, .flags = STINT_FRAME_EXACT};
+	struct stint_node node = {0};
+	struct stint_stack stack = {.user_end = STINT_USER_WINDOW};
+	struct stint_window window = {.time_ns = START, .ip = 0x555555555139};
+	struct stint_unwound unwound;
+	struct stint_buf buf;
+	struct stint_writer *w = start(&buf, -1);
+	uint32_t i;
+
+	window.process = intern(w, STINT_PROCESS, &process);
+	module.path_str = string(w, "/usr/bin/program");
+	frame.module = intern(w, STINT_MODULE, &module);
+	for (i = 0; i < 2; i++) {
+		frame.addr += i;
+		node.frame = intern(w, STINT_FRAME, &frame);
+		stack.leaf = intern(w, STINT_NODE, &node);
+		window.stack = intern(w, STINT_STACK, &stack);
+		window.time_ns += 1000 * i;
+		window.ip += i;
+		window.regs[STINT_WINDOW_FP] = 0x7ffffffe0030;
+		window.regs[STINT_WINDOW_SP] = 0x7ffffffe0000;
+		window.bytes = (struct stint_string){bytes, sizeof(bytes) >> i};
+		add(w, STINT_WINDOW, &window);
+	}
+	unwound.stack = window.stack;
+	stack.user_end = STINT_USER_COMPLETE;
+	unwound.as_stack = intern(w, STINT_STACK, &stack);
+	add(w, STINT_UNWOUND, &unwound);
+	finish(w);
+	save("windows", &buf);
+	stint_buf_done(&buf);
+}
+
 /* Rows that decode well but can't be true. */
 static void make_rules(void)
 {
@@ -416,6 +455,7 @@ int main(int argc, char **argv)
 	make_example();
 	make_host();
 	make_tables();
+	make_windows();
 	make_rules();
 	make_appended();
 	return 0;

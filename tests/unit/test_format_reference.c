@@ -23,26 +23,26 @@ static void print_field(void *context, const char *name, uint64_t value)
 	stint_buf_printf(context, ",\"%s\":%" PRIu64, name, value);
 }
 
+static void print_bytes(void *context, const char *name, struct stint_string bytes)
+{
+	size_t k;
+
+	stint_buf_printf(context, ",\"%s\":\"", name[0] ? name : "hex");
+	for (k = 0; k < bytes.size; k++)
+		stint_buf_printf(context, "%02x", bytes.data[k]);
+	stint_buf_printf(context, "\"");
+}
+
 static void print_row(struct stint_buf *out, size_t block, const struct stint_rows *rows, size_t i)
 {
-	const struct stint_string *strings = rows->rows;
-	size_t k;
+	const uint8_t *row = (const uint8_t *)rows->rows + i * stint_row_bytes(rows->table);
 
 	stint_buf_printf(out, "{\"block\":%zu,\"table\":\"%s\"", block,
 	                 stint_table_name(rows->table));
 	if (stint_is_dictionary(rows->table))
 		stint_buf_printf(out, ",\"id\":%zu", rows->first_id + i);
-	if (rows->table == STINT_STRING) {
-		stint_buf_printf(out, ",\"hex\":\"");
-		for (k = 0; k < strings[i].size; k++)
-			stint_buf_printf(out, "%02x", strings[i].data[k]);
-		stint_buf_printf(out, "\"");
-	} else {
-		stint_row_visit(rows->table,
-		                (const uint8_t *)rows->rows +
-		                        i * stint_schema_of(rows->table)->row_bytes,
-		                print_field, out);
-	}
+	stint_row_visit(rows->table, row, print_field, out);
+	stint_row_visit_bytes(rows->table, row, print_bytes, out);
 	stint_buf_printf(out, "}\n");
 }
 

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/map.h"
 #include "tests/unit/format_util.h"
 
 #define ROWS 500
@@ -33,13 +34,32 @@ static int compare_offcpu(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct stint_offcpu));
 }
 
-/* All rows of a table in the order of the file, n of them, one behind the other. */
-static uint8_t *read_all(const struct stint_reader *reader, uint32_t table, size_t *ret_n)
+/* What bytes point to is another memory on each side: equal bytes become equal numbers. */
+static void number_bytes(struct stint_intern *in, uint32_t table, uint8_t *row)
+{
+	const struct stint_schema *schema = stint_schema_of(table);
+	size_t i;
+
+	for (i = 0; i < schema->n_columns; i++) {
+		struct stint_string *bytes = (struct stint_string *)(row + schema->columns[i].offset);
+		uint32_t id;
+
+		if (schema->columns[i].width)
+			continue;
+		assert_int_equal(stint_intern_put(in, bytes->data, bytes->size, &id, NULL), 0);
+		bytes->data = NULL;
+		bytes->size = id;
+	}
+}
+
+/* All rows of a table in the order of the file, n of them, one behind the other; bytes as numbers. */
+static uint8_t *read_all(const struct stint_reader *reader, uint32_t table, struct stint_intern *in,
+                         size_t *ret_n)
 {
 	const struct stint_schema *schema = stint_schema_of(table);
 	struct stint_rows rows = {0};
 	uint8_t *all = NULL;
-	size_t i, n = 0;
+	size_t i, k, n = 0;
 
 	for (i = 0; i < stint_reader_info(reader)->n_blocks; i++) {
 		if (stint_reader_block(reader, i)->table != table)
@@ -49,6 +69,8 @@ static uint8_t *read_all(const struct stint_reader *reader, uint32_t table, size
 			assert_int_equal(rows.first_id, n + 1);
 		all = realloc(all, (n + rows.n_rows) * schema->row_bytes);
 		memcpy(all + n * schema->row_bytes, rows.rows, rows.n_rows * schema->row_bytes);
+		for (k = 0; k < rows.n_rows; k++)
+			number_bytes(in, table, all + (n + k) * schema->row_bytes);
 		n += rows.n_rows;
 	}
 	stint_rows_done(&rows);
@@ -61,6 +83,7 @@ static void check_table(uint32_t table, int level)
 	const struct stint_schema *schema = stint_schema_of(table);
 	uint8_t *rows = calloc(ROWS, schema->row_bytes), *back;
 	struct stint_reader *reader;
+	struct stint_intern in = {0};
 	struct stint_buf buf;
 	struct stint_writer *w = start(&buf, level);
 	uint64_t state = 77 + table;
@@ -90,7 +113,9 @@ static void check_table(uint32_t table, int level)
 	assert_int_equal(stint_reader_open_memory(&reader, buf.data, buf.len, NULL), 0);
 	assert_true(stint_reader_info(reader)->complete);
 	assert_false(stint_reader_info(reader)->scanned);
-	back = read_all(reader, table, &n);
+	back = read_all(reader, table, &in, &n);
+	for (i = 0; i < ROWS; i++)
+		number_bytes(&in, table, rows + i * schema->row_bytes);
 	assert_int_equal(n, ROWS);
 	if (table == STINT_OFFCPU) {
 		qsort(rows, n, schema->row_bytes, compare_offcpu);
@@ -99,6 +124,7 @@ static void check_table(uint32_t table, int level)
 	assert_memory_equal(back, rows, n * schema->row_bytes);
 	stint_reader_free(reader);
 	stint_buf_done(&buf);
+	stint_intern_done(&in);
 	free(rows);
 	free(back);
 }
@@ -154,6 +180,52 @@ static void test_strings(void **state)
 	/* Longer ones are cut, not refused. */
 	assert_int_equal(strings[2].size, STINT_MAX_STRING_BYTES);
 	assert_memory_equal(strings[2].data, bytes, STINT_MAX_STRING_BYTES);
+	stint_rows_done(&rows);
+	stint_reader_free(reader);
+	stint_buf_done(&buf);
+}
+
+/* Windows are copied when they are added, and their blocks end long before the limit of a block. */
+static void test_windows(void **state)
+{
+	static uint8_t bytes[STINT_MAX_WINDOW_BYTES + 1];
+	struct stint_window window = {.bytes = {bytes, STINT_MAX_WINDOW_BYTES}};
+	struct stint_err err = STINT_ERR_INIT;
+	struct stint_rows rows = {0};
+	struct stint_reader *reader;
+	struct stint_buf buf;
+	struct stint_writer *w = start(&buf, -1);
+	size_t b, i, n = 0;
+
+	(void)state;
+	for (i = 0; i < 40; i++) {
+		memset(bytes, (int)i, sizeof(bytes));
+		window.regs[15] = i;
+		assert_int_equal(stint_writer_add(w, STINT_WINDOW, &window, NULL), 0);
+		assert_true(stint_writer_memory_bytes(w) >= STINT_MAX_WINDOW_BYTES);
+	}
+	window.bytes.size++;
+	assert_int_equal(stint_writer_add(w, STINT_WINDOW, &window, &err), STINT_ERR_LIMIT);
+	assert_non_null(strstr(err.msg, "STINT_MAX_WINDOW_BYTES"));
+	assert_int_equal(stint_writer_rows(w, STINT_WINDOW), 40);
+	assert_int_equal(stint_writer_finish(w, NULL), 0);
+	stint_writer_free(w);
+
+	assert_int_equal(stint_reader_open_memory(&reader, buf.data, buf.len, NULL), 0);
+	assert_true(stint_reader_info(reader)->n_blocks > 1);
+	for (b = 0; b < stint_reader_info(reader)->n_blocks; b++) {
+		const struct stint_window *back;
+
+		assert_int_equal(stint_reader_decode(reader, b, &rows, NULL), 0);
+		back = rows.rows;
+		for (i = 0; i < rows.n_rows; i++, n++) {
+			memset(bytes, (int)n, sizeof(bytes));
+			assert_int_equal(back[i].regs[15], n);
+			assert_int_equal(back[i].bytes.size, STINT_MAX_WINDOW_BYTES);
+			assert_memory_equal(back[i].bytes.data, bytes, STINT_MAX_WINDOW_BYTES);
+		}
+	}
+	assert_int_equal(n, 40);
 	stint_rows_done(&rows);
 	stint_reader_free(reader);
 	stint_buf_done(&buf);
@@ -279,6 +351,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_every_table),
 	        cmocka_unit_test(test_strings),
+	        cmocka_unit_test(test_windows),
 	        cmocka_unit_test(test_offcpu_chain),
 	        cmocka_unit_test(test_threads),
 	};
