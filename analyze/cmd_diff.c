@@ -57,16 +57,6 @@ static const char doc[] =
 	"  stint diff --view=off-cpu --by=count --group=thread before.stint after.stint\n"
 	"  stint diff --format=folded a.stint b.stint | flamegraph.pl >diff.svg";
 
-static int one_of(struct argp_state *state, const char *option, const char *arg,
-		  const char *const *words, const char *list)
-{
-	int i = parse_word(arg, words);
-
-	if (i < 0)
-		argp_error(state, "--%s: '%s' is not one of %s", option, arg, list);
-	return i;
-}
-
 /* Two files are the two sides; more need a ':' between them. */
 static error_t split_sides(struct argp_state *state, struct arguments *a)
 {
@@ -76,14 +66,14 @@ static error_t split_sides(struct argp_state *state, struct arguments *a)
 		if (strcmp(a->files.at[i], ":"))
 			continue;
 		if (colon < a->files.n)
-			argp_error(state, "only one ':' can stand between the recordings");
+			option_fault(state, "only one ':' can stand between the recordings");
 		colon = i;
 	}
 	if (colon == a->files.n && a->files.n != 2)
-		argp_error(state,
+		option_fault(state,
 			   "two recordings are needed, or several with a ':' between the sides");
 	if (colon == 0 || colon + 1 == a->files.n)
-		argp_error(state, "no recording on one side of ':'");
+		option_fault(state, "no recording on one side of ':'");
 	for (i = 0; i < a->files.n; i++) {
 		int side = colon < a->files.n ? i > colon : i == 1;
 
@@ -96,18 +86,13 @@ static error_t split_sides(struct argp_state *state, struct arguments *a)
 static error_t check(struct argp_state *state, struct arguments *a)
 {
 	struct diff *d = &a->diff;
-	const char *option;
 
 	if (!a->has_by)
 		d->by = d->view == VIEW_ON_CPU ? METRIC_SAMPLES : METRIC_DURATION;
 	if (d->by == METRIC_MAX || d->by == METRIC_OPEN)
-		argp_error(state, "--by=%s can't be normalized, so it can't be compared",
+		option_fault(state, "--by=%s can't be normalized, so it can't be compared",
 			   metric_names[d->by]);
-	if ((d->view == VIEW_ON_CPU) != (d->by == METRIC_SAMPLES))
-		argp_error(state, "--by=%s is for --view=%s", metric_names[d->by],
-			   view_names[d->by == METRIC_SAMPLES ? VIEW_ON_CPU : VIEW_OFF_CPU]);
-	if (d->view == VIEW_ON_CPU && select_needs_offcpu(&a->select, &option))
-		argp_error(state, "%s is for --view=off-cpu", option);
+	option_check_view(state, d->view, d->by, &a->select);
 	if (!a->has_limit)
 		d->limit = a->emitter->default_limit;
 	if (a->emitter == &diff_folded)
@@ -122,7 +107,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	static const char *const sides[] = {"self", "total", NULL};
 	struct arguments *a = state->input;
 	struct diff *d = &a->diff;
-	uint64_t limit;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
@@ -130,32 +114,28 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->child_inputs[1] = &a->symbols;
 		return 0;
 	case KEY_VIEW:
-		d->view = (enum view)one_of(state, "view", arg, view_names, "on-cpu, off-cpu");
+		d->view = (enum view)option_word(state, "view", arg, view_names);
 		return 0;
 	case KEY_BY:
-		d->by = (enum metric)one_of(state, "by", arg, metric_names,
-					    "samples, count, duration, blocked, runqueue");
+		d->by = (enum metric)option_word(state, "by", arg, metric_names);
 		a->has_by = true;
 		return 0;
 	case KEY_GROUP:
-		d->group = (enum diff_group)one_of(state, "group", arg, diff_group_names,
-						   "symbol, thread, stack");
+		d->group = (enum diff_group)option_word(state, "group", arg, diff_group_names);
 		return 0;
 	case KEY_VALUE:
-		d->by_total = one_of(state, "value", arg, sides, "self, total") == 1;
+		d->by_total = option_word(state, "value", arg, sides) == 1;
 		return 0;
 	case KEY_NORMALIZE:
-		d->normalize = (enum diff_normalize)one_of(state, "normalize", arg,
-							   diff_normalize_names, "time, samples");
+		d->normalize = (enum diff_normalize)option_word(state, "normalize", arg,
+								diff_normalize_names);
 		return 0;
 	case KEY_LIMIT:
-		if (!parse_u64(arg, UINT32_MAX, &limit))
-			argp_error(state, "--limit: '%s' is no number of rows", arg);
-		d->limit = limit;
+		d->limit = option_limit(state, arg);
 		a->has_limit = true;
 		return 0;
 	case KEY_FORMAT:
-		a->emitter = emitters[one_of(state, "format", arg, formats, "text, json, folded")];
+		a->emitter = emitters[option_word(state, "format", arg, formats)];
 		return 0;
 	case ARGP_KEY_ARG:
 		return string_list_add(&a->files, arg) ? ENOMEM : 0;
@@ -198,7 +178,7 @@ int cmd_diff(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &a);
 	code = run(&a, &err);
-	status = code ? options_failed(argv[0], &err) : options_finish_output(argv[0]);
+	status = options_finish(argv[0], code, &err);
 	string_list_done(&a.files);
 	select_spec_done(&a.select);
 	symbol_spec_done(&a.symbols);

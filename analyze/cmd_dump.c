@@ -11,31 +11,20 @@
 #include "analyze/options.h"
 #include "format/reader.h"
 
-struct dump_options {
-	const char *path;
-};
-
 static error_t parser(int key, char *arg, struct argp_state *state)
 {
-	struct dump_options *o = state->input;
-
-	switch (key) {
-	case ARGP_KEY_ARG:
-		if (o->path)
-			argp_error(state, "one recording at a time: '%s' is one too many", arg);
-		o->path = arg;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which recording? FILE is missing");
-		return 0;
-	default:
+	(void)arg;
+	if (key != ARGP_KEY_INIT)
 		return ARGP_ERR_UNKNOWN;
-	}
+	state->child_inputs[0] = state->input;
+	return 0;
 }
+
+static const struct argp_child children[] = {{.argp = &file_argp}, {0}};
 
 static const struct argp argp = {
 	.parser = parser,
-	.args_doc = "FILE",
+	.children = children,
 	.doc = "Write every row of every block as it stands in the file, one JSON object a line: for debugging, and "
 	       "for comparing stint's reader with another.",
 };
@@ -108,21 +97,21 @@ static int dump(const char *command, const struct stint_reader *reader, struct j
 
 int cmd_dump(int argc, char **argv)
 {
-	struct dump_options o = {0};
+	const char *file = NULL;
 	struct stint_err err = STINT_ERR_INIT;
 	struct stint_reader *reader = NULL;
 	struct json *j = json_new(stdout);
 	bool whole = true;
 	int code, status;
 
-	options_parse(&argp, argc, argv, &o);
-	code = j ? stint_reader_open(&reader, o.path, &err) :
+	options_parse(&argp, argc, argv, &file);
+	code = j ? stint_reader_open(&reader, file, &err) :
 		   stint_err_set(&err, STINT_ERR_NOMEM, 0, -1, "no memory");
 	if (!code)
 		code = dump(argv[0], reader, j, &whole, &err);
 	if (code)
-		stint_err_prefix(&err, "%s", strcmp(o.path, "-") ? o.path : "standard input");
-	status = code ? options_failed(argv[0], &err) : options_finish_output(argv[0]);
+		stint_err_prefix(&err, "%s", strcmp(file, "-") ? file : "standard input");
+	status = options_finish(argv[0], code, &err);
 	if (!status && !whole)
 		status = EXIT_STATUS_INPUT;
 	stint_reader_free(reader);

@@ -68,38 +68,21 @@ static const struct flame_emitter *emitter_by_name(const char *name)
 
 static void check(struct argp_state *state, struct arguments *a)
 {
-	const char *option, *dot = a->output ? strrchr(a->output, '.') : NULL;
+	const char *dot = a->output ? strrchr(a->output, '.') : NULL;
 
-	if (!a->file)
-		argp_error(state, "no recording given");
 	if (!a->has_by)
 		a->by = a->view == VIEW_ON_CPU ? METRIC_SAMPLES : METRIC_DURATION;
 	if (a->by == METRIC_MAX)
-		argp_error(state, "--by=max is no sum, so that nothing can be as wide as it");
-	if (a->view == VIEW_OFF_CPU && a->by == METRIC_SAMPLES)
-		argp_error(state, "--by=samples is for --view=on-cpu");
-	if (a->view == VIEW_ON_CPU && a->by != METRIC_SAMPLES)
-		argp_error(state, "--by=%s is for --view=off-cpu", metric_names[a->by]);
-	if (a->view == VIEW_ON_CPU && select_needs_offcpu(&a->select, &option))
-		argp_error(state, "%s is for --view=off-cpu", option);
+		option_fault(state, "--by=max is no sum, so that nothing can be as wide as it");
+	option_check_view(state, a->view, a->by, &a->select);
 	if (!a->emitter && dot)
 		a->emitter = emitter_by_name(dot + 1);
 	if (!a->emitter)
 		a->emitter = &flame_html;
 	if (!a->output && a->emitter != &flame_folded && isatty(STDOUT_FILENO))
-		argp_error(state, "-o FILE is missing, and standard output is a terminal");
+		option_fault(state, "-o FILE is missing, and standard output is a terminal");
 	if (!a->output)
 		a->output = "-";
-}
-
-static int one_of(struct argp_state *state, const char *option, const char *arg, const char *const *words,
-		  const char *list)
-{
-	int i = parse_word(arg, words);
-
-	if (i < 0)
-		argp_error(state, "--%s: '%s' is not one of %s", option, arg, list);
-	return i;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -110,27 +93,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &a->select;
 		state->child_inputs[1] = &a->symbols;
+		state->child_inputs[2] = &a->file;
 		return 0;
 	case KEY_VIEW:
-		a->view = (enum view)one_of(state, "view", arg, view_names, "on-cpu, off-cpu");
+		a->view = (enum view)option_word(state, "view", arg, view_names);
 		return 0;
 	case KEY_BY:
-		a->by = (enum metric)one_of(state, "by", arg, metric_names,
-					    "samples, duration, blocked, runqueue, count, open");
+		a->by = (enum metric)option_word(state, "by", arg, metric_names);
 		a->has_by = true;
 		return 0;
 	case KEY_FORMAT:
 		a->emitter = emitter_by_name(arg);
 		if (!a->emitter)
-			argp_error(state, "--format: '%s' is not one of html, svg, folded", arg);
+			option_fault(state, "--format: '%s' is not one of html, svg, folded", arg);
 		return 0;
 	case 'o':
 		a->output = arg;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (a->file)
-			argp_error(state, "one recording at a time: '%s' is one too many", arg);
-		a->file = arg;
 		return 0;
 	case ARGP_KEY_END:
 		check(state, a);
@@ -181,9 +159,10 @@ static int draw(const struct arguments *a, const char *command, struct model *m,
 
 int cmd_flame(int argc, char **argv)
 {
-	static const struct argp_child children[] = {{.argp = &select_argp}, {.argp = &symbol_argp}, {0}};
+	static const struct argp_child children[] = {
+		{.argp = &select_argp}, {.argp = &symbol_argp}, {.argp = &file_argp}, {0}};
 	static const struct argp argp = {
-		.options = options, .parser = parse, .args_doc = "FILE", .doc = doc, .children = children};
+		.options = options, .parser = parse, .doc = doc, .children = children};
 	struct arguments a = {.symbols = SYMBOL_SPEC_INIT};
 	struct symbolizer *symbolizer = NULL;
 	struct stint_err err = STINT_ERR_INIT;

@@ -35,26 +35,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	static const char *const formats[] = {"text", "json", NULL};
 	struct arguments *a = state->input;
-	int format;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &a->symbols;
+		state->child_inputs[1] = &a->file;
 		return 0;
 	case KEY_FORMAT:
-		format = parse_word(arg, formats);
-		if (format < 0)
-			argp_error(state, "--format: '%s' is not one of text, json", arg);
-		a->json = format == 1;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (a->file)
-			argp_error(state, "one recording at a time, not also '%s'", arg);
-		a->file = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (!a->file)
-			argp_error(state, "no recording given");
+		a->json = option_word(state, "format", arg, formats) == 1;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -85,10 +73,10 @@ static int run(const struct arguments *a, struct stint_err *err)
 
 int cmd_info(int argc, char **argv)
 {
-	static const struct argp_child children[] = {{.argp = &symbol_argp}, {0}};
+	static const struct argp_child children[] = {
+		{.argp = &symbol_argp}, {.argp = &file_argp}, {0}};
 	static const struct argp argp = {.options = options,
 					 .parser = parse,
-					 .args_doc = "FILE",
 					 .doc = doc,
 					 .children = children};
 	struct arguments a = {.symbols = SYMBOL_SPEC_INIT};
@@ -97,7 +85,7 @@ int cmd_info(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &a);
 	code = run(&a, &err);
-	status = code ? options_failed(argv[0], &err) : options_finish_output(argv[0]);
+	status = options_finish(argv[0], code, &err);
 	symbol_spec_done(&a.symbols);
 	return status;
 }

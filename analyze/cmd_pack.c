@@ -34,6 +34,7 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &a->symbols;
+		state->child_inputs[1] = &a->path;
 		return 0;
 	case 'o':
 		a->output = arg;
@@ -41,29 +42,21 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 	case KEY_ONLY_MISSING:
 		a->only_missing = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (a->path)
-			argp_error(state, "one recording at a time: '%s' is one too many", arg);
-		a->path = arg;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which recording? FILE is missing");
-		return 0;
 	case ARGP_KEY_END:
 		if (!a->output)
-			argp_error(state, "-o FILE is missing: a recording is never packed in place");
+			option_fault(state, "-o FILE is missing: a recording is never packed in place");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-static const struct argp_child children[] = {{&symbol_argp, 0, "Symbols", 0}, {0}};
+static const struct argp_child children[] = {{.argp = &symbol_argp}, {.argp = &file_argp}, {0}};
 
 static const struct argp argp = {
 	.options = options,
 	.parser = parser,
-	.args_doc = "FILE -o OUT",
+	.args_doc = "-o OUT",
 	.doc = "Embed the functions, inlined functions and source lines that the recording's addresses need, from the "
 	       "programs and debug files found here, so that it reads the same on a machine that has none of them."
 	       "\vThe recording itself stays as it is; what was found is added behind it, and packing again adds only "

@@ -74,53 +74,40 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 	static const char *const formats[] = {"text", "json", NULL};
 	static const char *const stacks[] = {"line", "full", "none", NULL};
 	struct replay_options *o = state->input;
-	int word;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->select;
 		state->child_inputs[1] = &o->symbols;
+		state->child_inputs[2] = &o->path;
 		return 0;
 	case KEY_FORMAT:
-		word = parse_word(arg, formats);
-		if (word < 0)
-			argp_error(state, "--format: '%s' is not one of text, json", arg);
-		o->format = word ? FORMAT_JSON : FORMAT_TEXT;
+		o->format = option_word(state, "format", arg, formats) ? FORMAT_JSON : FORMAT_TEXT;
 		return 0;
 	case KEY_STACKS:
-		o->stacks = parse_word(arg, stacks);
-		if (o->stacks < 0)
-			argp_error(state, "--stacks: '%s' is not one of line, full, none", arg);
+		o->stacks = option_word(state, "stacks", arg, stacks);
 		return 0;
 	case KEY_DEPTH:
 		if (!parse_u64(arg, UINT32_MAX, &o->depth) || !o->depth)
-			argp_error(state, "--depth: '%s' is not a number from 1 on", arg);
+			option_fault(state, "--depth: '%s' is not a number from 1 on", arg);
 		return 0;
 	case KEY_SPEED:
 		if (!parse_speed(arg, &o->speed))
-			argp_error(state, "--speed: '%s' is not a factor like 1x or 0.5x, or max", arg);
+			option_fault(state, "--speed: '%s' is not a factor like 1x or 0.5x, or max", arg);
 		return 0;
 	case KEY_THREAD:
 		return add_thread(o, arg);
-	case ARGP_KEY_ARG:
-		if (o->path)
-			argp_error(state, "one recording at a time: '%s' is one too many", arg);
-		o->path = arg;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which recording? FILE is missing");
-		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-static const struct argp_child children[] = {{.argp = &select_argp}, {.argp = &symbol_argp}, {0}};
+static const struct argp_child children[] = {
+	{.argp = &select_argp}, {.argp = &symbol_argp}, {.argp = &file_argp}, {0}};
 
 static const struct argp argp = {
 	.options = options,
 	.parser = parser,
-	.args_doc = "FILE",
 	.doc = "Write samples and off-CPU intervals in the order of time, one a line: when, which thread, for how long "
 	       "and why, who woke it, and its stack."
 	       "\vExamples:\n"
@@ -217,12 +204,7 @@ int cmd_replay(int argc, char **argv)
 	code = model_open(&m, o.path, &err);
 	if (!code)
 		code = replay(&o, m, &err);
-	if (code)
-		status = code == STINT_ERR_USAGE ? EXIT_STATUS_USAGE : options_failed(argv[0], &err);
-	else
-		status = options_finish_output(argv[0]);
-	if (code == STINT_ERR_USAGE)
-		options_fault(argv[0], "%s", err.msg);
+	status = options_finish(argv[0], code, &err);
 	if (m && (m->n_damaged_blocks || m->lost_ids))
 		fprintf(stderr, "%s: %" PRIu64 " damaged blocks left out, %" PRIu64 " references into them unknown\n",
 			argv[0], m->n_damaged_blocks, m->lost_ids);

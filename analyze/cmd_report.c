@@ -74,60 +74,32 @@ static const char doc[] =
 	"Exit status: 0 done; 1 no selected stack has the function of --callers or --callees; 2 "
 	"usage; 3 bad or unreadable input; 4 the system refused.";
 
-static int one_of(struct argp_state *state, const char *option, const char *arg,
-		  const char *const *words, const char *list)
-{
-	int i = parse_word(arg, words);
-
-	if (i < 0)
-		argp_error(state, "--%s: '%s' is not one of %s", option, arg, list);
-	return i;
-}
-
 static void set_shape(struct argp_state *state, struct report *r, enum report_shape shape,
 		      const char *symbol)
 {
 	if (r->shape != SHAPE_TABLE)
-		argp_error(state, "--callers, --callees and --histogram exclude each other");
+		option_fault(state, "--callers, --callees and --histogram exclude each other");
 	r->shape = shape;
 	r->symbol = symbol;
-}
-
-static void set_limit(struct argp_state *state, struct arguments *a, const char *arg)
-{
-	uint64_t limit;
-
-	if (!parse_u64(arg, UINT32_MAX, &limit))
-		argp_error(state, "--limit: '%s' is no number of rows", arg);
-	a->report.limit = limit;
-	a->has_limit = true;
 }
 
 /* What only makes sense together is checked once all options are known. */
 static void check(struct argp_state *state, struct arguments *a)
 {
 	struct report *r = &a->report;
-	const char *option;
 
-	if (!a->file)
-		argp_error(state, "no recording given");
 	if (!a->has_by)
 		r->by = r->view == VIEW_ON_CPU ? METRIC_SAMPLES : METRIC_DURATION;
 	if (a->has_group && r->shape != SHAPE_TABLE)
-		argp_error(state,
+		option_fault(state,
 			   "--group has no meaning with --callers, --callees or --histogram");
-	if (r->view == VIEW_OFF_CPU && r->by == METRIC_SAMPLES)
-		argp_error(state, "--by=samples is for --view=on-cpu");
+	option_check_view(state, r->view, r->by, &a->select);
 	if (r->view == VIEW_OFF_CPU)
 		return;
-	if (r->by != METRIC_SAMPLES)
-		argp_error(state, "--by=%s is for --view=off-cpu", metric_names[r->by]);
 	if (group_is_of_offcpu(r->group))
-		argp_error(state, "--group=%s is for --view=off-cpu", group_names[r->group]);
+		option_fault(state, "--group=%s is for --view=off-cpu", group_names[r->group]);
 	if (r->shape == SHAPE_HISTOGRAM)
-		argp_error(state, "--histogram is for --view=off-cpu");
-	if (select_needs_offcpu(&a->select, &option))
-		argp_error(state, "%s is for --view=off-cpu", option);
+		option_fault(state, "--histogram is for --view=off-cpu");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -143,25 +115,21 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &a->select;
 		state->child_inputs[1] = &a->symbols;
+		state->child_inputs[2] = &a->file;
 		return 0;
 	case KEY_VIEW:
-		r->view = (enum view)one_of(state, "view", arg, view_names, "on-cpu, off-cpu");
+		r->view = (enum view)option_word(state, "view", arg, view_names);
 		return 0;
 	case KEY_GROUP:
-		r->group = (enum group_by)one_of(
-			state, "group", arg, group_names,
-			"symbol, stack, module, line, thread, process, comm, syscall, state, "
-			"cpu, waker");
+		r->group = (enum group_by)option_word(state, "group", arg, group_names);
 		a->has_group = true;
 		return 0;
 	case KEY_BY:
-		r->by = (enum metric)one_of(
-			state, "by", arg, metric_names,
-			"samples, count, duration, blocked, runqueue, max, open");
+		r->by = (enum metric)option_word(state, "by", arg, metric_names);
 		a->has_by = true;
 		return 0;
 	case KEY_SORT:
-		r->by_total = one_of(state, "sort", arg, sides, "self, total") == 1;
+		r->by_total = option_word(state, "sort", arg, sides) == 1;
 		return 0;
 	case KEY_CALLERS:
 	case KEY_CALLEES:
@@ -171,15 +139,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		set_shape(state, r, SHAPE_HISTOGRAM, NULL);
 		return 0;
 	case KEY_LIMIT:
-		set_limit(state, a, arg);
+		r->limit = option_limit(state, arg);
+		a->has_limit = true;
 		return 0;
 	case KEY_FORMAT:
-		a->emitter = emitters[one_of(state, "format", arg, formats, "text, json, csv")];
-		return 0;
-	case ARGP_KEY_ARG:
-		if (a->file)
-			argp_error(state, "one recording at a time, not also '%s'", arg);
-		a->file = arg;
+		a->emitter = emitters[option_word(state, "format", arg, formats)];
 		return 0;
 	case ARGP_KEY_END:
 		check(state, a);
@@ -289,10 +253,9 @@ static int run(struct arguments *a, struct stint_err *err)
 int cmd_report(int argc, char **argv)
 {
 	static const struct argp_child children[] = {
-		{.argp = &select_argp}, {.argp = &symbol_argp}, {0}};
+		{.argp = &select_argp}, {.argp = &symbol_argp}, {.argp = &file_argp}, {0}};
 	static const struct argp argp = {.options = options,
 					 .parser = parse,
-					 .args_doc = "FILE",
 					 .doc = doc,
 					 .children = children};
 	struct arguments a = {.symbols = SYMBOL_SPEC_INIT, .emitter = &report_text};
@@ -301,7 +264,7 @@ int cmd_report(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &a);
 	code = run(&a, &err);
-	status = code ? options_failed(argv[0], &err) : options_finish_output(argv[0]);
+	status = options_finish(argv[0], code, &err);
 	/* The recording was read; it is the answer that is no. */
 	if (code == STINT_ERR_NOTFOUND)
 		status = EXIT_STATUS_NO;

@@ -31,9 +31,11 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 {
 	static const char *const formats[] = {"text", "json", NULL};
 	struct verify_options *o = state->input;
-	int word;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->path;
+		return 0;
 	case 'o':
 		o->output = arg;
 		return 0;
@@ -41,34 +43,25 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 		o->repair = true;
 		return 0;
 	case KEY_FORMAT:
-		word = parse_word(arg, formats);
-		if (word < 0)
-			argp_error(state, "--format: '%s' is not one of text, json", arg);
-		o->format = word ? FORMAT_JSON : FORMAT_TEXT;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (o->path)
-			argp_error(state, "one recording at a time: '%s' is one too many", arg);
-		o->path = arg;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which recording? FILE is missing");
+		o->format = option_word(state, "format", arg, formats) ? FORMAT_JSON : FORMAT_TEXT;
 		return 0;
 	case ARGP_KEY_END:
 		if (o->repair && !o->output)
-			argp_error(state, "--repair needs -o FILE: a recording is never repaired in place");
+			option_fault(state, "--repair needs -o FILE: a recording is never repaired in place");
 		if (!o->repair && o->output)
-			argp_error(state, "-o is where --repair writes to: --repair is missing");
+			option_fault(state, "-o is where --repair writes to: --repair is missing");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
+static const struct argp_child children[] = {{.argp = &file_argp}, {0}};
+
 static const struct argp argp = {
 	.options = options,
 	.parser = parser,
-	.args_doc = "FILE",
+	.children = children,
 	.doc = "Check every block's checksum and every reference of a recording, and name each problem with its place."
 	       "\vExit status: 0 when the recording is whole, or was repaired; 1 when it has problems; 3 when it is no "
 	       "recording at all. A repaired recording says what was left out; what referred to that stays and shows "
@@ -240,10 +233,7 @@ int cmd_verify(int argc, char **argv)
 		code = check(&o, reader, to_stdout ? stderr : stdout, &result, &err);
 	if (!code && o.repair)
 		code = repair(&o, reader, &err);
-	if (code)
-		status = options_failed(argv[0], &err);
-	else
-		status = options_finish_output(argv[0]);
+	status = options_finish(argv[0], code, &err);
 	if (!status && result.n_problems && !o.repair)
 		status = EXIT_STATUS_NO;
 	stint_reader_free(reader);

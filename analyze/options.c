@@ -9,18 +9,32 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/usage.h"
+
 #define NS_PER_S 1000000000ull
 
-/* -h, which argp leaves free, is what most people type first. */
-static error_t help_parser(int key, char *arg, struct argp_state *state)
+/* What stands around a command's own parser: help, and argp's own complaints in stint's words. */
+struct outer_input {
+	void *input; /* the command's */
+	char fault[200];
+};
+
+static error_t outer_parser(int key, char *arg, struct argp_state *state)
 {
+	struct outer_input *outer = state->input;
+
 	(void)arg;
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = state->input;
+		state->child_inputs[0] = outer->input;
 		return 0;
 	case 'h':
-		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
+	case '?':
+		argp_help(state->root_argp, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK, state->name);
+		exit(options_finish_output(state->name));
+	case ARGP_KEY_ERROR:
+		stint_usage_fault(state, outer->fault, sizeof(outer->fault));
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -30,56 +44,69 @@ static error_t help_parser(int key, char *arg, struct argp_state *state)
 void options_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
 	static const struct argp_option help_options[] = {
-		{.key = 'h', .flags = OPTION_HIDDEN, .doc = "Give this help list"},
+		{.name = "help", .key = 'h', .doc = "Give this help list", .group = -1},
+		{.key = '?', .flags = OPTION_HIDDEN},
 		{0},
 	};
 	struct argp_child children[] = {{.argp = argp}, {0}};
 	struct argp outer = {
 		.options = help_options,
-		.parser = help_parser,
+		.parser = outer_parser,
 		.children = children,
 	};
+	struct outer_input outer_input = {.input = input};
+	struct stint_err err;
 	int code;
 
-	argp_err_exit_status = EXIT_STATUS_USAGE;
 	/* Without argp's remark about short options, whose few arguments are shown. A help_filter
 	 * could leave it out, but argp asks only its own wrapper's. */
 	setenv("ARGP_HELP_FMT", "no-dup-args-note", 0);
-	code = argp_parse(&outer, argc, argv, 0, NULL, input);
+	code = argp_parse(&outer, argc, argv, ARGP_NO_HELP | ARGP_NO_ERRS, NULL, &outer_input);
+	if (code == EINVAL)
+		options_fault(argv[0], "%s", outer_input.fault);
 	if (code) {
-		struct stint_err err;
-
 		stint_err_set(&err, STINT_ERR_NOMEM, code, -1, "the arguments can't be parsed");
 		exit(options_failed(argv[0], &err));
 	}
 }
 
-static void point_to_help(const char *command)
+static void __attribute__((noreturn)) usage_fault(const char *command, const char *fmt, va_list ap)
 {
-	fprintf(stderr, "Try '%s --help' for more information.\n", command);
+	fflush(stdout);
+	fprintf(stderr, "%s: ", command);
+	vfprintf(stderr, fmt, ap);
+	fprintf(stderr, "; see '%s --help'\n", command);
+	exit(EXIT_STATUS_USAGE);
+}
+
+void option_fault(const struct argp_state *state, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	usage_fault(state->name, fmt, ap);
 }
 
 void options_fault(const char *command, const char *fmt, ...)
 {
 	va_list ap;
 
-	fflush(stdout);
-	fprintf(stderr, "%s: ", command);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	point_to_help(command);
-	exit(EXIT_STATUS_USAGE);
+	usage_fault(command, fmt, ap);
 }
 
 int options_failed(const char *command, const struct stint_err *err)
 {
+	if (err->code == STINT_ERR_USAGE)
+		options_fault(command, "%s", err->msg);
 	fflush(stdout);
 	fprintf(stderr, "%s: %s\n", command, err->msg);
-	if (err->code == STINT_ERR_USAGE)
-		point_to_help(command);
 	return stint_err_exit_status(err->code);
+}
+
+int options_finish(const char *command, int code, const struct stint_err *err)
+{
+	return code ? options_failed(command, err) : options_finish_output(command);
 }
 
 int options_finish_output(const char *command)
@@ -222,6 +249,48 @@ int parse_word(const char *text, const char *const *words)
 	return -1;
 }
 
+int option_word(const struct argp_state *state, const char *name, const char *arg,
+		const char *const *words)
+{
+	struct stint_buf list;
+	int i = parse_word(arg, words);
+
+	if (i >= 0)
+		return i;
+	stint_buf_init(&list, 1000);
+	for (i = 0; words[i]; i++)
+		stint_buf_printf(&list, "%s%s", i ? ", " : "", words[i]);
+	option_fault(state, "--%s: '%s' is not one of %.*s", name, arg, (int)list.len, (const char *)list.data);
+}
+
+uint64_t option_limit(const struct argp_state *state, const char *arg)
+{
+	uint64_t limit;
+
+	if (!parse_u64(arg, UINT32_MAX, &limit))
+		option_fault(state, "--limit: '%s' is no number of rows", arg);
+	return limit;
+}
+
+static error_t file_parser(int key, char *arg, struct argp_state *state)
+{
+	const char **file = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (*file)
+			option_fault(state, "one recording at a time, not also '%s'", arg);
+		*file = arg;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		option_fault(state, "no recording given");
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp file_argp = {.parser = file_parser, .args_doc = "FILE"};
+
 enum { KEY_SYMBOLS = 0x300, KEY_DEBUGINFOD, KEY_NO_INLINE, KEY_DEMANGLE };
 
 static const struct argp_option symbol_options[] = {
@@ -245,7 +314,7 @@ static error_t add_symbols(struct argp_state *state, struct symbol_spec *spec, c
 	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
-		argp_error(state, "--symbols: %s: %s", dir, strerror(errno));
+		option_fault(state, "--symbols: %s: %s", dir, strerror(errno));
 	close(fd);
 	if (string_list_add(&spec->dirs, dir))
 		return ENOMEM;
@@ -258,7 +327,6 @@ static error_t symbol_parser(int key, char *arg, struct argp_state *state)
 {
 	static const char *const modes[] = {"short", "full", "none", NULL};
 	struct symbol_spec *spec = state->input;
-	int mode;
 
 	switch (key) {
 	case ARGP_KEY_INIT: {
@@ -276,10 +344,7 @@ static error_t symbol_parser(int key, char *arg, struct argp_state *state)
 		spec->options.inlines = false;
 		return 0;
 	case KEY_DEMANGLE:
-		mode = parse_word(arg, modes);
-		if (mode < 0)
-			argp_error(state, "--demangle: '%s' is not one of short, full, none", arg);
-		spec->options.demangle = (enum demangle_mode)mode;
+		spec->options.demangle = (enum demangle_mode)option_word(state, "demangle", arg, modes);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

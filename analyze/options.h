@@ -22,16 +22,24 @@
 #define EXIT_STATUS_SYSTEM 4
 
 /*
- * Parses a command's arguments. Wrong ones end the program: one line on standard error that names
- * the fault, one that points to --help, status 2. --help (and -h) prints help and exits with 0.
+ * Parses a command's arguments. Wrong ones end the program with status 2 and one line on standard
+ * error: "stint report: --foo takes no value; see 'stint report --help'". --help (and -h) prints
+ * help and exits with 0.
  */
 void options_parse(const struct argp *argp, int argc, char **argv, void *input);
 
-/* Ends the program as a usage error, from within a parser or after it ("stint report: ..."). */
+/* Ends the program as a usage error: within a parser, and after it. argp_error() would be silent. */
+void option_fault(const struct argp_state *state, const char *fmt, ...)
+	__attribute__((noreturn, format(printf, 2, 3)));
 void options_fault(const char *command, const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
 
-/* "stint report: message" on standard error; returns the exit status that belongs to err. */
+/* The end of a command: tells what failed ("stint report: message"), or flushes standard output.
+ * Returns the exit status that belongs to it. */
+int options_finish(const char *command, int code, const struct stint_err *err);
+
+/* "stint report: message" on standard error; returns the exit status that belongs to err, or ends
+ * the program where that is a usage error. */
 int options_failed(const char *command, const struct stint_err *err);
 
 /* Flushes standard output. 0, or (after saying so) EXIT_STATUS_SYSTEM when something couldn't be
@@ -66,6 +74,16 @@ bool parse_time_point(const char *text, struct time_point *ret);
 
 /* One of the words of a list that ends with NULL: its index, or -1. */
 int parse_word(const char *text, const char *const *words);
+
+/* The same for the value of --name, within a parser: what is none of the words is a usage error. */
+int option_word(const struct argp_state *state, const char *name, const char *arg,
+		const char *const *words);
+
+/* The value of --limit=N, within a parser. */
+uint64_t option_limit(const struct argp_state *state, const char *arg);
+
+/* The one FILE of most commands: a child whose input is a const char *, NULL before. */
+extern const struct argp file_argp;
 
 /* How a command's result is written. */
 enum output_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV, FORMAT_FOLDED };

@@ -124,7 +124,7 @@ static error_t add_numbers(struct argp_state *state, struct string_list *list, c
 			   const char *arg, uint64_t max)
 {
 	if (!list_is_numbers(arg, max))
-		argp_error(state, "--%s: '%s' is no number, nor a list of numbers like 3,5-7",
+		option_fault(state, "--%s: '%s' is no number, nor a list of numbers like 3,5-7",
 			   option, arg);
 	return add(list, arg);
 }
@@ -138,7 +138,7 @@ static error_t add_regex(struct argp_state *state, struct string_list *list, con
 
 	if (code) {
 		regerror(code, &re, why, sizeof(why));
-		argp_error(state, "--%s: '%s' is no regular expression: %s", option, arg, why);
+		option_fault(state, "--%s: '%s' is no regular expression: %s", option, arg, why);
 	}
 	regfree(&re);
 	return add(list, arg);
@@ -149,7 +149,7 @@ static error_t add_states(struct argp_state *state, struct string_list *list, co
 	size_t n = strspn(arg, "RSDTtXZPI,");
 
 	if (!*arg || arg[n])
-		argp_error(state,
+		option_fault(state,
 			   "--state: '%s' is not made of the letters R, S, D, T, t, X, Z, P and I",
 			   arg);
 	return add(list, arg);
@@ -166,7 +166,7 @@ static error_t add_syscalls(struct argp_state *state, struct string_list *list, 
 
 		if (!item.text[0] ||
 		    (digits && !parse_u64(item.text, SELECT_MAX_SYSCALLS - 1, &number)))
-			argp_error(state, "--syscall: '%s' is no name or number of a system call",
+			option_fault(state, "--syscall: '%s' is no name or number of a system call",
 				   arg);
 	}
 	return add(list, arg);
@@ -176,7 +176,7 @@ static error_t set_time(struct argp_state *state, struct time_point *point, cons
 			const char *arg)
 {
 	if (!parse_time_point(arg, point))
-		argp_error(state,
+		option_fault(state,
 			   "--%s: '%s' is no time; write seconds (2.5), a unit (250ms) or a share "
 			   "(30%%)",
 			   option, arg);
@@ -187,7 +187,7 @@ static error_t set_length(struct argp_state *state, bool *has, uint64_t *ns, con
 			  const char *arg)
 {
 	if (!parse_duration(arg, ns))
-		argp_error(
+		option_fault(
 			state,
 			"--%s: '%s' is no duration; write a number and its unit (50us, 1.5ms, 2s)",
 			option, arg);
@@ -226,7 +226,7 @@ static error_t select_parser(int key, char *arg, struct argp_state *state)
 		return add_regex(state, &spec->modules, "module", arg);
 	case ARGP_KEY_SUCCESS:
 		if (spec->has_min && spec->has_max && spec->min_ns > spec->max_ns)
-			argp_error(state, "--min is greater than --max");
+			option_fault(state, "--min is greater than --max");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -247,6 +247,18 @@ void select_spec_done(struct select_spec *spec)
 	string_list_done(&spec->syscalls);
 	string_list_done(&spec->symbols);
 	string_list_done(&spec->modules);
+}
+
+void option_check_view(const struct argp_state *state, enum view view, enum metric by,
+		       const struct select_spec *spec)
+{
+	const char *option;
+
+	if ((view == VIEW_ON_CPU) != (by == METRIC_SAMPLES))
+		option_fault(state, "--by=%s is for --view=%s", metric_names[by],
+			     view_names[by == METRIC_SAMPLES ? VIEW_ON_CPU : VIEW_OFF_CPU]);
+	if (view == VIEW_ON_CPU && select_needs_offcpu(spec, &option))
+		option_fault(state, "%s is for --view=off-cpu", option);
 }
 
 bool select_needs_offcpu(const struct select_spec *spec, const char **ret_option)

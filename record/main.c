@@ -64,7 +64,7 @@ int main(int argc, char *argv[])
 	rc = record_options_parse(&options, argc, argv, &result, &err);
 
 	if (rc) {
-		fprintf(stderr, "stint-record: %s\nTry 'stint-record --help'.\n", err.msg);
+		fprintf(stderr, "stint-record: %s; see 'stint-record --help'\n", err.msg);
 		return stint_err_exit_status(rc);
 	}
 	if (result == OPTIONS_DONE)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/usage.h"
 #include "bpf/event.h"
 #include "record/output.h"
 #include "record/unwind_tables.h"
@@ -80,7 +81,7 @@ struct parse {
 	struct record_options *options;
 	struct stint_err *err;
 	int status;
-	const char *word; /* where argp gave up by itself */
+	char fault[200]; /* why argp gave up by itself */
 };
 
 static int usage(struct parse *parse, const char *option, const char *arg, const char *why)
@@ -371,9 +372,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_ERROR:
-		parse->word = state->next > 0 && state->next <= state->argc
-		                      ? state->argv[state->next - 1]
-		                      : "";
+		stint_usage_fault(state, parse->fault, sizeof(parse->fault));
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -438,8 +437,6 @@ int record_options_parse(struct record_options *ret, int argc, char *argv[],
 	if (parse.status)
 		return parse.status;
 	if (rc)
-		return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
-		                     "unknown option, or one without its value: '%s'",
-		                     parse.word ? parse.word : "");
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "%s", parse.fault);
 	return check(ret, err);
 }

@@ -68,11 +68,10 @@ row() {
 @test "report: --symbols must be a directory" {
 	run report --symbols=/nonexistent
 	[ "$status" -eq 2 ]
-	[ "${lines[0]}" = "stint report: --symbols: /nonexistent: No such file or directory" ]
-	[[ "${lines[1]}" == *"--help"* ]]
+	[ "$output" = "stint report: --symbols: /nonexistent: No such file or directory; see 'stint report --help'" ]
 	run report --symbols="$rec"
 	[ "$status" -eq 2 ]
-	[ "${lines[0]}" = "stint report: --symbols: $rec: Not a directory" ]
+	[ "$output" = "stint report: --symbols: $rec: Not a directory; see 'stint report --help'" ]
 	report --symbols="$BATS_TEST_TMPDIR" >/dev/null
 }
 

@@ -33,7 +33,7 @@ OWNERS = {
     r"capstone/capstone\.h|capstone\.h": [r"analyze/[a-z_]+\.c"],
     r"libiberty/demangle\.h|demangle\.h": [r"analyze/[a-z_]+\.c"],
     r"lzma\.h": [r"analyze/[a-z_]+\.c"],
-    r"argp\.h": [r"record/(options|main)\.[ch]", r"analyze/[a-z_]+\.[ch]"],
+    r"argp\.h": [r"base/usage\.[ch]", r"record/(options|main)\.[ch]", r"analyze/[a-z_]+\.[ch]"],
 }
 MANY_FILES = {r"argp\.h", r"dwarf\.h"}  # no libraries: an interface of libc, and constants
 
@@ -41,8 +41,9 @@ MANY_FILES = {r"argp\.h", r"dwarf\.h"}  # no libraries: an interface of libc, an
 PRINTERS = re.compile(r"(record|analyze)/(main|options[a-z_]*|cmd_[a-z_]+|emit[a-z_]*|[a-z_]*emit|json|csv|text|table[a-z_]*"
                       r"|[a-z_]*_(text|json|csv|html|svg|folded)|progress|usage)\.c$")
 PRINTING = re.compile(r"\b(printf|fprintf|vprintf|vfprintf|puts|fputs|putc|fputc|putchar|perror|dprintf|warnx?|errx?|"
-                      r"psignal|error|argp_error|argp_failure)\s*\(")
-BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|atoll|alloca|stpcpy|tmpnam|mktemp)\s*\(")
+                      r"psignal|error)\s*\(")
+BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|atoll|alloca|stpcpy|tmpnam|mktemp|"
+                    r"argp_error|argp_failure|argp_usage|argp_state_help)\s*\(")  # argp's are silent with ARGP_NO_ERRS
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"]) + r")\b")
 
 MAX_LINES = 600

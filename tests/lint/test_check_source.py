@@ -48,6 +48,7 @@ PLANTED = [
     ("libdw twice", {"analyze/a.c": HEAD + "#include <elfutils/libdw.h>\n",
                      "analyze/b.c": HEAD + "#include <elfutils/libdw.h>\n"}, "a second file"),
     ("a library prints", {"format/a.c": HEAD + 'void f(void)\n{\n\tfprintf(stderr, "x");\n}\n'}, "emitters print"),
+    ("argp_error", {"analyze/cmd_a.c": HEAD + "void f(void *s)\n{\n\targp_error(s, \"x\");\n}\n"}, "is banned"),
     ("strcpy", {"record/a.c": HEAD + "void f(char *a, char *b)\n{\n\tstrcpy(a, b);\n}\n"}, "is banned"),
     ("atoi in a test", {"tests/a.c": HEAD + "int f(char *a)\n{\n\treturn atoi(a);\n}\n"}, "is banned"),
     ("no licence", {"base/a.c": "int x;\n"}, "lacks 'SPDX"),

@@ -141,9 +141,17 @@ static void test_words(void **state)
 	assert_int_not_equal(parse("--embed=kernel,x", NULL), 0);
 	refused("--embed");
 	assert_int_not_equal(parse("--nonsense", NULL), 0);
-	refused("--nonsense");
+	refused("unknown option '--nonsense'");
+	assert_int_not_equal(parse("-F", "10", "-ax", NULL), 0);
+	refused("unknown option '-x'");
 	assert_int_not_equal(parse("-o", NULL), 0);
-	refused("-o");
+	refused("-o needs a value");
+	assert_int_not_equal(parse("-a", "--pid", NULL), 0);
+	refused("--pid needs a value");
+	assert_int_not_equal(parse("--all=yes", NULL), 0);
+	refused("--all takes no value");
+	assert_int_not_equal(parse("--un=fp", NULL), 0);
+	refused("'--un' may mean more than one option");
 	assert_int_not_equal(parse("-o", "", NULL), 0);
 	refused("--output");
 }
