@@ -117,8 +117,8 @@ static void put_counts(struct json *j, const struct info *info)
 	json_object_begin(j);
 	json_key_u64(j, "processes", info->n_known_processes);
 	json_key_u64(j, "threads", info->n_threads);
-	json_key_u64(j, "stacks", m->stacks.n - 1);
-	json_key_u64(j, "frames", m->frames.n - 1);
+	json_key_u64(j, "stacks", m->n_file_stacks - 1);
+	json_key_u64(j, "frames", m->n_file_frames - 1);
 	json_key_u64(j, "mappings", m->mappings.n - 1);
 	json_key_u64(j, "modules", info->n_modules);
 	json_key_u64(j, "symbols", m->symbols.n);

@@ -61,7 +61,7 @@ static void print_totals(const struct info *info, FILE *out)
 		text_duration(v[METRIC_RUNQUEUE]).s);
 	fprintf(out, "%-10s%s processes, %s threads, %s stacks, %s frames, %s mappings\n", "Of",
 		text_count(info->n_known_processes).s, text_count(info->n_threads).s,
-		text_count(m->stacks.n - 1).s, text_count(m->frames.n - 1).s,
+		text_count(m->n_file_stacks - 1).s, text_count(m->n_file_frames - 1).s,
 		text_count(m->mappings.n - 1).s);
 }
 

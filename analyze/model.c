@@ -377,7 +377,9 @@ static int load(struct model *m, struct stint_err *err)
 	check_packed(m);
 	sum_losses(m);
 	find_times(m);
-	return 0;
+	m->n_file_frames = m->frames.n;
+	m->n_file_stacks = m->stacks.n;
+	return reused_code_find(&m->reused_code, m, err);
 }
 
 static int open_with(struct model **ret, struct stint_reader *reader, struct stint_err *err)
@@ -435,6 +437,7 @@ void model_free(struct model *m)
 			free(m->defined[table]);
 	}
 	free(m->block_seen);
+	reused_code_free(m->reused_code);
 	stint_arena_done(&m->arena);
 	stint_reader_free(m->reader);
 	free(m);
@@ -536,6 +539,8 @@ int model_symbolizer_afresh(const struct model *m, const struct symbolizer_optio
 		code = symbolizer_add_symbol(s, row->module, row->addr, row->size_bytes,
 					     model_str(m, row->name_str), err);
 	}
+	if (!code)
+		code = reused_code_names(m->reused_code, m, s, err);
 	if (code)
 		symbolizer_free(s);
 	else

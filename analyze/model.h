@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "analyze/reused_code.h"
 #include "analyze/symbolize.h"
 #include "base/arena.h"
 #include "base/err.h"
@@ -37,6 +38,10 @@ struct model {
 	MODEL_DICT(struct stint_node) nodes;
 	MODEL_DICT(struct stint_stack) stacks;
 	MODEL_DICT(struct stint_source) sources;
+
+	/* The file's own rows stand first; behind them, the twins that reused_code.h tells of. */
+	uint32_t n_file_frames, n_file_stacks;
+	struct reused_code *reused_code; /* NULL where no code was replaced */
 
 	uint64_t start_ns,
 		end_ns; /* of the recording: from its metadata, else the span of its events */

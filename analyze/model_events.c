@@ -6,6 +6,13 @@
 
 #include "analyze/model.h"
 
+/* A stack as the file has it, or its twin of that time. */
+static uint32_t stack_at(const struct model *m, uint32_t stack, uint64_t time_ns, uint64_t *lost)
+{
+	stack = model_id(m, STINT_STACK, m->n_file_stacks, stack, lost);
+	return m->reused_code ? reused_code_stack(m->reused_code, stack, time_ns) : stack;
+}
+
 /*
  * The decoded rows belong to whoever had them decoded, so lost ids are put right in place. That the
  * rows are const is for those who are called back.
@@ -19,7 +26,7 @@ static void check_rows(const struct model *m, const struct stint_rows *rows, uin
 
 		for (i = 0; i < rows->n_rows; i++, row++) {
 			row->thread = model_id(m, STINT_THREAD, m->threads.n, row->thread, lost);
-			row->stack = model_id(m, STINT_STACK, m->stacks.n, row->stack, lost);
+			row->stack = stack_at(m, row->stack, row->time_ns, lost);
 			row->source = model_id(m, STINT_SOURCE, m->sources.n, row->source, lost);
 		}
 	} else if (rows->table == STINT_OFFCPU) {
@@ -27,10 +34,9 @@ static void check_rows(const struct model *m, const struct stint_rows *rows, uin
 
 		for (i = 0; i < rows->n_rows; i++, row++) {
 			row->thread = model_id(m, STINT_THREAD, m->threads.n, row->thread, lost);
-			row->stack = model_id(m, STINT_STACK, m->stacks.n, row->stack, lost);
+			row->stack = stack_at(m, row->stack, row->start_ns, lost);
 			row->waker = model_id(m, STINT_THREAD, m->threads.n, row->waker, lost);
-			row->waker_stack =
-				model_id(m, STINT_STACK, m->stacks.n, row->waker_stack, lost);
+			row->waker_stack = stack_at(m, row->waker_stack, row->wake_ns, lost);
 		}
 	} else if (rows->table == STINT_TASK) {
 		struct stint_task *row = (struct stint_task *)rows->rows;

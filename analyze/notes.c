@@ -95,6 +95,10 @@ int notes_file(struct notes *notes, const struct model *m, struct stint_err *err
 				 "%s reference%s to names, threads or stacks that the file doesn't "
 				 "have, shown as unknown",
 				 text_count(m->lost_ids).s, plural(m->lost_ids));
+	if (reused_code_left_out(m->reused_code) && !code)
+		code = notes_add(notes, err, "reused-code", reused_code_left_out(m->reused_code),
+				 "Stacks with code compiled at run time whose addresses were used again "
+				 "too often: they show the first functions only");
 	return code;
 }
 

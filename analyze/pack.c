@@ -176,7 +176,7 @@ static int pack_all(struct packing *p, struct stint_err *err)
 	int code = 0;
 
 	read_states(p);
-	for (i = 1; i < p->m->frames.n && !code; i++)
+	for (i = 1; i < p->m->n_file_frames && !code; i++)
 		code = pack_frame(p, i, err);
 	for (i = 1; i < p->m->modules.n && !code; i++)
 		if (p->asked[i])
@@ -205,7 +205,7 @@ int pack(const struct model *m, const struct pack_options *options, struct stint
 	struct packing p = {.m = m, .options = options, .result = ret_result};
 	int code;
 
-	*ret_result = (struct pack_result){.n_frames = m->frames.n ? m->frames.n - 1 : 0};
+	*ret_result = (struct pack_result){.n_frames = m->n_file_frames ? m->n_file_frames - 1 : 0};
 	p.states = calloc((size_t)m->frames.n + 1, 1);
 	p.nameless = calloc((size_t)m->modules.n + 1, sizeof(*p.nameless));
 	p.asked = calloc((size_t)m->modules.n + 1, sizeof(*p.asked));

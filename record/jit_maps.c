@@ -36,6 +36,7 @@ struct jit_file {
 	int fd; /* -1 until it could be opened */
 	ino_t ino;
 	uint64_t off; /* everything before it was searched */
+	uint64_t size; /* of the file when it was read last */
 	uint8_t tail[TAIL_BYTES]; /* what stands before off, to notice a file written anew */
 };
 
@@ -48,7 +49,7 @@ struct jit_process {
 	int root_fd; /* of its root directory */
 	pid_t pid;
 	uid_t uid;
-	uint64_t read_ns;  /* the last time */
+	uint64_t read_ns;  /* the last time that nothing in the map was unknown */
 	uint64_t later_ns; /* not to be read again before */
 	char map_path[40];
 };
@@ -221,6 +222,7 @@ static void take_file(struct jit_file *file, int fd, uid_t uid)
 	close_fd(file->fd);
 	file->fd = fd;
 	file->ino = st.st_ino;
+	file->size = (uint64_t)st.st_size;
 }
 
 void jit_process_dump(struct jit_process *jp, const char *path)
@@ -312,6 +314,60 @@ static int scan_file(struct scanning *s, struct jit_file *file, bool any_new)
 	return ret;
 }
 
+/*
+ * An older function may reach over addresses that are another's by now. No two rows of the same time are to say
+ * different things of one address, so it is cut down to the part around its own.
+ */
+static void trim(const struct jit_process *jp, size_t i, struct stint_symbol *row)
+{
+	const struct address *at = &jp->addresses[i], *other;
+	uint64_t end = row->addr + row->size_bytes;
+	size_t k;
+
+	for (k = i; k > 0; k--) {
+		other = &jp->addresses[k - 1];
+		if (other->addr < row->addr || other->module != at->module)
+			break;
+		if (other->size_bytes && (other->start != at->start || other->name_str != at->name_str)) {
+			row->addr = other->addr + 1;
+			break;
+		}
+	}
+	for (k = i + 1; k < jp->n; k++) {
+		other = &jp->addresses[k];
+		if (other->addr >= end || other->module != at->module)
+			break;
+		if (other->size_bytes && (other->start != at->start || other->name_str != at->name_str)) {
+			end = other->addr;
+			break;
+		}
+	}
+	row->size_bytes = end - row->addr;
+}
+
+static bool same_function(const struct address *a, const struct address *b)
+{
+	return a->size_bytes && a->module == b->module && a->start == b->start && a->name_str == b->name_str;
+}
+
+/* A function that replaced another one did so at all of its addresses, those too that nothing was known of before. */
+static uint64_t since_when(const struct jit_process *jp, size_t i)
+{
+	const struct address *at = &jp->addresses[i];
+	uint64_t end = at->start + at->size_bytes;
+	size_t k;
+
+	if (at->from_ns)
+		return at->from_ns;
+	for (k = i; k > 0 && jp->addresses[k - 1].addr >= at->start; k--)
+		if (same_function(&jp->addresses[k - 1], at) && jp->addresses[k - 1].from_ns)
+			return jp->addresses[k - 1].from_ns;
+	for (k = i + 1; k < jp->n && jp->addresses[k].addr < end; k++)
+		if (same_function(&jp->addresses[k], at) && jp->addresses[k].from_ns)
+			return jp->addresses[k].from_ns;
+	return 0;
+}
+
 static int write_changed(struct scanning *s)
 {
 	struct jit_process *jp = s->jp;
@@ -320,12 +376,14 @@ static int write_changed(struct scanning *s)
 
 	for (i = 0; !ret && i < jp->n; i++) {
 		struct address *address = &jp->addresses[i];
-		const struct stint_symbol row = {.addr = address->start, .size_bytes = address->size_bytes,
-						 .from_ns = address->from_ns, .module = address->module,
-						 .name_str = address->name_str};
+		struct stint_symbol row = {.addr = address->start, .size_bytes = address->size_bytes,
+					   .from_ns = since_when(jp, i), .module = address->module,
+					   .name_str = address->name_str};
 
-		if (address->changed)
+		if (address->changed) {
+			trim(jp, i, &row);
 			ret = write_symbol(s->jm, &row, s->err);
+		}
 		address->searched = true;
 		address->changed = false;
 	}
@@ -364,15 +422,31 @@ static int read_process(struct jit_maps *jm, struct jit_process *jp, struct stin
 	return ret;
 }
 
-int jit_maps_read(struct jit_maps *jm, bool last, struct stint_err *err)
+/* Whether lines were added to the map since it was read. Where not, that was seen now. */
+static bool has_grown(struct jit_process *jp, uint64_t at_ns)
+{
+	struct stat st;
+
+	if (jp->map.fd < 0 || fstat(jp->map.fd, &st))
+		return false;
+	if ((uint64_t)st.st_size > jp->map.size)
+		return true;
+	jp->read_ns = at_ns;
+	return false;
+}
+
+int jit_maps_read(struct jit_maps *jm, enum jit_reading reading, struct stint_err *err)
 {
 	struct jit_process *jp;
 	uint64_t began_ns = now_ns();
 	int ret = 0;
 
-	for (jp = jm->processes; jp && !ret; jp = jp->next)
-		if (last || began_ns >= jp->later_ns)
+	for (jp = jm->processes; jp && !ret; jp = jp->next) {
+		if (reading == JIT_READ_GROWN && !has_grown(jp, began_ns))
+			continue;
+		if (reading == JIT_READ_LAST || began_ns >= jp->later_ns)
 			ret = read_process(jm, jp, err);
+	}
 	return ret;
 }
 

@@ -42,11 +42,17 @@ void jit_process_address(struct jit_process *jp, uint64_t addr, bool exact, uint
 bool jit_is_dump(const char *path);
 void jit_process_dump(struct jit_process *jp, const char *path);
 
+enum jit_reading {
+	JIT_READ_GROWN, /* maps that have grown: cheap, for calling often. It tells since when a name holds */
+	JIT_READ_ALL,   /* and new addresses; every second or so */
+	JIT_READ_LAST,
+};
+
 /*
- * Writes the symbols (STINT_SYMBOL) that became known since the last time, for all processes. Call it every second or
- * so: a process whose files took long to read waits until that is a small part of the time, but not the last time.
+ * Writes the symbols (STINT_SYMBOL) that became known since the last time. A process whose files took long to read waits
+ * until that is a small part of the time, but not the last time.
  */
-int jit_maps_read(struct jit_maps *jm, bool last, struct stint_err *err);
+int jit_maps_read(struct jit_maps *jm, enum jit_reading reading, struct stint_err *err);
 
 /* The same for one process, for the last time; frees it. NULL is fine. */
 int jit_process_finish(struct jit_maps *jm, struct jit_process *jp, struct stint_err *err);

@@ -17,6 +17,7 @@
  * event only now. */
 #define SETTLE_NS             2000000ull
 #define EXPIRE_AFTER_NS       2000000000ull
+#define JIT_POLL_NS           100000000ull
 /* For --max-size: what a row may take at most, and what a flush may write besides. */
 #define ROW_BYTES_MAX         48u
 #define MARGIN_BYTES          (8u << 10)
@@ -186,7 +187,7 @@ static int flush(struct recorder *r, struct stint_err *err)
 	if (rc == 0)
 		rc = write_totals(r, &counters, false, err);
 	if (rc == 0)
-		rc = tasks_read_jit(r->tasks, false, err);
+		rc = tasks_read_jit(r->tasks, JIT_READ_ALL, err);
 	if (rc == 0)
 		rc = facts_clock(r->writer, err);
 	note_late_cpus(r);
@@ -318,6 +319,17 @@ static void take_signals(struct recorder *r)
 	}
 }
 
+/* What replaces a function at its address is noticed soon, so that events have the name of their time. */
+static int poll_jit(struct recorder *r, struct stint_err *err)
+{
+	uint64_t now = clock_now_ns();
+
+	if (now - r->jit_polled_ns < JIT_POLL_NS)
+		return 0;
+	r->jit_polled_ns = now;
+	return tasks_read_jit(r->tasks, JIT_READ_GROWN, err);
+}
+
 static int recorder_loop(struct recorder *r, struct stint_err *err)
 {
 	uint64_t now, end_ns = r->options->duration_ns
@@ -340,6 +352,8 @@ static int recorder_loop(struct recorder *r, struct stint_err *err)
 		wait_ms = n > BUSY_EVENTS ? BUSY_POLL_MS : POLL_MS;
 		if (rc == 0 && clock_now_ns() - r->flushed_ns >= r->options->flush_ns)
 			rc = flush(r, err);
+		else if (rc == 0)
+			rc = poll_jit(r, err);
 		if (rc == 0)
 			rc = check_size(r, err);
 	}
@@ -439,7 +453,7 @@ static int recorder_end(struct recorder *r, struct stint_err *err)
 	if (rc == 0)
 		rc = write_totals(r, &counters, true, err);
 	if (rc == 0 && !r->size_limit)
-		rc = tasks_read_jit(r->tasks, true, err);
+		rc = tasks_read_jit(r->tasks, JIT_READ_LAST, err);
 	if (rc == 0)
 		rc = facts_clock(r->writer, err);
 	note_late_cpus(r);

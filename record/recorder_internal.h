@@ -36,6 +36,7 @@ struct recorder {
 	struct stint_err *err; /* of the callback that is running */
 	int callback_status;
 	uint64_t flushed_ns;
+	uint64_t jit_polled_ns;
 	uint64_t n_flushes;
 	uint64_t rows_at_flush; /* of all tables */
 	uint64_t samples_at_flush, offcpu_at_flush;

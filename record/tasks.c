@@ -77,9 +77,9 @@ void tasks_embed_jit(struct tasks *t, bool embed)
 	t->embed_jit = embed;
 }
 
-int tasks_read_jit(struct tasks *t, bool last, struct stint_err *err)
+int tasks_read_jit(struct tasks *t, enum jit_reading reading, struct stint_err *err)
 {
-	return jit_maps_read(&t->jit, last, err);
+	return jit_maps_read(&t->jit, reading, err);
 }
 
 /* The process's present image is about to go: what its run-time compilers told is read now or never. */

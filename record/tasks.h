@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "format/writer.h"
+#include "record/jit_maps.h"
 
 struct tasks;
 
@@ -32,11 +33,11 @@ void tasks_embed_vdso(struct tasks *t, bool embed);
 
 /*
  * Also write a STINT_SYMBOL for functions compiled at run time that frames are in, where the process tells of them in
- * perf-PID.map or jit-PID.dump. Off by default. tasks_read_jit reads what these files have by now: call it every
- * second or so, and a last time at the end; a process's exit does it by itself.
+ * perf-PID.map or jit-PID.dump. Off by default. tasks_read_jit reads what these files have by now (see jit_maps_read);
+ * a process's exit does it by itself.
  */
 void tasks_embed_jit(struct tasks *t, bool embed);
-int tasks_read_jit(struct tasks *t, bool last, struct stint_err *err);
+int tasks_read_jit(struct tasks *t, enum jit_reading reading, struct stint_err *err);
 
 /*
  * Reads the processes (all when n_pids is 0), their threads and mappings from /proc. Those that end meanwhile are

@@ -16,6 +16,8 @@
  *   stack LABEL USER-END KERNEL-END FRAME...
  *       Innermost first; ends are numbers of format/rows.h. FRAME is MODULE:FUNCTION (k! before it: a kernel
  *       frame), or MODULE:+0xADDR for an address without a symbol.
+ *   symbol MODULE ADDR SIZE NAME [TIME]
+ *       A name that the recording has; from that time on.
  *   sample TIME CPU THREAD STACK [WEIGHT]
  *   offcpu START WAKE END FLAGS CPU THREAD STATE SYSCALL STACK WAKER
  *       WAKE is "-" when not woken; FLAGS any of s (open at the start), e (open at the end), u (wake-up unseen),
@@ -191,6 +193,16 @@ static struct stint_frame frame_of(struct maker *mk, char *word, bool leaf)
 	return frame;
 }
 
+static void make_symbol(struct maker *mk, char **words, int n)
+{
+	struct stint_symbol row = {.addr = number(mk, words[2]), .size_bytes = number(mk, words[3])};
+
+	row.module = label(mk, "module", words[1]);
+	row.name_str = string(mk, words[4]);
+	row.from_ns = n > 5 ? moment(mk, words[5]) : 0;
+	RANDOM_MUST(stint_writer_add(mk->w, STINT_SYMBOL, &row, err));
+}
+
 static void make_stack(struct maker *mk, char **words, int n)
 {
 	struct stint_stack row = {.user_end = (uint32_t)number(mk, words[2]),
@@ -306,7 +318,7 @@ static const struct {
 	{"meta", 3, make_meta},   {"thread", 5, make_thread},     {"module", 4, make_module},
 	{"stack", 4, make_stack}, {"sample", 5, make_sample},     {"offcpu", 11, make_offcpu},
 	{"loss", 6, make_loss},   {"clock", 3, make_clock},       {"flush", 1, make_flush},
-	{"freq", 2, make_freq},   {"nofinish", 1, make_nofinish},
+	{"freq", 2, make_freq},   {"nofinish", 1, make_nofinish}, {"symbol", 5, make_symbol},
 };
 
 static void make_line(struct maker *mk, char *line)

@@ -87,7 +87,7 @@ static void read_all(struct fixture *f)
 {
 	struct stint_err err = STINT_ERR_INIT;
 
-	OK(jit_maps_read(&f->jm, true, &err));
+	OK(jit_maps_read(&f->jm, JIT_READ_LAST, &err));
 }
 
 /* "addr+size name@" for each symbol, an @ when it holds from some time on only. */
@@ -159,6 +159,43 @@ static void a_growing_file(void **state)
 	read_all(f);
 	read_all(f);
 	expect_and_end(f, "2000+100 b 1000+100 a 2000+80 c@ ");
+}
+
+/* An address that is met later is of a function that another one reaches into by now. */
+static void older_functions_are_cut_down(void **state)
+{
+	struct fixture *f = start();
+
+	(void)state;
+	add(f, "1080 100 old\n1000 100 new\n1160 40 newest\n");
+	jit_process_address(f->jp, 0x10a0, true, f->module);
+	jit_process_address(f->jp, 0x1168, true, f->module);
+	read_all(f);
+	jit_process_address(f->jp, 0x1120, true, f->module);
+	read_all(f);
+	expect_and_end(f, "1000+100 new 1160+40 newest 10a1+c7 old ");
+}
+
+/* Only where the map has grown is it read, and the time of the last look that found nothing new counts. */
+static void looking_often(void **state)
+{
+	struct fixture *f = start();
+	struct stint_err err = STINT_ERR_INIT;
+	int i;
+
+	(void)state;
+	add(f, "1000 100 a\n");
+	jit_process_address(f->jp, 0x1010, true, f->module);
+	read_all(f);
+	for (i = 0; i < 3; i++)
+		OK(jit_maps_read(&f->jm, JIT_READ_GROWN, &err));
+	jit_process_address(f->jp, 0x1020, true, f->module);
+	add(f, "1000 80 b\n");
+	for (i = 0; i < 200 && stint_writer_rows(f->writer, STINT_SYMBOL) < 2; i++) {
+		usleep(10000);
+		OK(jit_maps_read(&f->jm, JIT_READ_GROWN, &err));
+	}
+	expect_and_end(f, "1000+100 a 1000+80 b@ ");
 }
 
 static void of_several_at_one_place_the_last(void **state)
@@ -376,6 +413,8 @@ int main(void)
 		cmocka_unit_test(lines_of_a_map),
 		cmocka_unit_test(only_what_the_recording_has),
 		cmocka_unit_test(a_growing_file),
+		cmocka_unit_test(older_functions_are_cut_down),
+		cmocka_unit_test(looking_often),
 		cmocka_unit_test(of_several_at_one_place_the_last),
 		cmocka_unit_test(a_file_written_anew),
 		cmocka_unit_test(a_process_that_ends),
