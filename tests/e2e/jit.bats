@@ -30,3 +30,49 @@ shares_of() {
 @test "two functions at one address, by jitdump: to the sample" {
 	shares_of dump 15
 }
+
+# share FILE REGEX: the percentage of all samples in functions whose name matches.
+share() {
+	rows "$1" >rows
+	jq -r --arg re "$2" '(map(select(.name | test($re)) | .self) | add // 0) * 100 / (map(.self) | add) | floor' rows
+}
+
+@test "node --perf-basic-prof: a hot function has its name, and lives on in the file" {
+	command -v node >/dev/null || skip "node is not installed"
+	cat >hot.js <<-'END'
+		function hotInner(n) { let s = 0; for (let i = 0; i < n; i++) s = (s * 31 + i) % 1000003; return s; }
+		const end = Date.now() + 2500;
+		let x = 0;
+		while (Date.now() < end) x += hotInner(200000);
+		console.log(`pid=${process.pid}`);
+	END
+	record -F 499 --off-cpu=none -o n.stint -- node --perf-basic-prof hot.js
+	rm -f "/tmp/perf-$(said pid).map"
+	between "hotInner's share" "$(share n.stint '^JS:.*hotInner .*hot\.js')" 50 100
+}
+
+@test "OpenJDK: jcmd Compiler.perfmap while it is recorded" {
+	command -v javac >/dev/null || skip "no JDK is installed"
+	cat >Hot.java <<-'END'
+		class Hot {
+			static int inner(int n) { int s = 0; for (int i = 0; i < n; i++) s = (s * 31 + i) % 1000003; return s; }
+			public static void main(String[] a) {
+				long end = System.currentTimeMillis() + 6000, x = 0;
+				while (System.currentTimeMillis() < end) x += inner(200000);
+				System.out.println(x >= 0);
+			}
+		}
+	END
+	javac Hot.java
+	start java.out java -XX:+PreserveFramePointer -cp . Hot
+	local java=$started
+	sleep 1
+	start record.out "$recorder" -F 499 --off-cpu=none -d 3 -o j.stint -p "$java"
+	local recording=$started
+	wait_for_recorder j.stint
+	sleep 1
+	jcmd "$java" Compiler.perfmap
+	end_of "$recording" || fail "the recorder: $(cat record.out.err)"
+	rm -f "/tmp/perf-$java.map"
+	between "Hot.inner's share" "$(share j.stint 'Hot\.inner')" 50 100
+}

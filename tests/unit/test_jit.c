@@ -35,6 +35,11 @@ static void lines_of_a_map(void **state)
 	assert_memory_equal(fn.name, "LazyCompile:~f /a b.js:1:2", 26);
 	assert_true(jit_map_line("0x1000 0x20 x", 13, &fn));
 	assert_int_equal(fn.addr, 0x1000);
+	/* As Python's perf trampoline (3.12 and later) writes it. */
+	assert_true(jit_map_line("7f3c5e3a2000 b py::hot:/srv/app/a work.py", 42, &fn));
+	assert_int_equal(fn.addr, 0x7f3c5e3a2000);
+	assert_int_equal(fn.size_bytes, 0xb);
+	assert_memory_equal(fn.name, "py::hot:/srv/app/a work.py", fn.name_size);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(jit_map_line(bad[i], strlen(bad[i]), &fn));
 }
