@@ -49,8 +49,8 @@ enum jit_reading {
 };
 
 /*
- * Writes the symbols (STINT_SYMBOL) that became known since the last time. A process whose files took long to read waits
- * until that is a small part of the time, but not the last time.
+ * Writes the symbols (STINT_SYMBOL) that became known since the last time. A process whose files took long to read
+ * waits until that is a small part of the time, but not the last time.
  */
 int jit_maps_read(struct jit_maps *jm, enum jit_reading reading, struct stint_err *err);
 
