@@ -49,6 +49,8 @@ enum unwind_kind {
 	        9, /* a signal frame: the interrupted registers are in the sigcontext at sp + 40 */
 	UNWIND_RA_REG =
 	        10, /* CFA = sp + 8 * cfa, return address in register[argument], fp as it is */
+	UNWIND_KEPT = 11, /* CFA = register[argument] + 8 * cfa, where the callee has saved the
+	                   * register at *(sp - 8 * fp); the frame pointer is as it is */
 };
 
 /*

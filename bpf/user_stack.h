@@ -180,6 +180,28 @@ static __always_inline bool user_restore_bp(struct user_walk *walk, __u32 rule, 
 	       user_end(walk, USER_UNREADABLE);
 }
 
+/*
+ * A frame whose CFA is in a register that the callee keeps for it. The callee has saved it, unless it
+ * is where the thread runs and has not got to that yet, or has put it back already.
+ */
+static __always_inline bool user_step_kept(struct user_walk *walk, const struct unwind_row *row)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	__u64 at = walk->sp - 8ull * row->fp, base, cfa, ip;
+	__u32 reg = UNWIND_ROW_ARG(row->kind) & 15;
+
+	if (walk->n_frames == 2 && at < regs->sp) {
+		if (bpf_probe_read_kernel(&base, sizeof(base), (void *)regs + pt_regs_off[reg]))
+			return user_end(walk, USER_UNSUPPORTED);
+	} else if (!window_read(&walk->window, at, &base)) {
+		return user_end(walk, USER_UNREADABLE);
+	}
+	cfa = base + (__s64)row->cfa * 8;
+	if (!window_read(&walk->window, cfa - 8, &ip))
+		return user_end(walk, USER_UNREADABLE);
+	return user_enter(walk, ip, cfa);
+}
+
 static __always_inline bool user_step_row(struct user_walk *walk, const struct unwind_row *row)
 {
 	__u32 kind = UNWIND_ROW_KIND(row->kind), arg = UNWIND_ROW_ARG(row->kind);
@@ -192,6 +214,8 @@ static __always_inline bool user_step_row(struct user_walk *walk, const struct u
 	walk->guessed = 0;
 	if (kind == UNWIND_SIGNAL)
 		return user_step_signal(walk);
+	if (kind == UNWIND_KEPT)
+		return user_step_kept(walk, row);
 	if (!user_base(walk, kind, arg, &base) || !user_cfa(walk, row, base, &cfa))
 		return false;
 	if (kind == UNWIND_RA_REG) {

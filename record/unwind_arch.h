@@ -12,14 +12,15 @@
 struct unwind_arch {
 	uint16_t machine;   /* EM_* */
 	uint8_t sp, fp, ra; /* DWARF register numbers; ra as in every normal CIE */
+	uint32_t kept;      /* bits of the registers that callees keep and that a row's CFA may be in */
 
 	/* The row for a state of the unwinder, without its pc. What doesn't fit becomes
 	 * UNWIND_UNSUPPORTED. */
 	void (*encode)(const struct cfi_state *state, bool signal, struct unwind_row *ret);
 
 	/*
-	 * Rows for linker stubs that have no call frame information: calls add for each run of
-	 * bytes with the same rule. NULL where there is nothing to do.
+	 * Rows for linker stubs, and for .init and .fini, that have no call frame information: calls
+	 * add for each run of bytes with the same rule. NULL where there is nothing to do.
 	 */
 	int (*stubs)(const uint8_t *code, uint32_t file_off, uint32_t size,
 	             int (*add)(void *context, uint32_t start, uint32_t end,

@@ -27,13 +27,13 @@ struct load {
 	size_t names_bytes;
 };
 
-static int read_at(const struct load *load, uint64_t off, void *to, size_t size)
+int unwind_source_read(const struct unwind_source *source, uint64_t off, void *to, size_t size,
+                       struct stint_err *err)
 {
-	const struct unwind_source *source = load->source;
 	uint8_t *at = to;
 
 	if (off > source->size_bytes || size > source->size_bytes - off)
-		return stint_err_set(load->err, STINT_ERR_FORMAT, 0, (int64_t)off,
+		return stint_err_set(err, STINT_ERR_FORMAT, 0, (int64_t)off,
 		                     "the ELF file ends too early");
 	if (source->data) {
 		memcpy(to, source->data + off, size);
@@ -45,16 +45,21 @@ static int read_at(const struct load *load, uint64_t off, void *to, size_t size)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return stint_err_set(load->err, STINT_ERR_IO, errno, (int64_t)off,
+			return stint_err_set(err, STINT_ERR_IO, errno, (int64_t)off,
 			                     "reading the ELF file");
 		if (n == 0)
-			return stint_err_set(load->err, STINT_ERR_FORMAT, 0, (int64_t)off,
+			return stint_err_set(err, STINT_ERR_FORMAT, 0, (int64_t)off,
 			                     "the ELF file shrank");
 		at += n;
 		off += (uint64_t)n;
 		size -= (size_t)n;
 	}
 	return 0;
+}
+
+static int read_at(const struct load *load, uint64_t off, void *to, size_t size)
+{
+	return unwind_source_read(load->source, off, to, size, load->err);
 }
 
 /* Reads into fresh memory. The size is checked against the source first, so that it bounds what is
@@ -247,7 +252,7 @@ static const Elf64_Shdr *find_section(const struct load *load, const char *name)
 
 static int read_stubs(struct load *load)
 {
-	static const char *const names[] = {".plt", ".plt.sec", ".plt.got", ".iplt"};
+	static const char *const names[] = {".plt", ".plt.sec", ".plt.got", ".iplt", ".init", ".fini"};
 	struct unwind_elf *elf = load->elf;
 	size_t i;
 

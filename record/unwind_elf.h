@@ -40,10 +40,14 @@ struct unwind_elf {
 	struct unwind_segment *segments; /* executable ones, in the file's order */
 	uint32_t n_segments;
 	struct unwind_section eh_frame, debug_frame;
-	struct unwind_section *stubs; /* PLT sections */
+	struct unwind_section *stubs; /* PLT sections, .init and .fini */
 	uint32_t n_stubs;
 	struct unwind_section go_symtab, go_strtab; /* of programs made by Go */
 };
+
+/* Copies bytes of the file. Fails with STINT_ERR_FORMAT (it has no such bytes) or _IO. */
+int unwind_source_read(const struct unwind_source *source, uint64_t off, void *to, size_t size,
+                       struct stint_err *err);
 
 /* Errors as those of unwind_table_read. On failure *ret is empty. */
 int unwind_elf_read(struct unwind_elf *ret, const struct unwind_source *source,

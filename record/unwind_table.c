@@ -7,9 +7,14 @@
 #include <sys/stat.h>
 
 #include "record/unwind_arch.h"
+#include "record/unwind_calls.h"
 #include "record/unwind_cfi.h"
 #include "record/unwind_elf.h"
 #include "record/unwind_go.h"
+
+/* Trampolines are short, and a file has few. */
+#define MAX_CALLING_CODE 4096u
+#define MAX_CALLS        64u
 
 /* Where a range of code has its rule from; where ranges overlap, the lower number was there first.
  */
@@ -30,6 +35,7 @@ struct range {
 
 struct build {
 	struct unwind_table *table;
+	const struct unwind_source *source;
 	struct unwind_elf elf;
 	const struct unwind_arch *arch;
 	struct cfi cfi[2]; /* by enum origin */
@@ -48,6 +54,7 @@ struct build {
 	uint64_t shift;   /* address - file offset in the FDE whose rows are being made */
 	uint32_t from;    /* rows below this offset belong to an earlier range */
 	bool signal;
+	uint32_t n_calls; /* whose callees were looked at */
 	struct stint_err *err;
 };
 
@@ -214,6 +221,75 @@ static int cover(struct build *b, uint32_t start, uint32_t end, struct unwind_ro
 	return rc ? rc : push_row(b, row);
 }
 
+static struct cfi_fde fde_of(const struct range *range)
+{
+	return (struct cfi_fde){.start = range->vaddr,
+	                        .size_bytes = range->end - range->start,
+	                        .code = range->code,
+	                        .code_bytes = range->code_bytes,
+	                        .cie = range->cie};
+}
+
+/* The function that starts at an address; NULL where none does that has call frame information. */
+static const struct range *range_at(const struct build *b, uint64_t vaddr)
+{
+	uint32_t low = 0, high = b->n_ranges;
+	uint64_t off, left;
+
+	if (!unwind_elf_offset(&b->elf, vaddr, &off, &left))
+		return NULL;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (b->ranges[middle].start < off)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < b->n_ranges && b->ranges[low].start == off &&
+	                       b->ranges[low].origin != FROM_STUBS
+	               ? &b->ranges[low]
+	               : NULL;
+}
+
+/*
+ * Rows of a frame whose CFA is in a register that callees keep. Such a row is of use only where the thread runs. Return
+ * addresses are looked up at the last byte of their calls, and nothing runs there: the row of that byte says where the
+ * callee has the register.
+ */
+static int cover_calls(struct build *b, uint32_t start, uint32_t end, struct unwind_row *row)
+{
+	uint8_t code[MAX_CALLING_CODE], reg = UNWIND_ROW_ARG(row->kind);
+	struct unwind_row during = {.kind = UNWIND_ROW(UNWIND_KEPT, reg), .cfa = row->cfa};
+	uint32_t base = start, size = end - start, at = 0;
+	int64_t target;
+	int rc = 0;
+
+	if (size > sizeof(code) || row->fp != UNWIND_FP_SAME ||
+	    unwind_source_read(b->source, start, code, size, NULL))
+		return cover(b, start, end, row);
+	for (; !rc && unwind_next_call(code, size, &at, &target); at++) {
+		const struct range *callee = range_at(b, base + b->shift + (uint64_t)target);
+		uint32_t last = base + at + UNWIND_CALL_BYTES - 1, slot;
+		struct cfi_fde fde;
+
+		if (!callee || b->n_calls >= MAX_CALLS || last < start ||
+		    callee->code_bytes > MAX_CALLING_CODE)
+			continue;
+		b->n_calls++;
+		fde = fde_of(callee);
+		slot = unwind_saved_slot(&b->cfi[callee->origin], &fde, reg);
+		if (!slot)
+			continue;
+		during.fp = (uint8_t)slot;
+		rc = cover(b, start, last, row);
+		if (!rc)
+			rc = cover(b, last, last + 1, &during);
+		start = last + 1;
+	}
+	return rc || start == end ? rc : cover(b, start, end, row);
+}
+
 static int add_state(void *context, uint64_t start, uint64_t end, const struct cfi_state *state)
 {
 	struct build *b = context;
@@ -228,6 +304,8 @@ static int add_state(void *context, uint64_t start, uint64_t end, const struct c
 		row.kind = UNWIND_END;
 	else if (state)
 		b->arch->encode(state, b->signal, &row);
+	if (UNWIND_ROW_KIND(row.kind) == UNWIND_REG && b->arch->kept >> UNWIND_ROW_ARG(row.kind) & 1)
+		return cover_calls(b, (uint32_t)from, (uint32_t)to, &row);
 	return cover(b, (uint32_t)from, (uint32_t)to, &row);
 }
 
@@ -240,11 +318,7 @@ static int add_rows(struct build *b, const struct range *range)
 		return 0;
 	if (range->origin == FROM_STUBS)
 		return cover(b, b->from, range->end, &b->stub_rows[range->code]);
-	fde = (struct cfi_fde){.start = range->vaddr,
-	                       .size_bytes = range->end - range->start,
-	                       .code = range->code,
-	                       .code_bytes = range->code_bytes,
-	                       .cie = range->cie};
+	fde = fde_of(range);
 	b->shift = range->vaddr - range->start;
 	b->signal = b->cfi[range->origin].cies[range->cie].signal;
 	return cfi_run(&b->cfi[range->origin], &fde, add_state, b);
@@ -275,7 +349,7 @@ static int build(struct unwind_table *ret, const struct unwind_source *source,
                  struct stint_err *err)
 {
 	struct stint_err ignored = STINT_ERR_INIT;
-	struct build b = {.table = ret, .sorted = true, .err = err ? err : &ignored};
+	struct build b = {.table = ret, .source = source, .sorted = true, .err = err ? err : &ignored};
 	int rc;
 
 	*ret = (struct unwind_table){0};

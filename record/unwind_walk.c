@@ -22,6 +22,22 @@ static enum stint_user_end step_signal(struct unwind_regs *regs, unwind_read_fn 
 	return 0;
 }
 
+/*
+ * A register that the callee keeps for its caller: it has saved it, or hasn't got to that yet, or has
+ * put it back already.
+ */
+static enum stint_user_end kept_register(const struct unwind_row *row,
+                                         const struct unwind_regs *regs, unwind_read_fn *read,
+                                         void *context, uint64_t *ret)
+{
+	uint64_t at = regs->r[UNWIND_REG_SP] - 8u * row->fp;
+
+	*ret = regs->r[UNWIND_ROW_ARG(row->kind)];
+	if (regs->callee_all && at < regs->callee_sp)
+		return 0;
+	return read(context, at, ret) ? 0 : STINT_USER_UNREADABLE;
+}
+
 /* The register that the CFA is computed from. */
 static enum stint_user_end base_of(const struct unwind_row *row, const struct unwind_regs *regs,
                                    uint64_t *ret)
@@ -78,7 +94,7 @@ static enum stint_user_end restore_fp(const struct unwind_row *row, struct unwin
 {
 	uint64_t at = row->fp == UNWIND_FP_AT_BASE ? base : cfa - 8u * row->fp;
 
-	if (row->fp == UNWIND_FP_SAME)
+	if (row->fp == UNWIND_FP_SAME || UNWIND_ROW_KIND(row->kind) == UNWIND_KEPT)
 		return 0;
 	regs->fp_known = row->fp <= UNWIND_FP_MAX || row->fp == UNWIND_FP_AT_BASE;
 	if (regs->fp_known && !read(context, at, &regs->r[UNWIND_REG_FP]))
@@ -94,7 +110,9 @@ enum stint_user_end unwind_step(const struct unwind_row *row, struct unwind_regs
 
 	if (UNWIND_ROW_KIND(row->kind) == UNWIND_SIGNAL)
 		return step_signal(regs, read, context);
-	end = base_of(row, regs, &base);
+	end = UNWIND_ROW_KIND(row->kind) == UNWIND_KEPT
+	              ? kept_register(row, regs, read, context, &base)
+	              : base_of(row, regs, &base);
 	if (!end)
 		end = cfa_of(row, regs, base, read, context, &cfa);
 	if (end)
@@ -108,6 +126,8 @@ enum stint_user_end unwind_step(const struct unwind_row *row, struct unwind_regs
 	}
 	end = restore_fp(row, regs, base, cfa, read, context);
 	regs->ip = ip;
+	regs->callee_all = regs->all;
+	regs->callee_sp = regs->r[UNWIND_REG_SP];
 	regs->r[UNWIND_REG_SP] = cfa;
 	regs->all = regs->exact = false;
 	return end;
@@ -125,6 +145,6 @@ enum stint_user_end unwind_step_fp(struct unwind_regs *regs, unwind_read_fn *rea
 	regs->r[UNWIND_REG_FP] = next;
 	regs->r[UNWIND_REG_SP] = fp + 16;
 	regs->ip = ip;
-	regs->all = regs->exact = false;
+	regs->all = regs->callee_all = regs->exact = false;
 	return 0;
 }

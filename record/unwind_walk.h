@@ -18,6 +18,8 @@ struct unwind_regs {
 	bool all; /* all of r are this frame's: where the thread runs, or was interrupted by a
 	           * signal; else only frame and stack pointer are */
 	bool fp_known;
+	bool callee_all;    /* the frame before this one had all of r, and r has the others still */
+	uint64_t callee_sp; /* its stack pointer */
 	bool exact; /* ip is where it runs or was interrupted, not a return address */
 };
 

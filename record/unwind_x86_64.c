@@ -6,7 +6,7 @@
 
 #include "record/unwind_arch.h"
 
-enum { RBP = 6, RSP = 7, R15 = 15, RIP = 16 };
+enum { RBX = 3, RBP = 6, RSP = 7, R12 = 12, R15 = 15, RIP = 16 };
 
 static bool divides(int64_t off)
 {
@@ -124,25 +124,56 @@ static void encode(const struct cfi_state *state, bool signal, struct unwind_row
 		*ret = (struct unwind_row){.kind = UNWIND_UNSUPPORTED};
 }
 
+typedef int add_fn(void *context, uint32_t start, uint32_t end, const struct unwind_row *row);
+
+/*
+ * The C library's _init or _fini, as crti.o and crtn.o make them: glibc's "sub $8, %rsp" to "add $8, %rsp; ret", musl's
+ * "push %rax" to "pop %rax; ret". Sets *ret to whether it is one.
+ */
+static int init_code(const uint8_t *code, uint32_t file_off, uint32_t size, add_fn *add,
+                     void *context, bool *ret)
+{
+	static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
+	static const uint8_t sub[] = {0x48, 0x83, 0xec, 8}, add_ret[] = {0x48, 0x83, 0xc4, 8, 0xc3};
+	static const uint8_t push[] = {0x50}, pop_ret[] = {0x58, 0xc3};
+	const struct unwind_row outside = {.kind = UNWIND_SP, .cfa = 1},
+	                        inside = {.kind = UNWIND_SP, .cfa = 2};
+	uint32_t at = size > 4 && !memcmp(code, endbr64, 4) ? 4 : 0;
+	bool glibc = size - at >= 9 && !memcmp(code + at, sub, 4) &&
+	             !memcmp(code + size - 5, add_ret, 5);
+	bool musl = size - at >= 3 && code[at] == push[0] && !memcmp(code + size - 2, pop_ret, 2);
+	int rc;
+
+	*ret = glibc || musl;
+	if (!*ret)
+		return 0;
+	at += glibc ? sizeof(sub) : sizeof(push);
+	rc = add(context, file_off, file_off + at, &outside);
+	if (!rc)
+		rc = add(context, file_off + at, file_off + size - 1, &inside);
+	return rc ? rc : add(context, file_off + size - 1, file_off + size, &outside);
+}
+
 /*
  * PLT entries that the linker made without call frame information: lld's, and those of indirect
  * functions in static programs. An entry is a jump through memory, perhaps behind an endbr64 or
  * with a bnd prefix; lazy ones go on with a push of their number at byte 6 (11 with endbr64, whose
  * jump is a plain one).
  */
-static int stubs(const uint8_t *code, uint32_t file_off, uint32_t size,
-                 int (*add)(void *context, uint32_t start, uint32_t end,
-                            const struct unwind_row *row),
-                 void *context)
+static int stubs(const uint8_t *code, uint32_t file_off, uint32_t size, add_fn *add, void *context)
 {
 	static const uint8_t jump[] = {0xff, 0x25}, push_got[] = {0xff, 0x35};
 	struct unwind_row leaf = {.kind = UNWIND_SP, .cfa = 1},
 	                  lazy = {.kind = UNWIND_PLT, .cfa = 11};
 	struct unwind_row first = {.kind = UNWIND_SP, .cfa = 2},
 	                  pushed = {.kind = UNWIND_SP, .cfa = 3};
+	bool is_init;
 	uint32_t at = 0;
-	int rc = 0;
+	int rc;
 
+	rc = init_code(code, file_off, size, add, context, &is_init);
+	if (rc || is_init)
+		return rc;
 	if (size >= 16 && !memcmp(code, push_got, sizeof(push_got))) {
 		rc = add(context, file_off, file_off + 6, &first);
 		if (!rc)
@@ -160,7 +191,14 @@ static int stubs(const uint8_t *code, uint32_t file_off, uint32_t size,
 }
 
 const struct unwind_arch unwind_x86_64 = {
-        .machine = EM_X86_64, .sp = RSP, .fp = RBP, .ra = RIP, .encode = encode, .stubs = stubs};
+        .machine = EM_X86_64,
+        .sp = RSP,
+        .fp = RBP,
+        .ra = RIP,
+        .kept = 1u << RBX | 15u << R12,
+        .encode = encode,
+        .stubs = stubs,
+};
 
 const struct unwind_arch *unwind_arch_of(uint16_t machine)
 {

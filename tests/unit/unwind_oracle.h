@@ -306,6 +306,9 @@ static void check_address(struct oracle *o, const struct unwind_table *table, ui
 	if (!to_vaddr(o, off, &vaddr))
 		return;
 	made_up_regs(&mine, vaddr);
+	/* The oracle can't know what a callee has saved: its register is what was saved. */
+	if (row && m == &machines[0] && UNWIND_ROW_KIND(row->kind) == UNWIND_KEPT)
+		read_made_up(NULL, mine.r[m->sp] - 8u * row->fp, &mine.r[UNWIND_ROW_ARG(row->kind)]);
 	theirs = mine;
 	verdict = oracle_step(o, vaddr, &theirs, &signal);
 	if (row)
