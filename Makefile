@@ -111,7 +111,8 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/libanalyze.a $(
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(analyze_libs) -ldw -lelf -o $@
 
 # Programs that only tests and benchmarks use.
-$(BUILD)/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libanalyze.a $(BUILD)/libformat.a $(BUILD)/libbase.a
+$(BUILD)/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libanalyze.a $(BUILD)/librecord.a $(BUILD)/libformat.a \
+		$(BUILD)/libbase.a
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(analyze_libs) -o $@
