@@ -6,42 +6,7 @@
 #include <string.h>
 
 #include "analyze/demangle.h"
-#include "analyze/elf_symtab.h"
-#include "analyze/program.h"
-#include "base/map.h"
-
-struct module {
-	struct symbol_module info;
-	struct elf_symtab recorded; /* what the recording itself carries */
-	bool opened;
-	bool sorted;
-	bool packed; /* the recording says where its symbols were found, or */
-	const char *packed_why; /* why not; NULL otherwise */
-	struct program *program;  /* owned by the symbolizer; NULL for memory without a file */
-	struct stint_map chains[2]; /* address -> struct symbol_chain *, by exact */
-	struct stint_map packed_chains[2]; /* the same, as the recording has them: names aren't demangled yet */
-};
-
-struct symbol_names {
-	const char *linkage, *shown;
-};
-
-struct symbolizer {
-	struct symbolizer_options options;
-	struct stint_arena arena;
-	struct stint_intern names;     /* texts with their NUL */
-	struct stint_map demangled;    /* id of a linkage name -> id of what is shown */
-	struct stint_map by_pointer;   /* a linkage name that stays in place -> struct symbol_names * */
-	struct stint_map by_number;    /* the caller's module number -> index + 1 in modules */
-	struct module **modules;
-	size_t n_modules;
-	struct stint_intern builds;    /* build IDs -> programs */
-	struct program **programs;
-	size_t n_programs;
-	struct debuginfod *servers; /* NULL where none is to be asked */
-	char text[DEMANGLE_MAX_BYTES];
-	struct dwarf_frame frames[DWARF_MAX_CHAIN];
-};
+#include "analyze/symbolize_internal.h"
 
 static int nomem(struct stint_err *err)
 {
@@ -110,6 +75,7 @@ static void module_free(struct module *m)
 	stint_map_done(&m->chains[1]);
 	stint_map_done(&m->packed_chains[0]);
 	stint_map_done(&m->packed_chains[1]);
+	symbolizer_code_done(m);
 	free(m);
 }
 
@@ -135,7 +101,7 @@ void symbolizer_free(struct symbolizer *s)
 	free(s);
 }
 
-static struct module *find_module(const struct symbolizer *s, uint32_t number)
+struct module *symbolizer_module(const struct symbolizer *s, uint32_t number)
 {
 	const uint64_t *index = stint_map_get(&s->by_number, number);
 
@@ -179,7 +145,7 @@ static const char *keep(struct symbolizer *s, const char *text, uint32_t *ret_id
 int symbolizer_add_symbol(struct symbolizer *s, uint32_t module, uint64_t addr, uint64_t size_bytes,
 			  const char *name, struct stint_err *err)
 {
-	struct module *m = find_module(s, module);
+	struct module *m = symbolizer_module(s, module);
 	struct elf_symbol symbol = {.addr = addr, .limit = UINT64_MAX};
 
 	if (!m || !*name)
@@ -197,7 +163,7 @@ int symbolizer_add_symbol(struct symbolizer *s, uint32_t module, uint64_t addr, 
 int symbolizer_add_chain(struct symbolizer *s, uint32_t module, uint64_t addr, bool exact,
 			 const struct symbol_chain *chain, struct stint_err *err)
 {
-	struct module *m = find_module(s, module);
+	struct module *m = symbolizer_module(s, module);
 	struct symbol_chain *kept;
 	struct symbol *symbols;
 	uint64_t *slot;
@@ -210,6 +176,7 @@ int symbolizer_add_chain(struct symbolizer *s, uint32_t module, uint64_t addr, b
 	slot = stint_map_put(&m->packed_chains[exact], addr, NULL);
 	if (!kept || !symbols || !slot)
 		return nomem(err);
+	m->lines_sorted = false;
 	*kept = (struct symbol_chain){symbols, chain->n};
 	for (i = 0; i < chain->n; i++) {
 		symbols[i] = chain->symbols[i];
@@ -225,7 +192,7 @@ int symbolizer_add_chain(struct symbolizer *s, uint32_t module, uint64_t addr, b
 int symbolizer_add_source(struct symbolizer *s, uint32_t module, const char *from, const char *why,
 			  struct stint_err *err)
 {
-	struct module *m = find_module(s, module);
+	struct module *m = symbolizer_module(s, module);
 
 	(void)from; /* the files of another machine: "recording" says more */
 	if (!m)
@@ -263,7 +230,7 @@ static int open_program(struct symbolizer *s, struct module *m, struct stint_err
 	return rc;
 }
 
-static int open_module(struct symbolizer *s, struct module *m, struct stint_err *err)
+int symbolizer_open(struct symbolizer *s, struct module *m, struct stint_err *err)
 {
 	bool has_file = m->info.kind != STINT_MODULE_ANON && m->info.kind != STINT_MODULE_UNKNOWN &&
 			m->info.kind != STINT_MODULE_KMOD;
@@ -381,9 +348,8 @@ static bool fill_symbol(struct symbolizer *s, const struct module *m, struct sym
 	to->file = frame->file;
 	to->line = frame->file ? frame->line : 0;
 	to->inlined = frame->inlined;
-	to->start = frame->start;
-	if (!to->start && symbol)
-		to->start = symbol->addr;
+	/* Of the function that has the code: of the part of it that is here. */
+	to->start = symbol && !frame->inlined ? symbol->addr : frame->start;
 	return linkage ? name_symbol(s, to, linkage) : name_unresolved(s, m, to);
 }
 
@@ -434,8 +400,9 @@ static struct symbol_chain *resolve(struct symbolizer *s, const struct module *m
 	return name_symbol(s, symbol, recorded->name) ? chain : NULL;
 }
 
-/* A packed chain as the options want it: outer functions only, or without lines. */
-static struct symbol_chain *unpack(struct symbolizer *s, const struct module *m, const struct symbol_chain *packed)
+/* A packed chain as the options want it: outer functions only, or without lines. Of an address that is ahead of its. */
+static struct symbol_chain *unpack(struct symbolizer *s, const struct module *m, const struct symbol_chain *packed,
+				   uint64_t ahead)
 {
 	uint32_t i, first = s->options.inlines ? 0 : packed->n - 1;
 	struct symbol_chain *chain = chain_of(s, packed->n - first);
@@ -445,6 +412,7 @@ static struct symbol_chain *unpack(struct symbolizer *s, const struct module *m,
 		struct symbol *to = (struct symbol *)&chain->symbols[i - first];
 
 		*to = packed->symbols[i];
+		to->elf_addr += ahead;
 		if (!s->options.lines) {
 			to->file = NULL;
 			to->line = 0;
@@ -459,17 +427,21 @@ static struct symbol_chain *look_up(struct symbolizer *s, struct module *m, uint
 				    struct stint_err *err)
 {
 	const uint64_t *slot = m ? stint_map_get(&m->packed_chains[exact], addr) : NULL;
-	const struct symbol_chain *packed = slot ? (const struct symbol_chain *)(uintptr_t)*slot : NULL;
+	const struct symbol_chain *packed;
 	struct symbol_chain *chain;
+	uint64_t line = addr;
 
+	if (!slot && m && exact && symbolizer_packed_line(m, addr, &line))
+		slot = stint_map_get(&m->packed_chains[true], line);
+	packed = slot ? (const struct symbol_chain *)(uintptr_t)*slot : NULL;
 	if (packed && packed->symbols[packed->n - 1].resolved)
-		return unpack(s, m, packed);
-	if (m && open_module(s, m, err))
+		return unpack(s, m, packed, addr - line);
+	if (m && symbolizer_open(s, m, err))
 		return NULL;
 	chain = resolve(s, m, addr, exact || !addr ? addr : addr - 1);
 	/* Where it was packed nobody knew a name; the file's own address may still be known only there. */
 	if (chain && packed && !chain->symbols[chain->n - 1].resolved)
-		return unpack(s, m, packed);
+		return unpack(s, m, packed, addr - line);
 	return chain;
 }
 
@@ -477,7 +449,7 @@ int symbolizer_lookup(struct symbolizer *s, uint32_t module, uint64_t addr, bool
 		      struct stint_err *err)
 {
 	static const struct symbol nothing = {.name = "[unknown]"};
-	struct module *m = find_module(s, module);
+	struct module *m = symbolizer_module(s, module);
 	struct symbol_chain *chain;
 	uint64_t *slot = NULL;
 	bool is_new = true;
@@ -522,14 +494,14 @@ static const char *describe_program(struct symbolizer *s, const struct program *
 
 struct symbol_source symbolizer_source(struct symbolizer *s, uint32_t module)
 {
-	struct module *m = find_module(s, module);
+	struct module *m = symbolizer_module(s, module);
 	struct stint_err err = STINT_ERR_INIT;
 
 	if (!m)
 		return (struct symbol_source){NULL, "not in the recording"};
 	if (m->packed && !m->packed_why)
 		return (struct symbol_source){"recording", NULL};
-	if (open_module(s, m, &err))
+	if (symbolizer_open(s, m, &err))
 		return (struct symbol_source){NULL, "no memory"};
 	if (m->program && m->program->from)
 		return (struct symbol_source){describe_program(s, m->program), NULL};
