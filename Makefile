@@ -30,7 +30,7 @@ record_src  := $(filter-out $(record_bpf_src),$(wildcard record/*.c))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 format_libs  := -lzstd -lxxhash
-analyze_libs := $(format_libs) -liberty -lz -llzma -lpthread -ldl -lm
+analyze_libs := $(format_libs) -lcapstone -liberty -lz -llzma -lpthread -ldl -lm
 record_libs  := $(format_libs) -lbpf -lelf -lz -lpthread
 
 # The recorder needs a BPF compiler, bpftool and libbpf; without them only the offline half is built.
@@ -136,7 +136,7 @@ test-programs: all $(unit_bins) $(workload_bins) tools
 
 # By Debian package, idempotent: what the build and the demonstration need and, when tests, benchmarks or the
 # like are asked for in the same call, what those need.
-deps_build := build-essential libiberty-dev libzstd-dev libxxhash-dev liblzma-dev zlib1g-dev \
+deps_build := build-essential libcapstone-dev libiberty-dev libzstd-dev libxxhash-dev liblzma-dev zlib1g-dev \
 	      clang-14 llvm-14 bpftool libbpf-dev nginx-light wrk
 deps_test  := libcmocka-dev libelf-dev libdw-dev libdebuginfod-dev libclang-rt-14-dev lld-14 gcc-aarch64-linux-gnu \
 	      libc6-dev-arm64-cross golang-go rustc bats perl jq python3 python3-zstandard python3-xxhash elfutils \

@@ -78,3 +78,41 @@ void header_print_text(const struct model *m, FILE *out)
 	}
 	fprintf(out, " for %s\n", text_duration(m->end_ns - m->start_ns).s);
 }
+
+void totals_print_text(const struct model *m, enum view view, const struct tally *tally,
+		       bool selected, FILE *out)
+{
+	const uint64_t *v = tally->total.v;
+
+	if (view == VIEW_ON_CPU) {
+		uint64_t freq = recording_freq_hz(m);
+
+		fprintf(out, "On-CPU: %s samples", text_count(v[METRIC_SAMPLES]).s);
+		if (freq)
+			fprintf(out, " at %s Hz, about %s of CPU time", text_count(freq).s,
+				text_duration(
+					(uint64_t)((double)v[METRIC_SAMPLES] * 1e9 / (double)freq))
+					.s);
+	} else {
+		fprintf(out,
+			"Off-CPU: %s switches, %s = blocked %s + runqueue %s; longest %s; %s still "
+			"off at the end",
+			text_count(v[METRIC_COUNT]).s, text_duration(v[METRIC_DURATION]).s,
+			text_duration(v[METRIC_BLOCKED]).s, text_duration(v[METRIC_RUNQUEUE]).s,
+			text_duration(v[METRIC_MAX]).s, text_count(v[METRIC_OPEN]).s);
+	}
+	if (selected)
+		fprintf(out, " (selected: %s of %s events)", text_count(tally->n_events).s,
+			text_count(tally->n_seen).s);
+	fputs("\n\n", out);
+}
+
+void nothing_print_text(enum view view, const struct tally *tally, bool selected, FILE *out)
+{
+	if (selected && tally->n_seen)
+		fputs("No event matches the selection.\n", out);
+	else
+		fprintf(out, "The recording has no %s.\n",
+			view == VIEW_ON_CPU ? "on-CPU samples (--view=off-cpu shows intervals)"
+					    : "off-CPU intervals (--view=on-cpu shows samples)");
+}

@@ -291,3 +291,12 @@ void json_hex_bytes(struct json *j, const void *data, size_t size)
 	put_char(j, '"');
 	value_end(j);
 }
+
+void json_key_percent(struct json *j, const char *key, uint64_t part, uint64_t whole)
+{
+	json_key(j, key);
+	if (whole)
+		json_double(j, 100.0 * (double)part / (double)whole);
+	else
+		json_null(j);
+}

@@ -76,6 +76,9 @@ static inline void json_key_double(struct json *j, const char *key, double value
 	json_double(j, value);
 }
 
+/* part in percent of whole; null where that is 0. */
+void json_key_percent(struct json *j, const char *key, uint64_t part, uint64_t whole);
+
 /*
  * How many bytes at data belong together: a whole UTF-8 character (*ret_rune is it), or the maximal part of a
  * broken one (*ret_rune is U+FFFD). 0 only if size is 0. For others who must make text of bytes.

@@ -11,6 +11,7 @@ static const struct command_entry commands[] = {
 	{"info", cmd_info,
 	 "what is in a recording: host, times, totals, losses, processes, modules"},
 	{"report", cmd_report, "tables: where CPU time went, or where threads were off the CPU"},
+	{"annotate", cmd_annotate, "samples at each instruction and source line of a function"},
 	{"replay", cmd_replay, "events in time order, one a line"},
 	{"flame", cmd_flame, "a flame graph: an interactive page, a picture, or folded stacks"},
 	{"diff", cmd_diff, "what changed between recordings"},

@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
+#include "analyze/header_json.h"
 #include "analyze/json.h"
 #include "analyze/report.h"
-
-static void put_percent(struct json *j, const char *key, uint64_t part, uint64_t whole)
-{
-	json_key(j, key);
-	if (whole)
-		json_double(j, 100.0 * (double)part / (double)whole);
-	else
-		json_null(j);
-}
 
 static void put_shares(struct json *j, const struct report *r, const struct metrics *self,
 		       const struct metrics *total)
@@ -19,8 +11,8 @@ static void put_shares(struct json *j, const struct report *r, const struct metr
 	enum metric share = report_share_metric(r);
 	uint64_t whole = r->tally.total.v[share];
 
-	put_percent(j, "self_pct", self->v[share], whole);
-	put_percent(j, "total_pct", total->v[share], whole);
+	json_key_percent(j, "self_pct", self->v[share], whole);
+	json_key_percent(j, "total_pct", total->v[share], whole);
 }
 
 static void put_values(struct json *j, const struct report *r, const struct metrics *self,
@@ -53,18 +45,6 @@ static void put_total(struct json *j, const struct report *r)
 	json_object_begin(j);
 	for (i = 0; i < n; i++)
 		json_key_u64(j, metric_key(metrics[i]), r->tally.total.v[metrics[i]]);
-	json_object_end(j);
-}
-
-static void put_recording(struct json *j, const struct model *m)
-{
-	json_key(j, "recording");
-	json_object_begin(j);
-	json_key_string(j, "host", model_meta(m, "host"));
-	json_key_string(j, "kernel", model_meta(m, "kernel"));
-	json_key_string(j, "arch", model_meta(m, "arch"));
-	json_key_u64(j, "duration_ns", m->end_ns - m->start_ns);
-	json_key_bool(j, "complete", stint_reader_info(m->reader)->complete);
 	json_object_end(j);
 }
 
@@ -202,7 +182,7 @@ static int write_json(const struct report *r, FILE *out, struct stint_err *err)
 	json_key_string(j, "by", metric_names[r->by]);
 	json_key_string(j, "sort", r->by_total ? "total" : "self");
 	json_key_bool(j, "selected", r->selected);
-	put_recording(j, r->m);
+	json_recording(j, r->m);
 	put_total(j, r);
 	if (r->shape == SHAPE_TABLE)
 		code = put_rows(j, r, err);

@@ -6,38 +6,6 @@
 #include "analyze/report.h"
 #include "analyze/text.h"
 
-static void print_totals(const struct report *r, FILE *out)
-{
-	const uint64_t *v = r->tally.total.v;
-
-	if (r->view == VIEW_ON_CPU) {
-		uint64_t freq = recording_freq_hz(r->m);
-
-		fprintf(out, "On-CPU: %s samples", text_count(v[METRIC_SAMPLES]).s);
-		if (freq)
-			fprintf(out, " at %s Hz, about %s of CPU time", text_count(freq).s,
-				text_duration(
-					(uint64_t)((double)v[METRIC_SAMPLES] * 1e9 / (double)freq))
-					.s);
-	} else {
-		fprintf(out,
-			"Off-CPU: %s switches, %s = blocked %s + runqueue %s; longest %s; %s still "
-			"off at the end",
-			text_count(v[METRIC_COUNT]).s, text_duration(v[METRIC_DURATION]).s,
-			text_duration(v[METRIC_BLOCKED]).s, text_duration(v[METRIC_RUNQUEUE]).s,
-			text_duration(v[METRIC_MAX]).s, text_count(v[METRIC_OPEN]).s);
-	}
-	if (r->selected)
-		fprintf(out, " (selected: %s of %s events)", text_count(r->tally.n_events).s,
-			text_count(r->tally.n_seen).s);
-	fputs("\n\n", out);
-}
-
-static struct text_short value_text(enum metric metric, uint64_t value)
-{
-	return metric_is_time(metric) ? text_duration(value) : text_count(value);
-}
-
 static const char *const headings[N_METRICS] = {"SAMPLES",  "SWITCHES", "DURATION", "BLOCKED",
 						"RUNQUEUE", "MAX",      "OPEN"};
 
@@ -83,14 +51,7 @@ static void add_values(const struct report *r, struct text_table *t, const struc
 	if (has_two_sides(r))
 		text_cell(t, text_percent(total->v[share], whole).s);
 	for (i = 0; i < n; i++)
-		text_cell(t, value_text(metrics[i], (by_total ? total : self)->v[metrics[i]]).s);
-}
-
-static const char *file_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] ? slash + 1 : path;
+		text_cell(t, metric_text(metrics[i], (by_total ? total : self)->v[metrics[i]]).s);
 }
 
 static void print_more(const struct report *r, size_t n, FILE *out)
@@ -124,7 +85,7 @@ static int print_table(const struct report *r, FILE *out, struct stint_err *err)
 
 		add_values(r, &t, &row->self, &row->total, r->by_total);
 		if (with_module)
-			text_cell_name(&t, file_name(row->module));
+			text_cell_name(&t, text_file_name(row->module));
 		text_cell_name(&t, row->name);
 	}
 	if (!t.failed)
@@ -150,7 +111,7 @@ static int print_stack(const struct report *r, const struct table_row *row, FILE
 			fputs(" (inlined)", out);
 		if (function->module[0]) {
 			fputs("  ", out);
-			text_print_name(out, file_name(function->module));
+			text_print_name(out, text_file_name(function->module));
 		}
 		fputc('\n', out);
 	}
@@ -200,7 +161,7 @@ static int print_tree(const struct report *r, FILE *out, struct stint_err *err)
 		int indent = node->depth < MAX_INDENT ? (int)node->depth : MAX_INDENT;
 
 		add_values(r, &t, &node->self, &node->total, true);
-		text_cell_name(&t, file_name(node->module));
+		text_cell_name(&t, text_file_name(node->module));
 		stint_buf_reset(&buf);
 		stint_buf_printf(&buf, "%*s", indent * 2, "");
 		if (node->depth > MAX_INDENT)
@@ -265,25 +226,14 @@ static int print_histogram(const struct report *r, FILE *out, struct stint_err *
 	return finish(&t, err);
 }
 
-static int print_nothing(const struct report *r, FILE *out)
-{
-	if (r->selected && r->tally.n_seen)
-		fputs("No event matches the selection.\n", out);
-	else
-		fprintf(out, "The recording has no %s.\n",
-			r->view == VIEW_ON_CPU ? "on-CPU samples (--view=off-cpu shows intervals)"
-					       : "off-CPU intervals (--view=on-cpu shows samples)");
-	return 0;
-}
-
 static int write_text(const struct report *r, FILE *out, struct stint_err *err)
 {
-	int code;
+	int code = 0;
 
 	header_print_text(r->m, out);
-	print_totals(r, out);
+	totals_print_text(r->m, r->view, &r->tally, r->selected, out);
 	if (!r->tally.n_events)
-		code = print_nothing(r, out);
+		nothing_print_text(r->view, &r->tally, r->selected, out);
 	else if (r->shape == SHAPE_HISTOGRAM)
 		code = print_histogram(r, out, err);
 	else if (r->shape != SHAPE_TABLE)

@@ -98,18 +98,21 @@ int symbolizer_lookup(struct symbolizer *s, uint32_t module, uint64_t addr, bool
 int symbolizer_add_code(struct symbolizer *s, uint32_t module, uint64_t addr, const void *bytes, size_t size,
 			struct stint_err *err);
 
+/* The most code of one function. One without a size in its symbol table reaches no further, even if nothing follows. */
+#define SYMBOL_MAX_CODE_BYTES (256u << 10)
+
 /* The part of a function that lies in one piece, around an address. */
 struct symbol_code {
 	uint64_t start;       /* by the module's kind, like addr */
 	uint64_t elf_start;   /* the same in the ELF file's own terms */
 	uint64_t size;        /* bytes; 0 when nobody knows where the function begins and ends */
 	const uint8_t *bytes; /* as long as the symbolizer lives */
-	size_t n_bytes;       /* up to size: a file that is cut off has fewer */
+	size_t n_bytes;       /* up to size, and SYMBOL_MAX_CODE_BYTES; a file that is cut off has fewer */
 	uint16_t machine;     /* EM_*; 0 when it is the recording's */
 	const char *why;      /* why there are no bytes; NULL when there are some */
 };
 
-/* Where the function's code at addr is, and its bytes. As symbolizer_lookup, it never fails for bad or missing files. */
+/* Where the function's code at addr is, and its bytes. Never fails for bad or missing files. 0 or STINT_ERR_NOMEM. */
 int symbolizer_code(struct symbolizer *s, uint32_t module, uint64_t addr, bool exact, struct symbol_code *ret,
 		    struct stint_err *err);
 

@@ -132,6 +132,21 @@ static const char *why_no_code(const struct module *m)
 	}
 }
 
+/* Takes a symbol as the function that has addr. False when it isn't known to reach that far. */
+static bool take_extent(struct symbol_code *code, const struct elf_symbol *symbol, uint64_t addr, uint64_t look)
+{
+	uint64_t size = symbol->end - symbol->addr;
+
+	if (!symbol->sized && size > SYMBOL_MAX_CODE_BYTES)
+		size = SYMBOL_MAX_CODE_BYTES;
+	if (addr - symbol->addr >= size)
+		return false;
+	code->start = look - (addr - symbol->addr);
+	code->elf_start = symbol->addr;
+	code->size = size;
+	return true;
+}
+
 static void code_of_program(const struct module *m, uint64_t look, struct symbol_code *code)
 {
 	const struct program *p = m->program;
@@ -142,16 +157,13 @@ static void code_of_program(const struct module *m, uint64_t look, struct symbol
 	if (!p || !program_vaddr(p, m->info.kind, look, &vaddr))
 		return;
 	symbol = elf_symtab_find(&p->symtab, vaddr);
-	if (!symbol || symbol->end <= vaddr)
-		return;
-	code->start = look - (vaddr - symbol->addr);
-	code->elf_start = symbol->addr;
-	code->size = symbol->end - symbol->addr;
-	if (!p->code)
+	if (!symbol || !take_extent(code, symbol, vaddr, look) || !p->code)
 		return;
 	bytes = elf_file_at_vaddr(p->code, symbol->addr);
 	code->bytes = bytes.at;
 	code->n_bytes = bytes.size < code->size ? bytes.size : code->size;
+	if (code->n_bytes > SYMBOL_MAX_CODE_BYTES)
+		code->n_bytes = SYMBOL_MAX_CODE_BYTES;
 	code->machine = p->code->machine;
 	if (!code->n_bytes)
 		code->why = "its file is cut off in front of it";
@@ -186,10 +198,8 @@ int symbolizer_code(struct symbolizer *s, uint32_t module, uint64_t addr, bool e
 	code_of_program(m, look, ret);
 	if (!ret->size) {
 		symbol = elf_symtab_find(&m->recorded, look);
-		if (symbol && symbol->end > look) {
-			ret->start = ret->elf_start = symbol->addr;
-			ret->size = symbol->end - symbol->addr;
-		}
+		if (symbol)
+			take_extent(ret, symbol, look, look);
 	}
 	if (!ret->n_bytes && !ret->why)
 		ret->why = why_no_code(m);

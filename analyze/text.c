@@ -61,6 +61,11 @@ struct text_short text_size(uint64_t bytes)
 	return three_digits(bytes, 1000000000, "GB");
 }
 
+struct text_short metric_text(enum metric metric, uint64_t value)
+{
+	return metric_is_time(metric) ? text_duration(value) : text_count(value);
+}
+
 struct text_short text_percent(uint64_t part, uint64_t whole)
 {
 	struct text_short out;
@@ -98,6 +103,13 @@ void text_escape(struct stint_buf *out, const char *name)
 		else
 			stint_buf_bytes(out, at, n);
 	}
+}
+
+const char *text_file_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
 }
 
 size_t text_width(const char *s)

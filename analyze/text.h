@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "analyze/metrics.h"
 #include "base/arena.h"
 #include "base/buf.h"
 
@@ -20,6 +21,7 @@ struct text_short text_count(uint64_t n); /* "1,234,567" */
 struct text_short
 text_duration(uint64_t ns); /* three digits and a unit: "1.23 s", "45.6 ms", "7 us", "0" */
 struct text_short text_size(uint64_t bytes);                   /* "1.23 MB" */
+struct text_short metric_text(enum metric metric, uint64_t value); /* a time, or a count */
 struct text_short text_percent(uint64_t part, uint64_t whole); /* "12.3%", "-" of nothing */
 
 /*
@@ -27,6 +29,9 @@ struct text_short text_percent(uint64_t part, uint64_t whole); /* "12.3%", "-" o
  * direction of text written as \xNN or \u{N}.
  */
 void text_escape(struct stint_buf *out, const char *name);
+
+/* The last part of a path; all of it where that is empty. */
+const char *text_file_name(const char *path);
 
 /* The columns that valid text takes, counting each character as one. */
 size_t text_width(const char *s);
