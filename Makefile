@@ -31,7 +31,7 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 format_libs  := -lzstd -lxxhash
 analyze_libs := $(format_libs) -lcapstone -liberty -lz -llzma -lpthread -ldl -lm
-record_libs  := $(format_libs) -lbpf -lelf -lz -lpthread
+record_libs  := $(format_libs) -lbpf -lelf -lz -llzma -lpthread
 
 # The recorder needs a BPF compiler, bpftool and libbpf; without them only the offline half is built.
 have_bpf := $(shell command -v $(CLANG) >/dev/null && command -v $(STRIP) >/dev/null && test -x "$(BPFTOOL)" && \

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "record/procfs.h"
+#include "record/unwind_proc_maps.h"
 #include "record/vdso.h"
 
 #define KEY_HEAD_BYTES 2 /* kind, build ID size */
@@ -199,6 +200,64 @@ bool modules_per_process(const struct modules *mods, uint32_t module)
 bool modules_is_vdso(const struct modules *mods, uint32_t module)
 {
 	return mods->infos[module].kind == STINT_MODULE_VDSO;
+}
+
+bool modules_is_file(const struct modules *mods, uint32_t module)
+{
+	return mods->infos[module].kind == STINT_MODULE_FILE;
+}
+
+/* The mapping that has an address, as /proc shows it: what we know may be several, joined. */
+struct mapping_search {
+	uint64_t addr;
+	struct proc_exec_map found;
+};
+
+static void each_mapping(void *context, const struct proc_exec_map *map)
+{
+	struct mapping_search *search = context;
+
+	if (search->addr >= map->start && search->addr < map->end)
+		search->found = *map;
+}
+
+static bool is_build(int fd, const uint8_t *bytes, uint8_t size)
+{
+	struct build_id build_id;
+
+	return elf_notes_file(fd, &build_id) && build_id.size == size && !memcmp(build_id.bytes, bytes, size);
+}
+
+int modules_open(const struct modules *mods, uint32_t module, pid_t pid, uint64_t addr)
+{
+	const struct stint_intern_entry *key = &mods->keys.entries[module - 1];
+	const uint8_t *build_id = key->data + KEY_HEAD_BYTES;
+	uint8_t build_id_size = key->data[1];
+	int path_size = (int)(key->size - KEY_HEAD_BYTES - build_id_size);
+	const char *path = (const char *)build_id + build_id_size;
+	struct mapping_search search = {.addr = addr};
+	char name[PROCFS_MAX_PATH + 64];
+	int fd = -1, i;
+
+	if (proc_exec_maps(pid, each_mapping, &search) && search.found.ino)
+		fd = proc_open_mapped(pid, &search.found);
+	/* The process may have mapped something else there since. */
+	if (fd >= 0 && (!build_id_size || is_build(fd, build_id, build_id_size)))
+		return fd;
+	for (i = 0; i < 2 && build_id_size; i++) {
+		if (fd >= 0)
+			close(fd);
+		if (i)
+			snprintf(name, sizeof(name), "%.*s", path_size, path);
+		else
+			snprintf(name, sizeof(name), "/proc/%d/root%.*s", pid, path_size, path);
+		fd = open_regular(name, 0);
+		if (fd >= 0 && is_build(fd, build_id, build_id_size))
+			return fd;
+	}
+	if (fd >= 0)
+		close(fd);
+	return -1;
 }
 
 int modules_row(struct modules *mods, uint32_t module, uint32_t process, uint32_t *ret_row, struct stint_err *err)

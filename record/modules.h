@@ -57,6 +57,13 @@ int modules_of(struct modules *mods, const struct modules_source *src, uint32_t 
 /* Of the kinds ANON and UNKNOWN every process has its own rows, with virtual addresses. */
 bool modules_per_process(const struct modules *mods, uint32_t module);
 bool modules_is_vdso(const struct modules *mods, uint32_t module);
+bool modules_is_file(const struct modules *mods, uint32_t module);
+
+/*
+ * Opens the file of a module, which that process has at an address: the mapped file itself, else by its path if its
+ * build ID is the module's. -1 when it isn't there any more.
+ */
+int modules_open(const struct modules *mods, uint32_t module, pid_t pid, uint64_t addr);
 
 /* The row; process is that of its STINT_PROCESS, used by per-process kinds only. */
 int modules_row(struct modules *mods, uint32_t module, uint32_t process, uint32_t *ret_row, struct stint_err *err);

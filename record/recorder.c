@@ -189,6 +189,8 @@ static int flush(struct recorder *r, struct stint_err *err)
 	if (rc == 0)
 		rc = tasks_read_jit(r->tasks, JIT_READ_ALL, err);
 	if (rc == 0)
+		rc = tasks_write_names(r->tasks, false, err);
+	if (rc == 0)
 		rc = facts_clock(r->writer, err);
 	note_late_cpus(r);
 	if (rc == 0)
@@ -454,6 +456,8 @@ static int recorder_end(struct recorder *r, struct stint_err *err)
 		rc = write_totals(r, &counters, true, err);
 	if (rc == 0 && !r->size_limit)
 		rc = tasks_read_jit(r->tasks, JIT_READ_LAST, err);
+	if (rc == 0 && !r->size_limit)
+		rc = tasks_write_names(r->tasks, true, err);
 	if (rc == 0)
 		rc = facts_clock(r->writer, err);
 	note_late_cpus(r);

@@ -212,6 +212,7 @@ static int snapshot(struct recorder *r, struct stint_err *err)
 
 	tasks_embed_vdso(r->tasks, opt->embed & EMBED_KERNEL);
 	tasks_embed_jit(r->tasks, opt->embed & EMBED_JIT);
+	tasks_embed_names(r->tasks, opt->embed & EMBED_SYMTAB);
 	if (opt->all)
 		return tasks_snapshot(r->tasks, NULL, 0, err);
 	tasks_follow_none(r->tasks);

@@ -26,6 +26,7 @@ int tasks_new(struct tasks **ret, struct stint_writer *writer, struct stint_err 
 		return tasks_no_memory(err);
 	t->writer = writer;
 	jit_maps_init(&t->jit, writer);
+	embed_names_init(&t->names, writer);
 	t->frames = calloc(TASKS_CACHED_FRAMES, sizeof(*t->frames));
 	code = t->frames ? modules_init(&t->modules, writer, err) : tasks_no_memory(err);
 	if (code) {
@@ -43,6 +44,7 @@ void tasks_free(struct tasks *t)
 	task_table_done(&t->table);
 	modules_done(&t->modules);
 	jit_maps_done(&t->jit);
+	embed_names_done(&t->names);
 	stint_map_done(&t->followed);
 	stint_map_done(&t->vdso_written);
 	free(t->frames);
@@ -80,6 +82,16 @@ void tasks_embed_jit(struct tasks *t, bool embed)
 int tasks_read_jit(struct tasks *t, enum jit_reading reading, struct stint_err *err)
 {
 	return jit_maps_read(&t->jit, reading, err);
+}
+
+void tasks_embed_names(struct tasks *t, bool embed)
+{
+	t->embed_names = embed;
+}
+
+int tasks_write_names(struct tasks *t, bool last, struct stint_err *err)
+{
+	return embed_names_write(&t->names, last, err);
 }
 
 /* The process's present image is about to go: what its run-time compilers told is read now or never. */
@@ -466,6 +478,6 @@ size_t tasks_memory_bytes(const struct tasks *t)
 
 	task_table_each(&t->table, add_maps_bytes, &maps_bytes);
 	return sizeof(*t) + TASKS_CACHED_FRAMES * sizeof(*t->frames) + task_table_bytes(&t->table) +
-	       modules_bytes(&t->modules) + jit_maps_bytes(&t->jit) + maps_bytes +
+	       modules_bytes(&t->modules) + jit_maps_bytes(&t->jit) + embed_names_bytes(&t->names) + maps_bytes +
 	       (t->followed.n_slots + t->vdso_written.n_slots) * sizeof(struct stint_map_slot);
 }

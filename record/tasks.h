@@ -40,6 +40,13 @@ void tasks_embed_jit(struct tasks *t, bool embed);
 int tasks_read_jit(struct tasks *t, enum jit_reading reading, struct stint_err *err);
 
 /*
+ * Also write a STINT_SYMBOL for functions in files that frames are in, by the files' symbol tables. Off by default.
+ * tasks_write_names looks up what is new: call it every second or so, and a last time at the end.
+ */
+void tasks_embed_names(struct tasks *t, bool embed);
+int tasks_write_names(struct tasks *t, bool last, struct stint_err *err);
+
+/*
  * Reads the processes (all when n_pids is 0), their threads and mappings from /proc. Those that end meanwhile are
  * skipped.
  */

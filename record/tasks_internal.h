@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "format/writer.h"
+#include "record/embed_names.h"
 #include "record/jit_maps.h"
 #include "record/modules.h"
 #include "record/task_table.h"
@@ -28,6 +29,7 @@ struct tasks {
 	struct task_table table;
 	struct modules modules;
 	struct jit_maps jit;
+	struct embed_names names;
 	struct cached_frame *frames;
 	struct stint_map followed;     /* pids to follow that aren't known yet */
 	struct stint_map vdso_written; /* offsets of symbols */
@@ -37,6 +39,7 @@ struct tasks {
 	bool follow_none;
 	bool embed_vdso;
 	bool embed_jit;
+	bool embed_names;
 };
 
 int tasks_no_memory(struct stint_err *err);

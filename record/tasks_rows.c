@@ -190,9 +190,24 @@ static int find_map(struct tasks *t, struct process *process, uint64_t addr, con
 	return code;
 }
 
+/* Where a module's file can be had from. */
+struct mapped_at {
+	const struct modules *modules;
+	uint32_t module;
+	pid_t pid;
+	uint64_t addr;
+};
+
+static int open_mapped_at(void *context)
+{
+	const struct mapped_at *at = context;
+
+	return modules_open(at->modules, at->module, at->pid, at->addr);
+}
+
 /* Where the address is: the module's row and the address by its kind. */
 static int locate(struct tasks *t, struct process *process, uint64_t addr, uint32_t flags, struct stint_frame *row,
-		  struct stint_err *err)
+		  uint32_t *ret_module, struct stint_err *err)
 {
 	/* A return address may be the first one behind the mapping, when a function ends with a call. */
 	const uint64_t looked_up = flags & STINT_FRAME_EXACT || !addr ? addr : addr - 1;
@@ -200,6 +215,7 @@ static int locate(struct tasks *t, struct process *process, uint64_t addr, uint3
 	uint32_t process_row;
 	int code = find_map(t, process, looked_up, &map, err);
 
+	*ret_module = 0;
 	if (code)
 		return code;
 	row->addr = addr;
@@ -207,6 +223,7 @@ static int locate(struct tasks *t, struct process *process, uint64_t addr, uint3
 		code = tasks_process_row(t, process, &process_row, err);
 		return code ? code : modules_unknown_row(&t->modules, process_row, &row->module, err);
 	}
+	*ret_module = map->module;
 	if (map->linear)
 		row->addr = addr - map->start + map->file_off;
 	code = module_row(t, process, map->module, &row->module, err);
@@ -221,10 +238,11 @@ int tasks_user_frame(struct tasks *t, pid_t pid, uint64_t addr, uint32_t frame_f
 	struct stint_frame row = {.flags = frame_flags};
 	struct process *process;
 	struct cached_frame *slot;
+	uint32_t module;
 	int code = tasks_get_process(t, pid, &process, err);
 
 	if (!code)
-		code = locate(t, process, addr, frame_flags, &row, err);
+		code = locate(t, process, addr, frame_flags, &row, &module, err);
 	if (!code && !process->maps_written)
 		code = tasks_all_mapping_rows(t, process, err);
 	if (code)
@@ -235,6 +253,14 @@ int tasks_user_frame(struct tasks *t, pid_t pid, uint64_t addr, uint32_t frame_f
 		return 0;
 	}
 	note_jit_address(t, process, &row);
+	if (t->embed_names && module && modules_is_file(&t->modules, module)) {
+		struct mapped_at at = {&t->modules, module, pid, frame_flags & STINT_FRAME_EXACT ? addr : addr - 1};
+
+		code = embed_names_address(&t->names, row.module, row.addr - (addr - at.addr), open_mapped_at, &at,
+					   err);
+		if (code)
+			return code;
+	}
 	code = stint_writer_intern(t->writer, STINT_FRAME, &row, ret_frame, err);
 	if (!code)
 		*slot = (struct cached_frame){row.addr, row.module, row.flags, *ret_frame};

@@ -32,7 +32,7 @@ OWNERS = {
     r"elfutils/debuginfod\.h": [r"analyze/[a-z_]+\.c"],
     r"capstone/capstone\.h|capstone\.h": [r"analyze/[a-z_]+\.c"],
     r"libiberty/demangle\.h|demangle\.h": [r"analyze/[a-z_]+\.c"],
-    r"lzma\.h": [r"analyze/[a-z_]+\.c"],
+    r"lzma\.h": [r"analyze/[a-z_]+\.c", r"record/unxz\.c"],
     r"argp\.h": [r"base/usage\.[ch]", r"record/(options|main)\.[ch]", r"analyze/[a-z_]+\.[ch]"],
 }
 MANY_FILES = {r"argp\.h", r"dwarf\.h"}  # no libraries: an interface of libc, and constants

@@ -1,0 +1,70 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# --embed=symtab: names of functions from the files' own symbol tables, in the recording from the start.
+
+bats_require_minimum_version 1.5.0
+load helpers
+
+# in_nowhere ARG…: stint in a root directory that has nothing but itself, its libraries (under another name), and *.stint.
+in_nowhere() {
+	local lib
+	if [ ! -d nowhere ]; then
+		mkdir -p nowhere/x
+		cp "$stint" nowhere/x/stint
+		ldd "$stint" | grep -o '/[^ ]*' | while read -r lib; do cp "$lib" nowhere/x/; done
+	fi
+	cp ./*.stint nowhere/
+	chroot nowhere "/x/$(basename nowhere/x/ld-linux*)" --library-path /x /x/stint "$@"
+}
+
+# The same root directory with the recorded files in it as well, but none of debug information.
+in_somewhere() {
+	local file
+	for file in "$PWD/prog" $(ldd prog | grep -o '/[^ ]*'); do
+		mkdir -p "nowhere$(dirname "$file")"
+		cp -L "$file" "nowhere$file"
+	done
+	in_nowhere "$@"
+}
+
+@test "by default there is none; with symtab, the names that the files here would give, read anywhere" {
+	cp "$workloads/burner" prog
+	record -F 999 --off-cpu=all -o plain.stint -- ./prog 1500 70
+	record -F 999 --off-cpu=all --embed=kernel,jit,symtab -o e.stint -- ./prog 1500 70
+	in_nowhere report plain.stint >plain
+	grep -q 'prog+0x' plain
+	in_nowhere report --limit=0 --format=json --no-inline e.stint | jq -r '.rows[].name' | sort >names_there
+	grep -qx main names_there
+	! grep -q 'prog+0x' names_there
+	grep -qE '^(__)?libc_start|^__libc' names_there
+	# What the tables don't have are the stubs that stint names by what they jump to.
+	in_somewhere report --limit=0 --format=json --no-inline e.stint | jq -r '.rows[].name' | sort |
+		grep -v '@plt$' >names_here
+	comm -13 names_there names_here >more_here
+	[ ! -s more_here ] || fail "these had a name where the files are: $(cat more_here)"
+}
+
+@test "a program that is deleted while it runs" {
+	cp "$workloads/burner" gone
+	start out ./gone 3000 70
+	local program=$started
+	start record.out "$recorder" -F 499 --embed=symtab -d 1 -o d.stint -p "$program"
+	local recording=$started
+	rm gone
+	end_of "$recording" || fail "$(cat record.out.err)"
+	in_nowhere report --limit=0 d.stint >there
+	grep -qw main there
+	! grep -qF 'gone+0x' there
+}
+
+@test "a program in another mount namespace, gone with it" {
+	mkdir mnt
+	start record.out "$recorder" -F 499 --embed=symtab -d 3 -o c.stint -a
+	local recording=$started
+	wait_for_recorder c.stint
+	unshare -m sh -c "mount -t tmpfs none mnt && cp '$workloads/burner' mnt/inside && cd mnt && ./inside 1200 70" >out
+	end_of "$recording" || fail "$(cat record.out.err)"
+	in_nowhere report --limit=0 --comm=inside c.stint >there
+	grep -qw main there
+	! grep -qF 'inside+0x' there
+}
