@@ -5,9 +5,6 @@
 #include <linux/perf_event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +12,7 @@
 #include "base/buf.h"
 #include "base/cursor.h"
 #include "record/cpus.h"
+#include "record/perf_ring.h"
 
 #define RINGS_BYTES (16u << 20) /* all rings together, if that leaves each at least MIN_RING_BYTES */
 #define MAX_RING_BYTES (512u << 10)
@@ -24,8 +22,7 @@
 #define SAMPLE_ID_BYTES 24 /* of PERF_SAMPLE_TID | TIME | CPU */
 
 struct ring {
-	int fd;
-	struct perf_event_mmap_page *page;
+	struct perf_ring perf;
 	uint64_t lost_reported; /* by PERF_RECORD_LOST */
 	uint64_t throttled_since; /* 0: not throttled */
 };
@@ -38,7 +35,7 @@ struct entry {
 };
 
 struct sideband {
-	struct ring *rings; /* by CPU; fd -1 where there is none */
+	struct ring *rings; /* by CPU; without an event where there is none */
 	int n_rings;
 	size_t ring_bytes; /* without the control page */
 	bool build_ids, reads_lost;
@@ -49,7 +46,7 @@ struct sideband {
 	uint64_t lost_told; /* the loss that tasks know of */
 };
 
-static int perf_open(const struct sideband *sb, int cpu)
+static int perf_open(const struct sideband *sb, struct perf_ring *ring, int cpu)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_SOFTWARE,
@@ -72,52 +69,36 @@ static int perf_open(const struct sideband *sb, int cpu)
 		.exclude_kernel = 1,
 	};
 
-	return (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	return perf_ring_open(ring, &attr, cpu);
 }
 
 /* Opens the event with what this kernel has: what it doesn't know is EINVAL, and left out from then on. */
-static int perf_open_probing(struct sideband *sb, int cpu)
+static int perf_open_probing(struct sideband *sb, struct perf_ring *ring, int cpu)
 {
-	int fd = perf_open(sb, cpu);
+	int open_errno = perf_open(sb, ring, cpu);
 
-	if (fd < 0 && errno == EINVAL && sb->reads_lost) {
+	if (open_errno == EINVAL && sb->reads_lost) {
 		sb->reads_lost = false;
-		fd = perf_open(sb, cpu);
+		open_errno = perf_open(sb, ring, cpu);
 	}
-	if (fd < 0 && errno == EINVAL && sb->build_ids) {
+	if (open_errno == EINVAL && sb->build_ids) {
 		sb->build_ids = false;
-		fd = perf_open(sb, cpu);
+		open_errno = perf_open(sb, ring, cpu);
 	}
-	return fd;
+	return open_errno;
 }
 
 /* Maps the ring, smaller where the limit on locked memory (kernel.perf_event_mlock_kb) asks for it. */
-static int ring_map(struct sideband *sb, struct ring *ring)
+static int ring_map(struct sideband *sb, struct perf_ring *ring)
 {
-	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-	void *at;
+	int map_errno = perf_ring_map(ring, sb->ring_bytes);
 
-	for (;;) {
-		at = mmap(NULL, page_bytes + sb->ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, 0);
-		if (at != MAP_FAILED)
-			break;
-		if ((errno != EPERM && errno != ENOMEM) || sb->ring_bytes <= MIN_RING_BYTES)
-			return errno;
+	while ((map_errno == EPERM || map_errno == ENOMEM) && sb->ring_bytes > MIN_RING_BYTES) {
 		/* Rings differ in size only after this; each knows its own. */
 		sb->ring_bytes /= 2;
+		map_errno = perf_ring_map(ring, sb->ring_bytes);
 	}
-	ring->page = at;
-	return 0;
-}
-
-static void ring_close(struct ring *ring)
-{
-	if (ring->page)
-		munmap(ring->page, ring->page->data_offset + ring->page->data_size);
-	if (ring->fd >= 0)
-		close(ring->fd);
-	ring->page = NULL;
-	ring->fd = -1;
+	return map_errno;
 }
 
 static int fail_open(struct stint_err *err, int sys_errno)
@@ -138,12 +119,11 @@ static int open_rings(struct sideband *sb, struct stint_err *err)
 	int cpu;
 
 	for (cpu = 0; cpu < sb->n_rings; cpu++) {
-		struct ring *ring = &sb->rings[cpu];
-		int map_errno;
+		struct perf_ring *ring = &sb->rings[cpu].perf;
+		int map_errno, open_errno = perf_open_probing(sb, ring, cpu);
 
-		ring->fd = perf_open_probing(sb, cpu);
-		if (ring->fd < 0) {
-			failed_errno = errno;
+		if (open_errno) {
+			failed_errno = open_errno;
 			if (failed_errno == ENODEV) /* an offline CPU */
 				continue;
 			return fail_open(err, failed_errno);
@@ -181,7 +161,7 @@ int sideband_new(struct sideband **ret, struct stint_err *err)
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for process events");
 	}
 	for (cpu = 0; cpu < n_cpus; cpu++)
-		sb->rings[cpu].fd = -1;
+		sb->rings[cpu].perf.fd = -1;
 	sb->n_rings = n_cpus;
 	sb->ring_bytes = choose_ring_bytes(sb->n_rings);
 	sb->build_ids = true;
@@ -203,23 +183,11 @@ void sideband_free(struct sideband *sb)
 	if (!sb)
 		return;
 	for (cpu = 0; cpu < sb->n_rings; cpu++)
-		ring_close(&sb->rings[cpu]);
+		perf_ring_close(&sb->rings[cpu].perf);
 	free(sb->rings);
 	free(sb->entries);
 	stint_buf_done(&sb->queue);
 	free(sb);
-}
-
-/* Copies size bytes at a ring position, which wraps around. */
-static void ring_copy(const struct ring *ring, uint64_t at, void *to, size_t size)
-{
-	const uint8_t *data = (const uint8_t *)ring->page + ring->page->data_offset;
-	uint64_t ring_bytes = ring->page->data_size;
-	uint64_t off = at % ring_bytes;
-	size_t first = size < ring_bytes - off ? size : (size_t)(ring_bytes - off);
-
-	memcpy(to, data + off, first);
-	memcpy((uint8_t *)to + first, data, size - first);
 }
 
 static bool is_task_record(uint32_t type)
@@ -234,13 +202,13 @@ static void count_record(struct sideband *sb, struct ring *ring, const struct pe
 	uint64_t word;
 
 	if (header->type == PERF_RECORD_LOST && header->size >= sizeof(*header) + 16) {
-		ring_copy(ring, at + sizeof(*header) + 8, &word, sizeof(word));
+		perf_ring_copy(&ring->perf, at + sizeof(*header) + 8, &word, sizeof(word));
 		ring->lost_reported += word;
 	} else if (header->type == PERF_RECORD_THROTTLE && header->size >= sizeof(*header) + 8) {
 		sb->n_throttled++;
-		ring_copy(ring, at + sizeof(*header), &ring->throttled_since, sizeof(word));
+		perf_ring_copy(&ring->perf, at + sizeof(*header), &ring->throttled_since, sizeof(word));
 	} else if (header->type == PERF_RECORD_UNTHROTTLE && header->size >= sizeof(*header) + 8) {
-		ring_copy(ring, at + sizeof(*header), &word, sizeof(word));
+		perf_ring_copy(&ring->perf, at + sizeof(*header), &word, sizeof(word));
 		if (ring->throttled_since && word > ring->throttled_since)
 			sb->throttled_ns += word - ring->throttled_since;
 		ring->throttled_since = 0;
@@ -267,7 +235,7 @@ static bool queue_record(struct sideband *sb, struct ring *ring, const struct pe
 		sb->queue.failed = 0; /* full for now: the record stays where it is */
 		return false;
 	}
-	ring_copy(ring, at, copy, header->size);
+	perf_ring_copy(&ring->perf, at, copy, header->size);
 	entry = &sb->entries[sb->n_entries++];
 	entry->offset = (uint32_t)offset;
 	entry->size = header->size - SAMPLE_ID_BYTES;
@@ -276,25 +244,22 @@ static bool queue_record(struct sideband *sb, struct ring *ring, const struct pe
 	return true;
 }
 
-static void drain_ring(struct sideband *sb, struct ring *ring)
-{
-	uint64_t tail = ring->page->data_tail;
-	uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
-	struct perf_event_header header;
+struct drain {
+	struct sideband *sb;
+	struct ring *ring;
+};
 
-	if (head == tail)
-		return;
-	while (tail < head) {
-		ring_copy(ring, tail, &header, sizeof(header));
-		if (header.size < sizeof(header))
-			break;
-		if (!is_task_record(header.type))
-			count_record(sb, ring, &header, tail);
-		else if (header.size >= sizeof(header) + SAMPLE_ID_BYTES && !queue_record(sb, ring, &header, tail))
-			break;
-		tail += header.size;
-	}
-	__atomic_store_n(&ring->page->data_tail, tail, __ATOMIC_RELEASE);
+/* Of perf_ring_drain. */
+static bool take_record(void *context, struct perf_ring *perf, const struct perf_event_header *header, uint64_t at)
+{
+	const struct drain *drain = context;
+
+	(void)perf;
+	if (is_task_record(header->type))
+		return header->size < sizeof(*header) + SAMPLE_ID_BYTES ||
+		       queue_record(drain->sb, drain->ring, header, at);
+	count_record(drain->sb, drain->ring, header, at);
+	return true;
 }
 
 static int by_time(const void *a_void, const void *b_void)
@@ -338,9 +303,11 @@ int sideband_drain(struct sideband *sb, struct stint_err *err)
 	(void)err;
 	compact(sb);
 	n_before = sb->n_entries;
-	for (cpu = 0; cpu < sb->n_rings; cpu++)
-		if (sb->rings[cpu].page)
-			drain_ring(sb, &sb->rings[cpu]);
+	for (cpu = 0; cpu < sb->n_rings; cpu++) {
+		struct drain drain = {.sb = sb, .ring = &sb->rings[cpu]};
+
+		perf_ring_drain(&sb->rings[cpu].perf, take_record, &drain);
+	}
 	for (i = n_before ? n_before : 1; i < sb->n_entries; i++)
 		if (sb->entries[i].time_ns < sb->entries[i - 1].time_ns)
 			break;
@@ -501,7 +468,7 @@ uint64_t sideband_lost(const struct sideband *sb)
 		const struct ring *ring = &sb->rings[cpu];
 		uint64_t counts[2] = {0, 0}; /* the event's value, records lost */
 
-		if (sb->reads_lost && ring->fd >= 0 && read(ring->fd, counts, sizeof(counts)) != sizeof(counts))
+		if (sb->reads_lost && ring->perf.fd >= 0 && read(ring->perf.fd, counts, sizeof(counts)) != sizeof(counts))
 			counts[1] = 0;
 		lost += counts[1] > ring->lost_reported ? counts[1] : ring->lost_reported;
 	}
@@ -529,7 +496,7 @@ uint64_t sideband_throttled_ns(const struct sideband *sb, uint64_t now_ns)
 
 int sideband_fd(const struct sideband *sb, int cpu)
 {
-	return cpu >= 0 && cpu < sb->n_rings ? sb->rings[cpu].fd : -1;
+	return cpu >= 0 && cpu < sb->n_rings ? sb->rings[cpu].perf.fd : -1;
 }
 
 bool sideband_has_build_ids(const struct sideband *sb)
@@ -549,7 +516,6 @@ size_t sideband_memory_bytes(const struct sideband *sb)
 	int cpu;
 
 	for (cpu = 0; cpu < sb->n_rings; cpu++)
-		if (sb->rings[cpu].page)
-			bytes += sb->rings[cpu].page->data_offset + sb->rings[cpu].page->data_size;
+		bytes += perf_ring_bytes(&sb->rings[cpu].perf);
 	return bytes;
 }

@@ -6,29 +6,21 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "record/cpus.h"
+#include "record/perf_ring.h"
 
 #define RING_PAGES       32u
 #define MAX_RECORD_BYTES (64u << 10) /* a record's size is 16 bits wide */
 #define MAX_BATCH        (1u << 20)  /* events of one read */
 
-struct ring {
-	int fd;
-	struct perf_event_mmap_page *page;
-};
-
 struct unwind_watch {
-	struct ring *rings;
+	struct perf_ring *rings;
 	uint32_t n_rings;
 	struct pollfd *polled;
-	size_t page_bytes;
 	struct unwind_event *events;
 	size_t n_events, cap_events;
 	uint8_t record[MAX_RECORD_BYTES];
@@ -53,25 +45,20 @@ static int open_ring(struct unwind_watch *watch, int cpu, struct stint_err *err)
 	        .use_clockid = 1,
 	        .clockid = CLOCK_MONOTONIC,
 	};
-	struct ring *ring = &watch->rings[watch->n_rings];
-	void *at;
+	struct perf_ring *ring = &watch->rings[watch->n_rings];
+	int open_errno = perf_ring_open(ring, &attr, cpu), map_errno;
 
-	ring->fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-	if (ring->fd < 0 && errno == ENODEV)
+	if (open_errno == ENODEV)
 		return 0; /* a CPU that is offline */
-	if (ring->fd < 0)
-		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
+	if (open_errno)
+		return stint_err_set(err, STINT_ERR_SYSTEM, open_errno, -1,
 		                     "watching for new mappings on CPU %d", cpu);
-	at = mmap(NULL, (RING_PAGES + 1) * watch->page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-	          ring->fd, 0);
-	if (at == MAP_FAILED) {
-		int why = errno;
-
-		close(ring->fd);
-		return stint_err_set(err, STINT_ERR_SYSTEM, why, -1,
+	map_errno = perf_ring_map(ring, RING_PAGES * (size_t)sysconf(_SC_PAGESIZE));
+	if (map_errno) {
+		perf_ring_close(ring);
+		return stint_err_set(err, STINT_ERR_SYSTEM, map_errno, -1,
 		                     "mapping a ring for new mappings");
 	}
-	ring->page = at;
 	watch->polled[1 + watch->n_rings] = (struct pollfd){.fd = ring->fd, .events = POLLIN};
 	watch->n_rings++;
 	return 0;
@@ -85,7 +72,6 @@ int unwind_watch_new(struct unwind_watch **ret, struct stint_err *err)
 
 	*ret = NULL;
 	if (watch) {
-		watch->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 		watch->rings = calloc((size_t)n_cpus, sizeof(*watch->rings));
 		watch->polled = calloc((size_t)n_cpus + 1, sizeof(*watch->polled));
 	}
@@ -107,10 +93,8 @@ void unwind_watch_free(struct unwind_watch *watch)
 
 	if (!watch)
 		return;
-	for (i = 0; i < watch->n_rings; i++) {
-		munmap(watch->rings[i].page, (RING_PAGES + 1) * watch->page_bytes);
-		close(watch->rings[i].fd);
-	}
+	for (i = 0; i < watch->n_rings; i++)
+		perf_ring_close(&watch->rings[i]);
 	free(watch->rings);
 	free(watch->polled);
 	free(watch->events);
@@ -214,26 +198,17 @@ static void take_record(struct unwind_watch *watch)
 	}
 }
 
-static void read_ring(struct unwind_watch *watch, struct ring *ring)
+/* Of perf_ring_drain. */
+static bool copy_record(void *context, struct perf_ring *ring,
+                        const struct perf_event_header *header, uint64_t at)
 {
-	const uint8_t *data = (const uint8_t *)ring->page + watch->page_bytes;
-	uint64_t mask = RING_PAGES * watch->page_bytes - 1, tail = ring->page->data_tail;
-	uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
+	struct unwind_watch *watch = context;
 
-	while (tail < head) {
-		const struct perf_event_header *header = (const void *)(data + (tail & mask));
-		uint64_t size = header->size, first = mask + 1 - (tail & mask);
-
-		if (size < sizeof(*header) + sizeof(uint64_t))
-			break;
-		if (first > size)
-			first = size;
-		memcpy(watch->record, data + (tail & mask), first);
-		memcpy(watch->record + first, data, size - first);
-		tail += size;
-		take_record(watch);
-	}
-	__atomic_store_n(&ring->page->data_tail, head, __ATOMIC_RELEASE);
+	if (header->size < sizeof(*header) + sizeof(uint64_t))
+		return true;
+	perf_ring_copy(ring, at, watch->record, header->size);
+	take_record(watch);
+	return true;
 }
 
 static int compare_times(const void *a, const void *b)
@@ -251,7 +226,7 @@ void unwind_watch_read(struct unwind_watch *watch, const struct unwind_event **r
 	watch->n_events = 0;
 	watch->lost = false;
 	for (i = 0; i < watch->n_rings; i++)
-		read_ring(watch, &watch->rings[i]);
+		perf_ring_drain(&watch->rings[i], copy_record, watch);
 	if (watch->n_events)
 		qsort(watch->events, watch->n_events, sizeof(*watch->events), compare_times);
 	*ret = watch->events;
