@@ -515,16 +515,17 @@ static void check_order(const struct recording *rec, pid_t pid)
 	assert_int_equal(n, 3);
 }
 
-static void every_process_of_a_storm(void **state)
+/* False when what else goes on on this host filled the kernel's rings: that is counted, and nothing can be complete. */
+static bool storm(void)
 {
 	struct recording *rec = start();
 	struct sideband *sb = sideband_or_skip(rec);
 	struct stint_err err = STINT_ERR_INIT;
+	bool whole;
 	char exe[256];
 	pid_t pids[N_STORM];
 	int i;
 
-	(void)state;
 	assert_non_null(realpath("/bin/true", exe));
 	tasks_follow_none(rec->tasks);
 	OK(tasks_follow(rec->tasks, getpid(), &err));
@@ -541,15 +542,27 @@ static void every_process_of_a_storm(void **state)
 			apply_all(sb, rec);
 	}
 	apply_all(sb, rec);
-	assert_int_equal(sideband_lost(sb), 0);
-	if (sideband_has_build_ids(sb))
-		assert_int_equal(tasks_unreadable_modules(rec->tasks), 0);
-	finish(rec);
-	check_storm(rec, pids, exe);
-	check_order(rec, pids[0]);
-	check_order(rec, pids[N_STORM - 1]);
+	whole = !sideband_lost(sb);
+	if (whole) {
+		if (sideband_has_build_ids(sb))
+			assert_int_equal(tasks_unreadable_modules(rec->tasks), 0);
+		finish(rec);
+		check_storm(rec, pids, exe);
+		check_order(rec, pids[0]);
+		check_order(rec, pids[N_STORM - 1]);
+	}
 	sideband_free(sb);
 	end(rec);
+	return whole;
+}
+
+static void every_process_of_a_storm(void **state)
+{
+	int attempts = 0;
+
+	(void)state;
+	while (!storm())
+		assert_true(++attempts < 10);
 }
 
 static void *rename_and_wait(void *arg)
