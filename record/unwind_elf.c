@@ -274,23 +274,16 @@ static int read_stubs(struct load *load)
 }
 
 /* Go's runtime has functions that switch stacks, which only their names tell. */
-static int read_go_symbols(struct load *load)
+static int read_go_functions(struct load *load)
 {
-	const Elf64_Shdr *pclntab = find_section(load, ".gopclntab");
-	uint32_t i;
-	int rc = 0;
+	const Elf64_Shdr *pclntab = find_section(load, ".gopclntab"), *text = find_section(load, ".text");
 
-	for (i = 0; !rc && pclntab && i < load->n_shdrs; i++) {
-		const Elf64_Shdr *sh = &load->shdrs[i];
-
-		if (sh->sh_type != SHT_SYMTAB || sh->sh_link >= load->n_shdrs)
-			continue;
-		rc = read_section(load, sh, &load->elf->go_symtab);
-		if (!rc)
-			rc = read_section(load, &load->shdrs[sh->sh_link], &load->elf->go_strtab);
-		break;
-	}
-	return rc;
+	if (!pclntab)
+		pclntab = find_section(load, ".data.rel.ro.gopclntab");
+	if (!pclntab || !text)
+		return 0;
+	load->elf->go_text_vaddr = text->sh_addr;
+	return read_section(load, pclntab, &load->elf->go_pclntab);
 }
 
 /* The bytes of a loaded address up to the end of its segment in the file. */
@@ -369,7 +362,7 @@ static int read_contents(struct load *load)
 		rc = read_section(load, debug_frame, &load->elf->debug_frame);
 	if (!rc)
 		rc = read_stubs(load);
-	return rc ? rc : read_go_symbols(load);
+	return rc ? rc : read_go_functions(load);
 }
 
 int unwind_elf_read(struct unwind_elf *ret, const struct unwind_source *source,
@@ -400,8 +393,7 @@ void unwind_elf_done(struct unwind_elf *elf)
 	free(elf->segments);
 	free(elf->eh_frame.data);
 	free(elf->debug_frame.data);
-	free(elf->go_symtab.data);
-	free(elf->go_strtab.data);
+	free(elf->go_pclntab.data);
 	*elf = (struct unwind_elf){0};
 }
 

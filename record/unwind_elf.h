@@ -42,7 +42,8 @@ struct unwind_elf {
 	struct unwind_section eh_frame, debug_frame;
 	struct unwind_section *stubs; /* PLT sections, .init and .fini */
 	uint32_t n_stubs;
-	struct unwind_section go_symtab, go_strtab; /* of programs made by Go */
+	struct unwind_section go_pclntab; /* of programs made by Go */
+	uint64_t go_text_vaddr;           /* where their .text begins */
 };
 
 /* Copies bytes of the file. Fails with STINT_ERR_FORMAT (it has no such bytes) or _IO. */

@@ -19,15 +19,16 @@
 /* Where a range of code has its rule from; where ranges overlap, the lower number was there first.
  */
 enum origin {
-	FROM_EH_FRAME = 0,
-	FROM_DEBUG_FRAME = 1,
-	FROM_STUBS = 2,
+	FROM_GO = 0, /* also where an earlier range has covered it */
+	FROM_EH_FRAME = 1,
+	FROM_DEBUG_FRAME = 2,
+	FROM_STUBS = 3,
 };
 
 /* A range of code, in file offsets. */
 struct range {
 	uint32_t start, end;
-	uint32_t code, code_bytes; /* the FDE's program; for stubs: the row's index */
+	uint32_t code, code_bytes; /* the FDE's program; for stubs and Go: the row's index */
 	uint32_t cie;
 	uint32_t origin; /* enum origin */
 	uint64_t vaddr;  /* of start, as linked */
@@ -38,16 +39,13 @@ struct build {
 	const struct unwind_source *source;
 	struct unwind_elf elf;
 	const struct unwind_arch *arch;
-	struct cfi cfi[2]; /* by enum origin */
+	struct cfi cfi[FROM_STUBS]; /* by enum origin */
 	struct range *ranges;
 	uint32_t n_ranges, cap_ranges;
 	bool sorted;        /* as they came */
 	enum origin origin; /* of the ranges being added */
 	struct unwind_row *stub_rows;
 	uint32_t n_stub_rows, cap_stub_rows;
-
-	struct unwind_go_end go_ends[UNWIND_GO_MAX_ENDS];
-	uint32_t n_go_ends;
 
 	uint32_t cap_rows;
 	uint32_t covered; /* where the last range that has rows ends */
@@ -120,9 +118,10 @@ static int add_fde(void *context, const struct cfi_fde *fde)
 	                                    .vaddr = fde->start});
 }
 
-static int add_stub(void *context, uint32_t start, uint32_t end, const struct unwind_row *row)
+/* A range whose code all has one rule. */
+static int add_fixed(struct build *b, enum origin origin, uint32_t start, uint32_t end,
+                     const struct unwind_row *row)
 {
-	struct build *b = context;
 	void *rows = b->stub_rows;
 	int rc = grow(b, &rows, b->n_stub_rows, &b->cap_stub_rows, sizeof(*row), UNWIND_MAX_FDES,
 	              "linker stubs");
@@ -131,10 +130,37 @@ static int add_stub(void *context, uint32_t start, uint32_t end, const struct un
 		return rc;
 	b->stub_rows = rows;
 	b->stub_rows[b->n_stub_rows] = *row;
-	return add_range(b, &(struct range){.start = start,
-	                                    .end = end,
-	                                    .code = b->n_stub_rows++,
-	                                    .origin = FROM_STUBS});
+	return add_range(b, &(struct range){
+	                            .start = start, .end = end, .code = b->n_stub_rows++, .origin = origin});
+}
+
+static int add_stub(void *context, uint32_t start, uint32_t end, const struct unwind_row *row)
+{
+	return add_fixed(context, FROM_STUBS, start, end, row);
+}
+
+/*
+ * The return of a signal handler is no call: the address to return to is the function's first one, and is looked up at
+ * the byte before it.
+ */
+static int add_go(struct build *b)
+{
+	struct unwind_go_function found[UNWIND_GO_MAX_FOUND];
+	uint32_t n = unwind_go_find(&b->elf, found), i;
+	int rc = 0;
+
+	for (i = 0; !rc && i < n; i++) {
+		const struct unwind_row row = {.kind = found[i].kind};
+		uint64_t off, left, size = found[i].size_bytes;
+		uint32_t before = found[i].kind == UNWIND_SIGNAL;
+		enum origin origin = found[i].if_no_frames ? FROM_STUBS : FROM_GO;
+
+		if (!unwind_elf_offset(&b->elf, found[i].vaddr, &off, &left) || size > left ||
+		    off < before || off + size > UINT32_MAX)
+			continue;
+		rc = add_fixed(b, origin, (uint32_t)off - before, (uint32_t)(off + size), &row);
+	}
+	return rc;
 }
 
 static int collect_section(struct build *b, const struct unwind_section *section,
@@ -165,7 +191,6 @@ static int collect(struct build *b)
 	uint32_t i;
 	int rc;
 
-	b->n_go_ends = unwind_go_ends(&b->elf, b->go_ends);
 	rc = collect_section(b, &b->elf.eh_frame, FROM_EH_FRAME);
 	if (!rc)
 		rc = collect_section(b, &b->elf.debug_frame, FROM_DEBUG_FRAME);
@@ -176,7 +201,7 @@ static int collect(struct build *b)
 			rc = b->arch->stubs(stubs->data, (uint32_t)stubs->file_off,
 			                    (uint32_t)stubs->size_bytes, add_stub, b);
 	}
-	return rc;
+	return rc ? rc : add_go(b);
 }
 
 static int compare_ranges(const void *a, const void *b)
@@ -247,6 +272,7 @@ static const struct range *range_at(const struct build *b, uint64_t vaddr)
 			high = middle;
 	}
 	return low < b->n_ranges && b->ranges[low].start == off &&
+	                       b->ranges[low].origin != FROM_GO &&
 	                       b->ranges[low].origin != FROM_STUBS
 	               ? &b->ranges[low]
 	               : NULL;
@@ -300,19 +326,32 @@ static int add_state(void *context, uint64_t start, uint64_t end, const struct c
 		return 0;
 	if (from < b->from)
 		from = b->from;
-	if (unwind_go_is_end(b->go_ends, b->n_go_ends, start))
-		row.kind = UNWIND_END;
-	else if (state)
+	if (state)
 		b->arch->encode(state, b->signal, &row);
 	if (UNWIND_ROW_KIND(row.kind) == UNWIND_REG && b->arch->kept >> UNWIND_ROW_ARG(row.kind) & 1)
 		return cover_calls(b, (uint32_t)from, (uint32_t)to, &row);
 	return cover(b, (uint32_t)from, (uint32_t)to, &row);
 }
 
+/* Takes the range from what covers it already. */
+static int add_go_rows(struct build *b, const struct range *range)
+{
+	const struct unwind_table *t = b->table;
+
+	b->from = range->start;
+	if (t->n_rows && b->from <= t->rows[t->n_rows - 1].pc)
+		b->from = t->rows[t->n_rows - 1].pc + 1;
+	if (b->from < b->covered)
+		b->covered = b->from;
+	return b->from < range->end ? cover(b, b->from, range->end, &b->stub_rows[range->code]) : 0;
+}
+
 static int add_rows(struct build *b, const struct range *range)
 {
 	struct cfi_fde fde;
 
+	if (range->origin == FROM_GO)
+		return add_go_rows(b, range);
 	b->from = range->start > b->covered || !b->table->n_rows ? range->start : b->covered;
 	if (range->end <= b->from)
 		return 0;
@@ -367,8 +406,8 @@ static int build(struct unwind_table *ret, const struct unwind_source *source,
 		rc = make_rows(&b);
 	free(b.ranges);
 	free(b.stub_rows);
-	cfi_done(&b.cfi[0]);
-	cfi_done(&b.cfi[1]);
+	cfi_done(&b.cfi[FROM_EH_FRAME]);
+	cfi_done(&b.cfi[FROM_DEBUG_FRAME]);
 	unwind_elf_done(&b.elf);
 	if (rc)
 		unwind_table_done(ret);

@@ -160,11 +160,56 @@ static void test_init_sections(void **state)
 	close(fd);
 }
 
+/* Go's functions are known by the table that its runtime has of them: where stacks are switched, walks end. */
+static void test_go_functions(void **state)
+{
+	static const char asm_s[] =
+	        ".text\n.globl _start\n"
+	        "_start: .cfi_startproc\n hlt\n .cfi_endproc\n .align 32, 0xcc\n"
+	        "mcall: .cfi_startproc\n .skip 10, 0x90\n .cfi_endproc\n .align 32, 0xcc\n"
+	        "other: .cfi_startproc\n .skip 31, 0x90\n .cfi_endproc\n .align 32, 0xcc\n"
+	        "sigreturn: mov $15, %eax\n syscall\n int3\nstart_m: .skip 16, 0x90\nend: nop\n"
+	        ".section .gopclntab,\"a\"\n"
+	        "table: .long 0xfffffff1\n .byte 0, 0, 1, 8\n .quad 4, 0, _start, names - table, 0, 0, 0, list - table\n"
+	        "names: .asciz \"runtime.mcall\"\nsecond: .asciz \"runtime.sigreturn.abi0\"\n"
+	        "third: .asciz \"runtime.mstart\"\nfourth: .asciz \"runtime.mcallers\"\n"
+	        "list: .long mcall - _start, one - list, other - _start, four - list, sigreturn - _start, two - list\n"
+	        " .long start_m - _start, three - list, end - _start\n"
+	        "one: .long 0, 0\ntwo: .long 0, second - names\nthree: .long 0, third - names\n"
+	        "four: .long 0, fourth - names\n";
+	const struct unwind_row *row;
+	struct unwind_table table;
+	uint32_t mcall;
+	int fd;
+
+	(void)state;
+	fd = assemble(asm_s);
+	assert_int_equal(unwind_table_read(&table, fd, NULL), 0);
+	close(fd);
+	row = first_of_kind(&table, UNWIND_END);
+	assert_non_null(row);
+	mcall = row->pc; /* over what its call frame information says */
+	assert_int_equal(mcall % 32, 0);
+	row = unwind_table_find(&table, mcall + 32);
+	assert_non_null(row);
+	assert_int_equal(row->kind, UNWIND_SP);
+	/* The kernel returns to the function's first byte, which is looked up at the byte before. */
+	row = unwind_table_find(&table, mcall + 63);
+	assert_non_null(row);
+	assert_int_equal(row->kind, UNWIND_SIGNAL);
+	assert_int_equal(row->pc, mcall + 63);
+	row = unwind_table_find(&table, mcall + 64 + 8); /* without call frame information */
+	assert_non_null(row);
+	assert_int_equal(row->kind, UNWIND_END);
+	unwind_table_done(&table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kept_register),
 		cmocka_unit_test(test_init_sections),
+		cmocka_unit_test(test_go_functions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
