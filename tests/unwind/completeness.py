@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Measures which share of user stacks reaches the thread's outermost frame, on the CPU and off it.
 
-usage: completeness.py [--seconds N] [--misses N] [--contrast] [--keep DIR] [WORKLOAD...]
+usage: completeness.py [--seconds N] [--warm-up N] [--misses N] [--contrast] [--keep DIR] [WORKLOAD...]
 
 A stack counts as complete when its walk says so *and* its outermost frame is where the ELF file says that threads
 start (outermost.py). Claims without that proof, and walks that ended otherwise, are misses; --misses shows the most
@@ -150,11 +150,12 @@ def perf_share(options, proc, directory, comms, outermost):
 
 
 def symbol(path, off):
-    """The function at a file offset, as far as eu-addr2line knows it."""
+    """The function at a file offset, as far as addr2line knows it."""
     loads = re.findall(r"LOAD +(0x\w+) (0x\w+) 0x\w+ (0x\w+)", readelf("-l", path)) if os.path.isfile(path) else []
     for file_off, vaddr, size in ((int(a, 16), int(b, 16), int(c, 16)) for a, b, c in loads):
         if file_off <= off < file_off + size:
-            return subprocess.run(["eu-addr2line", "-f", "-e", path, hex(off - file_off + vaddr)], text=True, check=False,
+            named = path + ".debug" if os.path.exists(path + ".debug") else path
+            return subprocess.run(["addr2line", "-f", "-e", named, hex(off - file_off + vaddr)], text=True, check=False,
                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.split("\n")[0]
     return "?"
 
@@ -170,6 +171,18 @@ def show_misses(kind, result, n_misses):
         print("\n".join(lines))
 
 
+def report(options, name, results, cells):
+    on, off = results["on"], results["off"]
+    why = ", ".join(f"{n} {end}" for end, n in (on.ends + off.ends).most_common())
+    starts = ", ".join(start for start, _ in (on.starts + off.starts).most_common())
+    row = [name, str(on.total()), on.share(), str(off.total()), off.share(), str(on.deep + off.deep), why or "-", starts]
+    print(f"| {' | '.join(row + cells)} |", flush=True)
+    for kind, result in results.items():
+        show_misses(kind, result, options.misses)
+    least = 98 if name == "node" else 99
+    return all(r.total() and r.good >= least / 100 * r.total() for r in results.values())
+
+
 def run(options, name, outermost):
     load = workloads.WORKLOADS[name]
     absent = [need for need in load.needs if not shutil.which(need)]
@@ -180,7 +193,7 @@ def run(options, name, outermost):
         place = workloads.Place(directory)
         try:
             proc = load.start(place)
-            time.sleep(0.7)
+            time.sleep(options.warm_up)
             results = measure(Recording(record(options, proc, directory, "auto"), load.comms), outermost)
             cells = []
             if options.contrast:
@@ -189,20 +202,13 @@ def run(options, name, outermost):
                 cells = [by_fp["on"].share(), by_fp["off"].share(), perf.share()]
         finally:
             place.end()
-    on, off = results["on"], results["off"]
-    why = ", ".join(f"{n} {end}" for end, n in (on.ends + off.ends).most_common())
-    starts = ", ".join(start for start, _ in (on.starts + off.starts).most_common())
-    print("| " + " | ".join([name, str(on.total()), on.share(), str(off.total()), off.share(), str(on.deep + off.deep),
-                             why or "-", starts] + cells) + " |", flush=True)
-    for kind, result in results.items():
-        show_misses(kind, result, options.misses)
-    least = 98 if name == "node" else 99
-    return all(r.total() and r.good >= least / 100 * r.total() for r in results.values())
+        return report(options, name, results, cells)
 
 
 def main():
     parser = argparse.ArgumentParser(description="Measures which share of user stacks reaches the outermost frame.")
     parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--warm-up", type=float, default=0.7, help="seconds that a load runs before it is recorded")
     parser.add_argument("--misses", type=int, default=0, help="show so many of the most frequent misses")
     parser.add_argument("--contrast", action="store_true", help="also by frame pointers: stint's and perf's")
     parser.add_argument("--keep", metavar="DIR", help="leave the recordings there")

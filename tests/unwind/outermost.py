@@ -9,7 +9,7 @@ import subprocess
 # Where threads start: the C libraries', Go's, and those of programs that a signal or makecontext starts afresh.
 STARTS = re.compile(
     r"_start|_dl_start_user|(__)?clone3?|"
-    r"runtime\.(goexit|mstart|mcall|morestack|rt0_go|asmcgocall|systemstack)(\.abi0)?|_rt0_amd64(_linux)?")
+    r"runtime\.(clone|goexit|mstart|mcall|morestack|rt0_go|asmcgocall|systemstack)(\.abi0)?|_rt0_amd64(_linux)?")
 ENTRY_BYTES = 64  # _start is about 40 bytes long, and calls once
 
 
@@ -30,7 +30,7 @@ class File:
         if entry and int(entry.group(1), 16):
             self.add(int(entry.group(1), 16), ENTRY_BYTES, "entry point")
         build_id = re.search(r"Build ID: (\w\w)(\w+)", header)
-        tables = [path]
+        tables = [path, path + ".debug"]
         if build_id:
             tables.append("/usr/lib/debug/.build-id/{}/{}.debug".format(*build_id.groups()))
         for table in tables:

@@ -143,7 +143,8 @@ WORKLOADS = {
     "gcc": Workload({"cc1", "as", "gcc"}, compiling("gcc"), ["gcc"]),
     "clang": Workload({"clang-14", "clang"}, compiling("clang-14"), ["clang-14"]),
     "go": Workload({"busy"}, built("go build -o {d}/busy {load}/busy.go"), ["go"]),
-    "go-stripped": Workload({"busy"}, built("go build -ldflags='-s -w' -o {d}/busy {load}/busy.go"), ["go"]),
+    "go-stripped": Workload({"busy"}, built(
+        "go build -o {d}/busy.debug {load}/busy.go && go build -ldflags='-s -w' -o {d}/busy {load}/busy.go"), ["go"]),
     "rust": Workload({"busy"}, built("rustc -O -o {d}/busy {load}/busy.rs"), ["rustc"]),
     "node": Workload({"node"}, script("node", f"{LOAD}/busy.js"), ["node"]),
 }
