@@ -260,6 +260,8 @@ static int run(struct arguments *args, struct stint_err *err)
 		return code;
 	code = model_symbolizer(m, &args->symbols.options, &symbolizer, err);
 	if (!code)
+		code = model_add_code(m, symbolizer, err);
+	if (!code)
 		code = functions_init(&functions, m, symbolizer, err);
 	if (!code) {
 		args->annotations.functions = &functions;

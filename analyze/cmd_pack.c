@@ -14,16 +14,20 @@
 struct pack_arguments {
 	const char *path;
 	const char *output;
-	bool only_missing;
+	bool only_missing, code;
 	struct symbol_spec symbols;
 };
 
-enum { KEY_ONLY_MISSING = 0x600 };
+enum { KEY_ONLY_MISSING = 0x600, KEY_CODE };
 
 static const struct argp_option options[] = {
 	{"output", 'o', "FILE", 0, "Where the packed recording goes; '-' is standard output. Never FILE itself", 0},
 	{"only-missing", KEY_ONLY_MISSING, NULL, 0,
 	 "Pack only frames for which the recording itself has no name: no lines for the others", 0},
+	{"code", KEY_CODE, NULL, 0,
+	 "Pack the machine code of the functions too, and their source lines, so that 'stint annotate' works without the "
+	 "programs",
+	 0},
 	{0},
 };
 
@@ -41,6 +45,9 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_ONLY_MISSING:
 		a->only_missing = true;
+		return 0;
+	case KEY_CODE:
+		a->code = true;
 		return 0;
 	case ARGP_KEY_END:
 		if (!a->output)
@@ -74,10 +81,11 @@ static int write_all(void *context, const void *data, size_t size, struct stint_
 	return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "%s", out->path);
 }
 
-static int write_packed(const struct pack_arguments *a, const struct model *m, struct pack_result *result,
+static int write_packed(const struct pack_arguments *a, struct model *m, struct pack_result *result,
 			struct stint_err *err)
 {
-	struct pack_options what = {.symbols = a->symbols.options, .only_missing = a->only_missing};
+	struct pack_options what = {.symbols = a->symbols.options, .only_missing = a->only_missing,
+				    .code = a->code};
 	struct stint_sink sink = {.write = write_all};
 	struct out_file out;
 	int code = out_file_open(&out, a->output, err);
@@ -117,6 +125,14 @@ static void print_result(const char *command, const struct pack_arguments *a, co
 		print_missing(to, m, &result->missing[i]);
 	fprintf(stderr, "%s: %" PRIu64 " of %" PRIu64 " addresses packed now, %" PRIu64 " without a name\n", command,
 		result->n_packed, result->n_frames, result->n_unresolved);
+	if (!a->code)
+		return;
+	fprintf(stderr, "%s: the code of %" PRIu64 " functions packed now, %" PRIu64 " bytes; %" PRIu64
+			" functions have none here\n",
+		command, result->n_functions, result->n_code_bytes, result->n_without_code);
+	if (result->n_over_limit)
+		fprintf(stderr, "%s: the code of %" PRIu64 " functions is left out: it is more than %" PRIu64 " MB\n",
+			command, result->n_over_limit, PACK_MAX_CODE_BYTES >> 20);
 }
 
 int cmd_pack(int argc, char **argv)

@@ -484,6 +484,7 @@ static int add_chain(const struct model *m, struct symbolizer *s, uint32_t i, ui
 			.inlined = row->flags & STINT_CHAIN_INLINED,
 			.resolved = row->name_str && !(row->flags & STINT_CHAIN_UNRESOLVED),
 			.elf_addr = frame->addr + row->elf_bias,
+			.start = row->func_off ? frame->addr + row->elf_bias - (row->func_off - 1) : 0,
 		};
 	}
 	return symbolizer_add_chain(s, frame->module, frame->addr, frame->flags & STINT_FRAME_EXACT,

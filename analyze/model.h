@@ -70,6 +70,9 @@ struct model {
 /* More text than this in one recording's strings is refused (STINT_ERR_LIMIT). */
 #define MODEL_MAX_STRING_BYTES ((size_t)1 << 30)
 
+/* More machine code than this, likewise. */
+#define MODEL_MAX_CODE_BYTES ((size_t)256 << 20)
+
 /*
  * Opens a recording ("-" is standard input) and loads its dictionaries. Fails as stint_reader_open
  * does, and with STINT_ERR_LIMIT; the message names the file.
@@ -103,6 +106,9 @@ int model_symbolizer(const struct model *m, const struct symbolizer_options *opt
 /* The same without what is packed (STINT_CHAIN): as if nobody had looked for symbols yet. */
 int model_symbolizer_afresh(const struct model *m, const struct symbolizer_options *options,
 			    struct symbolizer **ret, struct stint_err *err);
+
+/* Tells a symbolizer also about the machine code that the recording carries. */
+int model_add_code(struct model *m, struct symbolizer *s, struct stint_err *err);
 
 /*
  * The frames of a stack, innermost first, into ids (room for STINT_MAX_STACK_DEPTH). Returns how

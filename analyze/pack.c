@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analyze/pack.h"
+#include "analyze/pack_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@ enum frame_state {
 };
 
 struct packing {
-	const struct model *m;
+	struct model *m;
 	const struct pack_options *options;
 	struct stint_writer *w;
 	struct symbolizer *here; /* all sources; nothing packed */
@@ -20,6 +20,7 @@ struct packing {
 	uint8_t *states;         /* by frame id, enum frame_state */
 	uint64_t *nameless;      /* by module id: frames without a name */
 	bool *asked;             /* by module id: frames were looked up in it */
+	bool *in_stacks;         /* by frame id; code that is packed has frames that no stack needs */
 	struct pack_result *result;
 };
 
@@ -33,6 +34,10 @@ static void read_states(struct packing *p)
 	const struct model *m = p->m;
 	uint32_t i;
 
+	for (i = 1; i < m->nodes.n; i++)
+		p->in_stacks[m->nodes.rows[i].frame] = true;
+	for (i = 1; i < m->n_file_frames; i++)
+		p->result->n_frames += p->in_stacks[i];
 	for (i = 0; i < m->chains.n; i++)
 		p->states[m->chains.rows[i].frame] =
 			m->chains.rows[i].flags & STINT_CHAIN_UNRESOLVED ? FRAME_NAMELESS : FRAME_PACKED;
@@ -51,30 +56,39 @@ static bool adds_nothing(const struct symbol_chain *found, const struct symbol_c
 	       same_text(found->symbols[0].linkage, own->symbols[0].linkage);
 }
 
-static int write_symbol(struct packing *p, uint32_t frame, uint32_t level, const struct symbol *symbol,
-			struct stint_err *err)
+/* How far the address is in the function that has its code, plus 1; 0 where that isn't known. */
+static uint32_t function_offset(const struct symbol *symbol)
+{
+	uint64_t offset = symbol->elf_addr - symbol->start;
+
+	return symbol->start && symbol->start <= symbol->elf_addr && offset < UINT32_MAX ? (uint32_t)offset + 1 : 0;
+}
+
+static int write_symbol(struct stint_writer *w, uint32_t frame, uint64_t addr, uint32_t level,
+			const struct symbol *symbol, struct stint_err *err)
 {
 	struct stint_chain row = {.frame = frame, .level = level, .line = symbol->line,
-				  .elf_bias = symbol->elf_addr - p->m->frames.rows[frame].addr,
+				  .elf_bias = symbol->elf_addr - addr,
 				  .flags = (symbol->inlined ? STINT_CHAIN_INLINED : 0) |
-					   (symbol->resolved ? 0 : STINT_CHAIN_UNRESOLVED)};
+					   (symbol->resolved ? 0 : STINT_CHAIN_UNRESOLVED),
+				  .func_off = symbol->inlined ? 0 : function_offset(symbol)};
 	int code = 0;
 
 	if (symbol->resolved)
-		code = stint_writer_string(p->w, symbol->linkage, strlen(symbol->linkage), &row.name_str, err);
+		code = stint_writer_string(w, symbol->linkage, strlen(symbol->linkage), &row.name_str, err);
 	if (!code && symbol->file)
-		code = stint_writer_string(p->w, symbol->file, strlen(symbol->file), &row.file_str, err);
-	return code ? code : stint_writer_add(p->w, STINT_CHAIN, &row, err);
+		code = stint_writer_string(w, symbol->file, strlen(symbol->file), &row.file_str, err);
+	return code ? code : stint_writer_add(w, STINT_CHAIN, &row, err);
 }
 
-static int write_chain(struct packing *p, uint32_t frame, const struct symbol_chain *chain, struct stint_err *err)
+int pack_write_chain(struct stint_writer *w, uint32_t frame, uint64_t addr, const struct symbol_chain *chain,
+		     struct stint_err *err)
 {
 	uint32_t i;
 	int code = 0;
 
 	for (i = 0; i < chain->n && !code; i++)
-		code = write_symbol(p, frame, i, &chain->symbols[i], err);
-	p->result->n_packed++;
+		code = write_symbol(w, frame, addr, i, &chain->symbols[i], err);
 	return code;
 }
 
@@ -109,7 +123,10 @@ static int pack_frame(struct packing *p, uint32_t frame, struct stint_err *err)
 		if (p->states[frame] == FRAME_NAMELESS || !has_file(p, row->module))
 			return 0;
 	}
-	return adds_nothing(&found, &own) ? 0 : write_chain(p, frame, &found, err);
+	if (adds_nothing(&found, &own))
+		return 0;
+	p->result->n_packed++;
+	return pack_write_chain(p->w, frame, row->addr, &found, err);
 }
 
 /* The last row that the recording has about a module's source; NULL when there is none. */
@@ -177,12 +194,15 @@ static int pack_all(struct packing *p, struct stint_err *err)
 
 	read_states(p);
 	for (i = 1; i < p->m->n_file_frames && !code; i++)
-		code = pack_frame(p, i, err);
+		if (p->in_stacks[i])
+			code = pack_frame(p, i, err);
 	for (i = 1; i < p->m->modules.n && !code; i++)
 		if (p->asked[i])
 			code = pack_source(p, i, err);
 	if (!code)
 		code = list_missing(p, err);
+	if (!code && p->options->code)
+		code = pack_code(p->m, p->in_stacks, p->w, p->here, p->result, err);
 	return code ? code : stint_writer_finish(p->w, err);
 }
 
@@ -198,18 +218,19 @@ static int open_symbolizers(struct packing *p, struct stint_err *err)
 	return code ? code : model_symbolizer_afresh(p->m, &own, &p->own, err);
 }
 
-int pack(const struct model *m, const struct pack_options *options, struct stint_sink sink,
+int pack(struct model *m, const struct pack_options *options, struct stint_sink sink,
 	 struct pack_result *ret_result, struct stint_err *err)
 {
 	static const struct stint_writer_options writer_options;
 	struct packing p = {.m = m, .options = options, .result = ret_result};
 	int code;
 
-	*ret_result = (struct pack_result){.n_frames = m->n_file_frames ? m->n_file_frames - 1 : 0};
+	*ret_result = (struct pack_result){.n_frames = 0};
 	p.states = calloc((size_t)m->frames.n + 1, 1);
+	p.in_stacks = calloc((size_t)m->frames.n + 1, sizeof(*p.in_stacks));
 	p.nameless = calloc((size_t)m->modules.n + 1, sizeof(*p.nameless));
 	p.asked = calloc((size_t)m->modules.n + 1, sizeof(*p.asked));
-	if (!p.states || !p.nameless || !p.asked)
+	if (!p.states || !p.nameless || !p.asked || !p.in_stacks)
 		code = no_memory(err);
 	else
 		code = open_symbolizers(&p, err);
@@ -222,6 +243,7 @@ int pack(const struct model *m, const struct pack_options *options, struct stint
 	free(p.states);
 	free(p.nameless);
 	free(p.asked);
+	free(p.in_stacks);
 	ret_result->symbolizer = p.here;
 	return code;
 }

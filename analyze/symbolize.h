@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "format/layout.h"
 #include "format/rows.h"
 
 struct symbolizer;
@@ -94,12 +95,12 @@ int symbolizer_add_source(struct symbolizer *s, uint32_t module, const char *fro
 int symbolizer_lookup(struct symbolizer *s, uint32_t module, uint64_t addr, bool exact,
 		      struct symbol_chain *ret, struct stint_err *err);
 
-/* Machine code that the recording itself carries (STINT_CODE): of a whole function. bytes stay the caller's. */
-int symbolizer_add_code(struct symbolizer *s, uint32_t module, uint64_t addr, const void *bytes, size_t size,
-			struct stint_err *err);
+/* Machine code that the recording itself carries (STINT_CODE), of a function of size_bytes. The bytes are copied. */
+int symbolizer_add_code(struct symbolizer *s, uint32_t module, uint64_t addr, uint64_t size_bytes, const void *bytes,
+			size_t n_bytes, struct stint_err *err);
 
 /* The most code of one function. One without a size in its symbol table reaches no further, even if nothing follows. */
-#define SYMBOL_MAX_CODE_BYTES (256u << 10)
+#define SYMBOL_MAX_CODE_BYTES STINT_MAX_CODE_BYTES
 
 /* The part of a function that lies in one piece, around an address. */
 struct symbol_code {

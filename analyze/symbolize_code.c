@@ -17,13 +17,18 @@ void symbolizer_code_done(struct module *m)
 	free(m->lines);
 }
 
-int symbolizer_add_code(struct symbolizer *s, uint32_t module, uint64_t addr, const void *bytes, size_t size,
-			struct stint_err *err)
+int symbolizer_add_code(struct symbolizer *s, uint32_t module, uint64_t addr, uint64_t size_bytes, const void *bytes,
+			size_t n_bytes, struct stint_err *err)
 {
+	uint64_t size = size_bytes > n_bytes ? size_bytes : n_bytes;
 	struct module *m = symbolizer_module(s, module);
+	const uint8_t *copy;
 
-	if (!m || !size || size > UINT64_MAX - addr)
+	if (!m || !n_bytes || size > UINT64_MAX - addr)
 		return 0;
+	copy = (const uint8_t *)stint_arena_strndup(&s->arena, bytes, n_bytes);
+	if (!copy)
+		return nomem(err);
 	if (!(m->n_codes & (m->n_codes - 1))) {
 		size_t cap = m->n_codes ? m->n_codes * 2 : 1;
 		struct recorded_code *grown = realloc(m->codes, cap * sizeof(*grown));
@@ -32,7 +37,7 @@ int symbolizer_add_code(struct symbolizer *s, uint32_t module, uint64_t addr, co
 			return nomem(err);
 		m->codes = grown;
 	}
-	m->codes[m->n_codes++] = (struct recorded_code){addr, bytes, size};
+	m->codes[m->n_codes++] = (struct recorded_code){addr, size, copy, n_bytes};
 	m->lines_sorted = false;
 	return 0;
 }
@@ -186,7 +191,7 @@ int symbolizer_code(struct symbolizer *s, uint32_t module, uint64_t addr, bool e
 
 		*ret = (struct symbol_code){.start = recorded->addr, .elf_start = recorded->addr,
 					    .size = recorded->size, .bytes = recorded->bytes,
-					    .n_bytes = recorded->size};
+					    .n_bytes = recorded->n_bytes};
 		if (symbolizer_lookup(s, module, recorded->addr, true, &chain, err))
 			return STINT_ERR_NOMEM;
 		ret->elf_start = chain.symbols[chain.n - 1].elf_addr;

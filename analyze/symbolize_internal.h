@@ -12,8 +12,9 @@
 /* Machine code that the recording has. */
 struct recorded_code {
 	uint64_t addr; /* by the module's kind */
+	uint64_t size;
 	const uint8_t *bytes;
-	size_t size;
+	size_t n_bytes; /* up to size */
 };
 
 struct module {

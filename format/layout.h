@@ -25,6 +25,7 @@
 #define STINT_MAX_COLUMNS 64u
 #define STINT_MAX_STRING_BYTES (64u << 10)
 #define STINT_MAX_WINDOW_BYTES (64u << 10) /* of a stack */
+#define STINT_MAX_CODE_BYTES (256u << 10) /* of a function */
 #define STINT_MAX_STACK_DEPTH 1024u /* nodes from a stack's leaf to its root */
 #define STINT_MAX_DICTIONARY_ROWS (64u << 20) /* rows of one dictionary in one file */
 
@@ -65,6 +66,7 @@ enum stint_table {
 	STINT_CHAIN = 97,
 	STINT_SYMBOL_SOURCE = 98,
 	STINT_UNWOUND = 99,
+	STINT_CODE = 100,
 
 	STINT_INDEX = 127,
 };

@@ -267,6 +267,8 @@ struct stint_chain {
 	uint32_t file_str; /* source file; 0 unknown */
 	uint32_t line;     /* 0 unknown */
 	uint32_t flags;    /* STINT_CHAIN_* */
+	uint32_t func_off; /* of the last level: how far the address is behind the function's first byte, plus 1; 0 unknown */
+	uint32_t reserved; /* 0 */
 };
 
 /* Where the packed symbols of a module came from, or why there were none. A later row of a module supersedes. */
@@ -275,6 +277,18 @@ struct stint_symbol_source {
 	uint32_t from_str;
 	uint32_t why_str; /* 0 when there were some */
 	uint32_t reserved; /* 0 */
+};
+
+/*
+ * The machine code of a function, or of a part that lies elsewhere. Exact frames and their chains tell its source lines:
+ * where an address in it has no chain of its own, the one in front of it counts, if that is in this code too.
+ */
+struct stint_machine_code {
+	uint64_t addr; /* of the first byte, by the module's kind */
+	uint64_t size_bytes; /* of the function; more than the bytes where these were not all there, or too many */
+	uint32_t module;
+	uint32_t reserved; /* 0 */
+	struct stint_string bytes; /* at most STINT_MAX_CODE_BYTES */
 };
 
 struct stint_index_entry {

@@ -171,12 +171,20 @@ static const struct stint_column chain_columns[] = {
 	COLUMN(stint_chain, 5, line, STINT_DELTA, 0),
 	COLUMN(stint_chain, 6, flags, STINT_PLAIN, 0),
 	COLUMN(stint_chain, 7, elf_bias, STINT_DELTA, 0),
+	COLUMN(stint_chain, 8, func_off, STINT_PLAIN, 0),
 };
 
 static const struct stint_column symbol_source_columns[] = {
 	COLUMN(stint_symbol_source, 1, module, STINT_DELTA, STINT_MODULE),
 	COLUMN(stint_symbol_source, 2, from_str, STINT_DELTA, STINT_STRING),
 	COLUMN(stint_symbol_source, 3, why_str, STINT_DELTA, STINT_STRING),
+};
+
+static const struct stint_column code_columns[] = {
+	COLUMN(stint_machine_code, 1, addr, STINT_DELTA, 0),
+	COLUMN(stint_machine_code, 2, size_bytes, STINT_PLAIN, 0),
+	COLUMN(stint_machine_code, 3, module, STINT_DELTA, STINT_MODULE),
+	BYTES(stint_machine_code, 4, bytes, STINT_MAX_CODE_BYTES),
 };
 
 static const struct stint_column index_columns[] = {
@@ -221,6 +229,7 @@ static const struct stint_schema schemas[STINT_N_TABLES] = {
 	[STINT_CHAIN] = TIMELESS("chain", stint_chain, chain_columns),
 	[STINT_SYMBOL_SOURCE] = TIMELESS("symbol-source", stint_symbol_source, symbol_source_columns),
 	[STINT_UNWOUND] = TIMELESS("unwound", stint_unwound, unwound_columns),
+	[STINT_CODE] = TIMELESS("code", stint_machine_code, code_columns),
 	[STINT_INDEX] = TIMELESS("index", stint_index_entry, index_columns),
 };
 

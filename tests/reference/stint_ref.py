@@ -24,6 +24,7 @@ MAX_BLOCK_ROWS = 65536
 MAX_COLUMNS = 64
 MAX_STRING_BYTES = 64 << 10
 MAX_WINDOW_BYTES = 64 << 10
+MAX_CODE_BYTES = 256 << 10
 MAX_DICTIONARY_ROWS = 64 << 20
 
 FILE_MAGIC = b"\x89STINT\r\n"
@@ -66,15 +67,16 @@ TABLES = {
     96: ("symbol", {1: ("addr", 64), 2: ("size_bytes", 64), 3: ("from_ns", 64), 4: ("module", 32),
                     5: ("name_str", 32)}),
     97: ("chain", {1: ("frame", 32), 2: ("level", 32), 3: ("name_str", 32), 4: ("file_str", 32),
-                   5: ("line", 32), 6: ("flags", 32), 7: ("elf_bias", 64)}),
+                   5: ("line", 32), 6: ("flags", 32), 7: ("elf_bias", 64), 8: ("func_off", 32)}),
     98: ("symbol-source", {1: ("module", 32), 2: ("from_str", 32), 3: ("why_str", 32)}),
     99: ("unwound", {1: ("stack", 32), 2: ("as_stack", 32)}),
+    100: ("code", {1: ("addr", 64), 2: ("size_bytes", 64), 3: ("module", 32), 4: ("bytes", 0)}),
     127: ("index", {1: ("file_off", 64), 2: ("t_min_ns", 64), 3: ("t_max_ns", 64), 4: ("table", 32),
                     5: ("n_rows", 32), 6: ("first_id", 32), 7: ("stored_bytes", 32),
                     8: ("raw_bytes", 32), 9: ("seq", 32), 10: ("codec", 32), 11: ("flags", 32)}),
 }
 # The most bytes of a row, where it isn't MAX_STRING_BYTES.
-MAX_BYTES = {68: MAX_WINDOW_BYTES}
+MAX_BYTES = {68: MAX_WINDOW_BYTES, 100: MAX_CODE_BYTES}
 WOKEN = 16
 
 
@@ -197,7 +199,7 @@ def unpack(cur, packing, width, n_rows, max_bytes):
     if packing == 3:
         sizes = [cur.varint() for _ in range(n_rows)]
         if any(size > max_bytes for size in sizes):
-            raise Damage("over MAX_STRING_BYTES or MAX_WINDOW_BYTES")
+            raise Damage("more bytes in a row than the table allows")
         return [cur.bytes(size) for size in sizes]
     raise Damage("unknown packing")
 

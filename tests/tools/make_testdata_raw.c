@@ -191,6 +191,7 @@ static void make_broken(void)
 	BROKEN("bad-string-length", STINT_STRING, 1, "\x01\x01\x30\x02\x05\x61");
 	BROKEN("bad-long-string", STINT_STRING, 1, "\x01\x01\x30\x04\x81\x80\x04\x61");
 	BROKEN("bad-long-window", STINT_WINDOW, 1, "\x01\x15\x30\x04\x81\x80\x04\x61");
+	BROKEN("bad-long-code", STINT_CODE, 1, "\x01\x04\x30\x04\x81\x80\x10\x61");
 	BROKEN("bad-row-count", STINT_META, 65537, "\x00");
 	BROKEN("rule-reference", STINT_META, 1, "\x01\x01\x00\x01\x09");
 	BROKEN("rule-tree", STINT_NODE, 2, "\x01\x01\x00\x02\x00\x02");

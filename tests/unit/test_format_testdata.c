@@ -65,6 +65,7 @@ static const struct expectation expectations[] = {
         {"bad-string-length", 0, 2, 1, DAMAGE, false, "doesn't fit the strings' lengths"},
         {"bad-long-string", 0, 2, 1, DAMAGE, false, "STINT_MAX_STRING_BYTES"},
         {"bad-long-window", 0, 2, 1, DAMAGE, false, "STINT_MAX_WINDOW_BYTES"},
+        {"bad-long-code", 0, 2, 1, DAMAGE, false, "STINT_MAX_CODE_BYTES"},
         {"bad-row-count", 0, 1, 0, DAMAGE, false, "STINT_MAX_BLOCK_ROWS"},
         {"bad-headers", 0, 5, 3, DAMAGE | REFERENCE | MISSING, false, "STINT_MAX_BLOCK_BYTES"},
         {"bad-ids", 0, 1, 0, DAMAGE, false, "STINT_MAX_DICTIONARY_ROWS"},
