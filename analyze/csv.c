@@ -4,21 +4,26 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "analyze/text.h"
+
 void csv_text(FILE *out, bool first, const char *text)
 {
+	bool quoted = strpbrk(text, ",\"");
+	char escaped[TEXT_ESCAPED_BYTES];
+	size_t n, left = strlen(text);
+
 	if (!first)
 		fputc(',', out);
-	if (!strpbrk(text, ",\"\r\n")) {
-		fputs(text, out);
-		return;
-	}
-	fputc('"', out);
-	for (; *text; text++) {
+	if (quoted)
+		fputc('"', out);
+	for (; left; text += n, left -= n) {
+		n = text_escape_next(text, left, escaped);
+		fputs(escaped, out);
 		if (*text == '"')
 			fputc('"', out);
-		fputc(*text, out);
 	}
-	fputc('"', out);
+	if (quoted)
+		fputc('"', out);
 }
 
 void csv_u64(FILE *out, bool first, uint64_t value)

@@ -20,7 +20,7 @@ static void put_meta_u64(struct json *j, const struct model *m, const char *key)
 static void put_recording(struct json *j, const struct model *m)
 {
 	static const char *const texts[] = {"host",   "kernel", "arch",   "recorder", "command",
-					    "target", "unwind", "wakers", "boot_id"};
+					    "target", "unwind", "wakers", "boot_id", "cpus_offline", "cpus_late"};
 	static const char *const numbers[] = {"n_cpus", "off_cpu_min_ns", "kernel_stack_min_ns"};
 	const struct stint_file_info *file = stint_reader_info(m->reader);
 	uint64_t realtime_ns;

@@ -222,6 +222,7 @@ void info_print_text(const struct info *info, FILE *out)
 	print_meta(info->m, "Recorder", "recorder", out);
 	print_meta(info->m, "Target", "target", out);
 	print_meta(info->m, "Command", "command", out);
+	print_meta(info->m, "Offline", "cpus_offline", out);
 	print_stacks(info->m, out);
 	print_totals(info, out);
 	print_losses(info, out);

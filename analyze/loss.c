@@ -24,8 +24,8 @@ static const struct {
 				   "names or files may be missing",
 				   "fork, exec, exit or mmap records were dropped by the kernel: "
 				   "names or files may be missing"},
-	[STINT_LOSS_THROTTLED] = {"throttled", "sample was throttled by the kernel",
-				  "samples were throttled by the kernel"},
+	[STINT_LOSS_THROTTLED] = {"throttled", "sample was throttled by the kernel (estimated from how long it did)",
+				  "samples were throttled by the kernel (estimated from how long it did)"},
 	[STINT_LOSS_SIZE_LIMIT] = {"size-limit", "event was not written: --max-size was reached",
 				   "events were not written: --max-size was reached"},
 	[STINT_LOSS_OUTPUT] = {"output", "event was not written: the output failed",

@@ -76,6 +76,7 @@ int notes_file(struct notes *notes, const struct model *m, struct stint_err *err
 {
 	const struct stint_file_info *info = stint_reader_info(m->reader);
 	uint64_t damage = info->n_damage + m->n_damaged_blocks;
+	const char *late = model_meta(m, "cpus_late");
 	int code = 0;
 
 	if (!info->complete)
@@ -95,6 +96,11 @@ int notes_file(struct notes *notes, const struct model *m, struct stint_err *err
 				 "%s reference%s to names, threads or stacks that the file doesn't "
 				 "have, shown as unknown",
 				 text_count(m->lost_ids).s, plural(m->lost_ids));
+	if (late && *late && !code)
+		code = notes_add(notes, err, "late-cpu", 1,
+				 "CPU %s came online while recording: samples, processes and files "
+				 "seen there are missing",
+				 late);
 	if (reused_code_left_out(m->reused_code) && !code)
 		code = notes_add(notes, err, "reused-code", reused_code_left_out(m->reused_code),
 				 "Stacks with code compiled at run time whose addresses were used again "

@@ -36,8 +36,8 @@ int notes_add(struct notes *notes, struct stint_err *err, const char *kind, uint
 	      const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 void notes_done(struct notes *notes); /* NULL and zeroed are fine */
 
-/* The file as a whole: without an end, damaged, with references into nothing. Call after the events
- * were read. */
+/* The recording as a whole: without an end, damaged, with references into nothing, blind on a CPU. Call after the
+ * events were read. */
 int notes_file(struct notes *notes, const struct model *m, struct stint_err *err);
 
 /* Events of a whole recording that are neither in the file (n_in_file, by table) nor in the ledger. */

@@ -84,24 +84,35 @@ static bool is_directional(uint32_t rune)
 	       (rune >= 0x2028 && rune <= 0x202e) || (rune >= 0x2066 && rune <= 0x2069);
 }
 
-void text_escape(struct stint_buf *out, const char *name)
+size_t text_escape_next(const char *name, size_t size, char out[TEXT_ESCAPED_BYTES])
 {
 	const uint8_t *at = (const uint8_t *)name;
-	size_t i, n, left = strlen(name);
 	uint32_t rune;
+	size_t i, n = utf8_next(at, size, &rune);
+	/* U+FFFD may stand in the text itself; then it is three bytes that begin with 0xef 0xbf. */
+	bool broken = rune == 0xfffd && !(n == 3 && at[0] == 0xef);
 
-	for (; left; at += n, left -= n) {
-		n = utf8_next(at, left, &rune);
-		/* U+FFFD may stand in the text itself; then it is three bytes that begin with 0xef
-		 * 0xbf. */
-		if (rune < 0x20 || (rune >= 0x7f && rune < 0xa0) ||
-		    (rune == 0xfffd && !(n == 3 && at[0] == 0xef)))
-			for (i = 0; i < n; i++)
-				stint_buf_printf(out, "\\x%02x", at[i]);
-		else if (is_directional(rune))
-			stint_buf_printf(out, "\\u{%x}", rune);
-		else
-			stint_buf_bytes(out, at, n);
+	out[0] = '\0';
+	if (broken || rune < 0x20 || (rune >= 0x7f && rune < 0xa0)) {
+		for (i = 0; i < n; i++)
+			snprintf(out + 4 * i, TEXT_ESCAPED_BYTES - 4 * i, "\\x%02x", at[i]);
+	} else if (is_directional(rune)) {
+		snprintf(out, TEXT_ESCAPED_BYTES, "\\u{%x}", rune);
+	} else {
+		memcpy(out, at, n);
+		out[n] = '\0';
+	}
+	return n;
+}
+
+void text_escape(struct stint_buf *out, const char *name)
+{
+	size_t n, left = strlen(name);
+	char text[TEXT_ESCAPED_BYTES];
+
+	for (; left; name += n, left -= n) {
+		n = text_escape_next(name, left, text);
+		stint_buf_bytes(out, text, strlen(text));
 	}
 }
 
@@ -203,11 +214,11 @@ void text_table_done(struct text_table *t)
 
 void text_print_name(FILE *out, const char *name)
 {
-	struct stint_buf buf;
+	size_t n, left = strlen(name);
+	char text[TEXT_ESCAPED_BYTES];
 
-	stint_buf_init(&buf, INT32_MAX);
-	text_escape(&buf, name);
-	if (!stint_buf_status(&buf) && buf.len)
-		fwrite(buf.data, 1, buf.len, out);
-	stint_buf_done(&buf);
+	for (; left; name += n, left -= n) {
+		n = text_escape_next(name, left, text);
+		fputs_unlocked(text, out);
+	}
 }

@@ -30,6 +30,10 @@ struct text_short text_percent(uint64_t part, uint64_t whole); /* "12.3%", "-" o
  */
 void text_escape(struct stint_buf *out, const char *name);
 
+/* The same for the first character of size bytes: it stands in out, and its bytes are returned. */
+#define TEXT_ESCAPED_BYTES 20
+size_t text_escape_next(const char *name, size_t size, char out[TEXT_ESCAPED_BYTES]);
+
 /* The last part of a path; all of it where that is empty. */
 const char *text_file_name(const char *path);
 

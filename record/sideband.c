@@ -468,7 +468,8 @@ uint64_t sideband_lost(const struct sideband *sb)
 		const struct ring *ring = &sb->rings[cpu];
 		uint64_t counts[2] = {0, 0}; /* the event's value, records lost */
 
-		if (sb->reads_lost && ring->perf.fd >= 0 && read(ring->perf.fd, counts, sizeof(counts)) != sizeof(counts))
+		if (sb->reads_lost && ring->perf.fd >= 0 &&
+		    read(ring->perf.fd, counts, sizeof(counts)) != sizeof(counts))
 			counts[1] = 0;
 		lost += counts[1] > ring->lost_reported ? counts[1] : ring->lost_reported;
 	}

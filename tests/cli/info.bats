@@ -63,6 +63,18 @@ setup() {
 	! LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]' "$BATS_TEST_TMPDIR/t"
 }
 
+@test "info: CPUs that were not watched, and what was estimated" {
+	sed -e 's/^meta host .*/&\nmeta cpus_offline 2-3,5\nmeta cpus_late 4/' -e 's/^loss .*/loss 6 7 40ms 45ms 32/' \
+		tests/cli/recordings/service.txt | "$build/tools/make_recording" "$BATS_TEST_TMPDIR/cpus.stint"
+	"$bin" info "$BATS_TEST_TMPDIR/cpus.stint" >"$BATS_TEST_TMPDIR/t"
+	grep -qx 'Offline   2-3,5' "$BATS_TEST_TMPDIR/t"
+	grep -qx '  CPU 4 came online while recording: samples, processes and files seen there are missing.' "$BATS_TEST_TMPDIR/t"
+	grep -qx '  7 samples were throttled by the kernel (estimated from how long it did).' "$BATS_TEST_TMPDIR/t"
+	[ "$("$bin" info --format=json "$BATS_TEST_TMPDIR/cpus.stint" | jq -c '.recording | [.cpus_offline, .cpus_late]')" = '["2-3,5","4"]' ]
+	"$bin" report "$BATS_TEST_TMPDIR/cpus.stint" | grep -q 'CPU 4 came online while recording'
+	"$bin" report --format=json "$BATS_TEST_TMPDIR/cpus.stint" | jq -e '[.. | .kind? // empty] | contains(["late-cpu"])'
+}
+
 @test "info: damage is listed with its place" {
 	"$bin" info testdata/hole.stint >"$BATS_TEST_TMPDIR/t"
 	grep -qE '^  At byte [0-9]+, [0-9,]+ bytes: ' "$BATS_TEST_TMPDIR/t"

@@ -159,6 +159,23 @@ row() {
 	EOF
 }
 
+@test "report: a name's control characters and broken UTF-8 do no harm in CSV and JSON" {
+	sed 's/EVIL 200 200 .*/EVIL 200 200 e%1b[31m%0avi%ffl,%22/' tests/cli/recordings/service.txt >"$BATS_TEST_TMPDIR/d"
+	"$build/tools/make_recording" "$BATS_TEST_TMPDIR/evil.stint" <"$BATS_TEST_TMPDIR/d"
+	"$bin" report --group=thread --format=csv "$BATS_TEST_TMPDIR/evil.stint" 2>/dev/null >"$BATS_TEST_TMPDIR/c"
+	"$bin" report --group=thread --format=json "$BATS_TEST_TMPDIR/evil.stint" >"$BATS_TEST_TMPDIR/j"
+	cat -A "$BATS_TEST_TMPDIR/c"
+	! LC_ALL=C grep -qP '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]' "$BATS_TEST_TMPDIR/c"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/c")" -eq 4 ]
+	grep -qF '"e\x1b[31m\x0avi\xffl,"" (200)"' "$BATS_TEST_TMPDIR/c"
+	python3 - "$BATS_TEST_TMPDIR/j" <<-'EOF'
+		import json, sys
+		text = open(sys.argv[1], encoding="utf-8", errors="strict").read()
+		assert '"e\\u001b[31m\\nvi\ufffdl,\\" (200)"' in text, text
+		json.loads(text)
+	EOF
+}
+
 @test "report: no events after a selection is said, and is no error" {
 	run report --tid=4711
 	[ "$status" -eq 0 ]
