@@ -18,9 +18,13 @@ struct debuginfod;
 struct debuginfod *debuginfod_new(const char *urls);
 void debuginfod_free(struct debuginfod *d);
 
+#define DEBUGINFOD_MAX_ID 64 /* bytes of a build ID */
+
 /*
- * The path of a downloaded (or cached) file, to be freed; NULL when no server has it. After servers couldn't be
- * reached, or took too long, they aren't asked again. *ret_why, valid as long as d, is set when that is so.
+ * The path of a downloaded (or cached) file, to be freed; NULL when no server has it. A server that sends nothing for
+ * 10 s (DEBUGINFOD_TIMEOUT), or takes more than 300 s for a file (DEBUGINFOD_MAXTIME), is given up. After servers
+ * couldn't be reached, or were given up, they aren't asked again, and only the cache is. *ret_why, valid as long as d,
+ * is then set.
  */
 char *debuginfod_find(struct debuginfod *d, enum debug_want want, const uint8_t *id, size_t id_size,
 		      const char **ret_why);

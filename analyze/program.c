@@ -18,6 +18,7 @@ struct loading {
 	size_t build_id_size;
 	bool check_crc; /* there is no build ID to go by: the debug link's checksum decides */
 	uint32_t crc;
+	const char *servers_failed; /* why they couldn't be asked; NULL otherwise */
 	bool nomem;
 };
 
@@ -109,7 +110,7 @@ static bool ask_servers(struct loading *load)
 
 	free(path);
 	if (why)
-		note(load, "%s", why);
+		load->servers_failed = why;
 	return ok;
 }
 
@@ -210,15 +211,20 @@ static void say_source(struct loading *load)
 	const struct elf_file *ef = p->debug ? p->debug : p->code;
 
 	if (!p->code && !p->debug) {
-		note(load, "not found");
+		note(load, "%s", load->servers_failed ? load->servers_failed : "not found");
 		return;
 	}
 	if (!p->symtab.n && !has_dwarf(ef)) {
 		note(load, "no symbols in %s", ef->path);
 		return;
 	}
-	free(p->why);
-	p->why = NULL;
+	/* Why other files weren't used matters where they may have had more. */
+	if (has_dwarf(ef)) {
+		free(p->why);
+		p->why = NULL;
+	}
+	if (load->servers_failed && !has_dwarf(ef))
+		note(load, "%s", load->servers_failed);
 	if (asprintf(&p->from, "%s: %s", p->debug ? "debug" : "elf", ef->path) < 0) {
 		p->from = NULL;
 		load->nomem = true;
