@@ -181,25 +181,25 @@ static int count(struct finder *f, struct annotation *to, uint32_t frame_id, boo
 	return 0;
 }
 
-/* Counts the stack in every function that is meant and that this frame stands for. */
+/*
+ * Counts the stack in the function that is meant and that this frame stands for. Of several that are inlined into each
+ * other it is the outermost: its code is theirs too.
+ */
 static int count_frame(struct finder *f, uint32_t frame_id, bool kernel, bool entered_kernel, bool is_leaf,
 		       struct stint_err *err)
 {
 	struct annotation *to = NULL;
 	const struct located *at;
-	enum match found;
+	enum match found = MATCH_NONE;
 	uint32_t k, n;
 	int code = functions_of_frame(f->a->functions, frame_id, kernel, &at, &n, err);
 
-	for (k = 0; k < n && !code; k++) {
-		code = at[k].symbol ? match(f, at[k].symbol, &found, err) : 0;
-		if (code || !at[k].symbol || found != f->best)
-			continue;
-		code = annotation_of(f->a, &at[k], k + 1 < n ? at[n - 1].symbol->name : NULL, &to, err);
-		if (!code && to)
-			code = count(f, to, frame_id, entered_kernel, is_leaf, err);
-	}
-	return code;
+	for (k = n; k > 0 && !code && found != f->best; k--)
+		code = at[k - 1].symbol ? match(f, at[k - 1].symbol, &found, err) : 0;
+	if (code || found != f->best)
+		return code;
+	code = annotation_of(f->a, &at[k], k + 1 < n ? at[n - 1].symbol->name : NULL, &to, err);
+	return code || !to ? code : count(f, to, frame_id, entered_kernel, is_leaf, err);
 }
 
 static int count_stack(struct finder *f, struct stint_err *err)
@@ -211,7 +211,9 @@ static int count_stack(struct finder *f, struct stint_err *err)
 	int code = 0;
 
 	for (i = 0; i < n && !code; i++) {
-		bool entered = n_kernel && i == n_kernel && m->frames.rows[ids[i]].flags & STINT_FRAME_EXACT;
+		/* A thread that is off the CPU is in the kernel, also where the kernel's stack wasn't taken. */
+		bool entered = (n_kernel || f->a->view == VIEW_OFF_CPU) && i == n_kernel &&
+			       m->frames.rows[ids[i]].flags & STINT_FRAME_EXACT;
 
 		code = count_frame(f, ids[i], i < n_kernel, entered, i == 0, err);
 	}

@@ -19,6 +19,14 @@ static void print_function_header(const struct annotations *a, const struct anno
 {
 	const struct stint_module *module = &a->m->modules.rows[f->module];
 	const struct stint_string *id = &a->m->strings.rows[module->build_id_str];
+	static const char *const meanings[N_METRICS] = {
+		[METRIC_COUNT] = "switches",
+		[METRIC_DURATION] = "off the CPU",
+		[METRIC_BLOCKED] = "blocked",
+		[METRIC_RUNQUEUE] = "waiting for a CPU",
+		[METRIC_MAX] = "the longest interval",
+		[METRIC_OPEN] = "still off at the end",
+	};
 	uint64_t i;
 
 	text_print_name(out, f->name);
@@ -37,7 +45,7 @@ static void print_function_header(const struct annotations *a, const struct anno
 		print_share(a, out, &f->self, f->self.v[METRIC_SAMPLES] == 1 ? "sample in it" : "samples in it");
 		fputs(", ", out);
 	}
-	print_share(a, out, &f->total, a->view == VIEW_ON_CPU ? "with what it calls" : metric_names[a->by]);
+	print_share(a, out, &f->total, a->view == VIEW_ON_CPU ? "with what it calls" : meanings[a->by]);
 	fputc('\n', out);
 }
 
@@ -111,16 +119,22 @@ static int print_function(const struct annotations *a, const struct annotation *
 /* Several functions are listed before they are shown. */
 static void print_list(const struct annotations *a, size_t n, FILE *out)
 {
-	struct text_table t = {.n_columns = 3, .right = {true}};
+	struct text_table t = {.n_columns = 4, .right = {true}};
 	enum metric share = annotate_share_metric(a);
 	size_t i;
 
+	text_cell(&t, "ALL");
+	text_cell(&t, "MODULE");
+	text_cell(&t, "FUNCTION");
+	text_cell(&t, "INLINED INTO");
+	fprintf(out, "%s functions match '", text_count(a->n).s);
 	text_print_name(out, a->symbol);
-	fprintf(out, " is the name of %zu functions:\n\n", a->n);
+	fputs("':\n\n", out);
 	for (i = 0; i < n; i++) {
 		text_cell(&t, text_percent(a->all[i].total.v[share], a->tally.total.v[share]).s);
 		text_cell_name(&t, text_file_name(model_str(a->m, a->m->modules.rows[a->all[i].module].path_str)));
 		text_cell_name(&t, a->all[i].name);
+		text_cell_name(&t, a->all[i].host ? a->all[i].host : "");
 	}
 	if (!t.failed)
 		text_table_print(&t, out);

@@ -25,8 +25,8 @@ static const struct argp_option options[] = {
 	{"only-missing", KEY_ONLY_MISSING, NULL, 0,
 	 "Pack only frames for which the recording itself has no name: no lines for the others", 0},
 	{"code", KEY_CODE, NULL, 0,
-	 "Pack the machine code of the functions too, and their source lines, so that 'stint annotate' works without the "
-	 "programs",
+	 "Pack the machine code of the functions too, and their source lines, so that 'stint annotate' works without "
+	 "the programs",
 	 0},
 	{0},
 };

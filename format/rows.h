@@ -267,7 +267,7 @@ struct stint_chain {
 	uint32_t file_str; /* source file; 0 unknown */
 	uint32_t line;     /* 0 unknown */
 	uint32_t flags;    /* STINT_CHAIN_* */
-	uint32_t func_off; /* of the last level: how far the address is behind the function's first byte, plus 1; 0 unknown */
+	uint32_t func_off; /* last level: how far the address is behind the function's first byte, plus 1; 0 unknown */
 	uint32_t reserved; /* 0 */
 };
 
@@ -280,8 +280,8 @@ struct stint_symbol_source {
 };
 
 /*
- * The machine code of a function, or of a part that lies elsewhere. Exact frames and their chains tell its source lines:
- * where an address in it has no chain of its own, the one in front of it counts, if that is in this code too.
+ * The machine code of a function, or of a part that lies elsewhere. Exact frames and their chains tell its source
+ * lines: where an address in it has no chain of its own, the one in front of it counts, if that is in this code too.
  */
 struct stint_machine_code {
 	uint64_t addr; /* of the first byte, by the module's kind */
