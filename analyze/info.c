@@ -238,6 +238,21 @@ static void sort(struct info *info)
 			(void *)info->m);
 }
 
+static int count_frames(struct info *info, const struct model *m, struct stint_err *err)
+{
+	bool *in_stacks = calloc((size_t)m->frames.n + 1, sizeof(*in_stacks));
+	uint32_t i;
+
+	if (!in_stacks)
+		return no_memory(err);
+	for (i = 1; i < m->nodes.n; i++)
+		in_stacks[m->nodes.rows[i].frame] = true;
+	for (i = 1; i < m->n_file_frames; i++)
+		info->n_frames += in_stacks[i];
+	free(in_stacks);
+	return 0;
+}
+
 static int collect(struct info *info, struct model *m, struct belongings *b, struct stint_err *err)
 {
 	uint32_t stamp = 0;
@@ -251,6 +266,10 @@ static int collect(struct info *info, struct model *m, struct belongings *b, str
 		code = add_events(info, m, b, VIEW_ON_CPU, &stamp, &info->on_cpu, err);
 	if (!code)
 		code = add_events(info, m, b, VIEW_OFF_CPU, &stamp, &info->off_cpu, err);
+	if (!code)
+		code = count_frames(info, m, err);
+	if (!code)
+		code = model_code_size(m, &info->n_code_functions, &info->n_code_bytes, err);
 	if (!code)
 		code = notes_file(&info->notes, m, err);
 	if (!code)

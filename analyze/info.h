@@ -36,6 +36,8 @@ struct info {
 	uint32_t n_processes; /* with the place for unknown ones, where events are of such */
 	uint32_t n_known_processes;
 	uint32_t n_threads;
+	uint32_t n_frames; /* of stacks: packed code has others */
+	uint64_t n_code_functions, n_code_bytes; /* packed machine code */
 	struct info_module *modules; /* by samples, switches and path */
 	uint32_t n_modules;
 	struct notes notes;

@@ -118,13 +118,18 @@ static void put_counts(struct json *j, const struct info *info)
 	json_key_u64(j, "processes", info->n_known_processes);
 	json_key_u64(j, "threads", info->n_threads);
 	json_key_u64(j, "stacks", m->n_file_stacks - 1);
-	json_key_u64(j, "frames", m->n_file_frames - 1);
+	json_key_u64(j, "frames", info->n_frames);
 	json_key_u64(j, "mappings", m->mappings.n - 1);
 	json_key_u64(j, "modules", info->n_modules);
 	json_key_u64(j, "symbols", m->symbols.n);
 	json_key_u64(j, "strings", m->strings.n - 1);
 	json_key_u64(j, "task_events", m->n_tasks);
 	json_key_u64(j, "blocks", stint_reader_info(m->reader)->n_blocks);
+	json_object_end(j);
+	json_key(j, "code");
+	json_object_begin(j);
+	json_key_u64(j, "functions", info->n_code_functions);
+	json_key_u64(j, "size_bytes", info->n_code_bytes);
 	json_object_end(j);
 }
 

@@ -61,8 +61,11 @@ static void print_totals(const struct info *info, FILE *out)
 		text_duration(v[METRIC_RUNQUEUE]).s);
 	fprintf(out, "%-10s%s processes, %s threads, %s stacks, %s frames, %s mappings\n", "Of",
 		text_count(info->n_known_processes).s, text_count(info->n_threads).s,
-		text_count(m->n_file_stacks - 1).s, text_count(m->n_file_frames - 1).s,
+		text_count(m->n_file_stacks - 1).s, text_count(info->n_frames).s,
 		text_count(m->mappings.n - 1).s);
+	if (info->n_code_functions)
+		fprintf(out, "%-10sof %s functions, %s\n", "Code", text_count(info->n_code_functions).s,
+			text_size(info->n_code_bytes).s);
 }
 
 static void print_place(FILE *out, uint64_t file_off, uint64_t size_bytes, const char *why)

@@ -107,6 +107,9 @@ int model_symbolizer(const struct model *m, const struct symbolizer_options *opt
 int model_symbolizer_afresh(const struct model *m, const struct symbolizer_options *options,
 			    struct symbolizer **ret, struct stint_err *err);
 
+/* How many functions (or parts that lie apart) the recording has the machine code of, and how much that is. */
+int model_code_size(struct model *m, uint64_t *ret_n_functions, uint64_t *ret_n_bytes, struct stint_err *err);
+
 /* Tells a symbolizer also about the machine code that the recording carries. */
 int model_add_code(struct model *m, struct symbolizer *s, struct stint_err *err);
 

@@ -2,6 +2,33 @@
 /* The machine code in a recording, which only few commands need. */
 #include "analyze/model.h"
 
+struct code_size {
+	uint64_t n_functions, n_bytes;
+};
+
+static int add_sizes(void *context, const struct stint_rows *rows, struct stint_err *err)
+{
+	const struct stint_machine_code *row = rows->rows;
+	struct code_size *size = context;
+	size_t i;
+
+	(void)err;
+	size->n_functions += rows->n_rows;
+	for (i = 0; i < rows->n_rows; i++)
+		size->n_bytes += row[i].bytes.size;
+	return 0;
+}
+
+int model_code_size(struct model *m, uint64_t *ret_n_functions, uint64_t *ret_n_bytes, struct stint_err *err)
+{
+	struct code_size size = {0};
+	int code = model_each_block(m, STINT_CODE, add_sizes, &size, err);
+
+	*ret_n_functions = size.n_functions;
+	*ret_n_bytes = size.n_bytes;
+	return code;
+}
+
 struct adding {
 	struct model *m;
 	struct symbolizer *s;
