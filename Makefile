@@ -30,7 +30,7 @@ record_src  := $(filter-out $(record_bpf_src),$(wildcard record/*.c))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 format_libs  := -lzstd -lxxhash
-analyze_libs := $(format_libs) -lcapstone -liberty -lz -llzma -lpthread -ldl -lm
+analyze_libs := $(format_libs) -ldw -lelf -lcapstone -liberty -lz -llzma -lpthread -ldl -lm
 record_libs  := $(format_libs) -lbpf -lelf -lz -llzma -lpthread
 
 # The recorder needs a BPF compiler, bpftool and libbpf; without them only the offline half is built.
@@ -108,7 +108,7 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/libanalyze.a $(
 		$(BUILD)/libformat.a $(BUILD)/libbase.a
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(analyze_libs) -ldw -lelf -o $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(analyze_libs) -o $@
 
 # Programs that only tests and benchmarks use.
 $(BUILD)/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libanalyze.a $(BUILD)/librecord.a $(BUILD)/libformat.a \
@@ -136,10 +136,10 @@ test-programs: all $(unit_bins) $(workload_bins) tools
 
 # By Debian package, idempotent: what the build and the demonstration need and, when tests, benchmarks or the
 # like are asked for in the same call, what those need.
-deps_build := build-essential libcapstone-dev libiberty-dev libzstd-dev libxxhash-dev liblzma-dev zlib1g-dev \
-	      clang-14 llvm-14 bpftool libbpf-dev nginx-light wrk
-deps_test  := libcmocka-dev libelf-dev libdw-dev libdebuginfod-dev libclang-rt-14-dev lld-14 gcc-aarch64-linux-gnu \
-	      debuginfod iproute2 libc6-dev-arm64-cross golang-go rustc bats perl jq python3 python3-zstandard python3-xxhash elfutils \
+deps_build := build-essential libcapstone-dev libdw-dev libelf-dev libiberty-dev libzstd-dev libxxhash-dev liblzma-dev \
+	      zlib1g-dev clang-14 llvm-14 bpftool libbpf-dev nginx-light wrk
+deps_test  := libcmocka-dev libdebuginfod-dev libclang-rt-14-dev lld-14 gcc-aarch64-linux-gnu debuginfod iproute2 \
+	      libc6-dev-arm64-cross golang-go rustc bats perl jq python3 python3-zstandard python3-xxhash elfutils \
 	      binutils dwz xz-utils nodejs openjdk-17-jdk-headless file gdb shellcheck chromium util-linux bsdutils procps
 deps_bench := linux-perf libbpf-tools bpftrace time
 deps = $(deps_build) $(if $(filter test asan fuzz-smoke lint,$(MAKECMDGOALS)),$(deps_test)) \

@@ -9,6 +9,7 @@
 #include "analyze/commands.h"
 #include "analyze/options.h"
 #include "analyze/select.h"
+#include "analyze/unwind.h"
 
 struct arguments {
 	const char *file;
@@ -258,7 +259,9 @@ static int run(struct arguments *args, struct stint_err *err)
 
 	if (code)
 		return code;
-	code = model_symbolizer(m, &args->symbols.options, &symbolizer, err);
+	code = unwind_windows(m, &args->symbols.options, err);
+	if (!code)
+		code = model_symbolizer(m, &args->symbols.options, &symbolizer, err);
 	if (!code)
 		code = model_add_code(m, symbolizer, err);
 	if (!code)

@@ -13,6 +13,7 @@
 #include "analyze/options.h"
 #include "analyze/out_file.h"
 #include "analyze/select.h"
+#include "analyze/unwind.h"
 
 struct arguments {
 	const char *file;
@@ -171,6 +172,8 @@ int cmd_flame(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &a);
 	code = model_open(&m, a.file, &err);
+	if (!code)
+		code = unwind_windows(m, &a.symbols.options, &err);
 	if (!code)
 		code = model_symbolizer(m, &a.symbols.options, &symbolizer, &err);
 	if (!code)

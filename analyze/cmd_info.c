@@ -3,6 +3,7 @@
 #include "analyze/commands.h"
 #include "analyze/info.h"
 #include "analyze/options.h"
+#include "analyze/unwind.h"
 
 struct arguments {
 	const char *file;
@@ -29,7 +30,8 @@ static const char doc[] =
 	"'no-rows' (code without unwind "
 	"information), 'unsupported' (an unwind rule that the recorder lacks), 'unreadable' (stack "
 	"memory), 'not-taken' "
-	"(not asked for, or lost).";
+	"(not asked for, or lost), 'not-unwound' (its memory is in the recording, but a file to "
+	"unwind it by isn't here).";
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -58,7 +60,9 @@ static int run(const struct arguments *a, struct stint_err *err)
 
 	if (code)
 		return code;
-	code = model_symbolizer(m, &a->symbols.options, &symbolizer, err);
+	code = unwind_windows(m, &a->symbols.options, err);
+	if (!code)
+		code = model_symbolizer(m, &a->symbols.options, &symbolizer, err);
 	if (!code)
 		code = info_init(&info, m, symbolizer, err);
 	if (!code && a->json)

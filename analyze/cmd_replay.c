@@ -11,6 +11,7 @@
 #include "analyze/replay_emit.h"
 #include "analyze/select.h"
 #include "analyze/text.h"
+#include "analyze/unwind.h"
 
 #define MAX_SPEED 1000000.0
 
@@ -173,8 +174,11 @@ static int replay(const struct replay_options *o, struct model *m, struct stint_
 	int code = 0;
 
 	v.stacks = o->stacks >= 0 ? (enum stacks_mode)o->stacks : o->format == FORMAT_JSON ? STACKS_FULL : STACKS_LINE;
-	if (v.stacks != STACKS_NONE || select_needs_symbols(&o->select))
-		code = model_symbolizer(m, &o->symbols.options, &symbolizer, err);
+	if (v.stacks != STACKS_NONE || select_needs_symbols(&o->select)) {
+		code = unwind_windows(m, &o->symbols.options, err);
+		if (!code)
+			code = model_symbolizer(m, &o->symbols.options, &symbolizer, err);
+	}
 	if (!code && v.stacks != STACKS_NONE) {
 		code = functions_init(&functions, m, symbolizer, err);
 		v.functions = &functions;

@@ -7,6 +7,7 @@
 #include "analyze/options.h"
 #include "analyze/report.h"
 #include "analyze/select.h"
+#include "analyze/unwind.h"
 
 struct arguments {
 	const char *file;
@@ -234,8 +235,11 @@ static int run(struct arguments *a, struct stint_err *err)
 
 	if (code)
 		return code;
-	if (needs_stacks(&a->report) || select_needs_symbols(&a->select))
-		code = model_symbolizer(m, &a->symbols.options, &symbolizer, err);
+	if (needs_stacks(&a->report) || select_needs_symbols(&a->select)) {
+		code = unwind_windows(m, &a->symbols.options, err);
+		if (!code)
+			code = model_symbolizer(m, &a->symbols.options, &symbolizer, err);
+	}
 	if (!code && symbolizer)
 		code = functions_init(&functions, m, symbolizer, err);
 	if (!code)

@@ -8,6 +8,7 @@
 #include "analyze/aggregate.h"
 #include "analyze/header_text.h"
 #include "analyze/text.h"
+#include "analyze/unwind.h"
 
 const char *const diff_group_names[] = {"symbol", "thread", "stack", NULL};
 const char *const diff_normalize_names[] = {"time", "samples", NULL};
@@ -164,8 +165,10 @@ static int load(struct diff *d, struct source *s, const struct select_spec *sele
 		const struct symbolizer_options *symbols, struct stint_err *err)
 {
 	enum tally_key key = d->group == DIFF_THREAD ? TALLY_THREAD : TALLY_STACK;
-	int code = model_symbolizer(s->m, symbols, &s->symbolizer, err);
+	int code = unwind_windows(s->m, symbols, err);
 
+	if (!code)
+		code = model_symbolizer(s->m, symbols, &s->symbolizer, err);
 	if (!code)
 		code = functions_init(&s->functions, s->m, s->symbolizer, err);
 	if (!code)

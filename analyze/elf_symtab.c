@@ -137,7 +137,7 @@ int elf_symtab_add(struct elf_symtab *st, const struct elf_file *ef, struct stin
 	return rc;
 }
 
-bool elf_symbol_value(const struct elf_file *ef, const char *name, uint64_t *ret_value)
+bool elf_symbol_range(const struct elf_file *ef, const char *name, uint64_t *ret_value, uint64_t *ret_size)
 {
 	size_t entry = ef->is_64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym), i, j;
 	struct elf_bytes table, names;
@@ -153,10 +153,18 @@ bool elf_symbol_value(const struct elf_file *ef, const char *name, uint64_t *ret
 			if (strcmp(raw.name, name) || raw.section == SHN_UNDEF)
 				continue;
 			*ret_value = raw.value;
+			*ret_size = raw.size;
 			return true;
 		}
 	}
 	return false;
+}
+
+bool elf_symbol_value(const struct elf_file *ef, const char *name, uint64_t *ret_value)
+{
+	uint64_t size;
+
+	return elf_symbol_range(ef, name, ret_value, &size);
 }
 
 static int by_addr(const void *a, const void *b)

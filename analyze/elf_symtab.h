@@ -48,6 +48,7 @@ int elf_symtab_build(struct elf_symtab *st, struct stint_err *err);
 
 /* The value of a symbol by name, of any kind. False when the file has none by that name. */
 bool elf_symbol_value(const struct elf_file *ef, const char *name, uint64_t *ret_value);
+bool elf_symbol_range(const struct elf_file *ef, const char *name, uint64_t *ret_value, uint64_t *ret_size);
 
 /* The function that has addr; NULL when there is none. */
 const struct elf_symbol *elf_symtab_find(const struct elf_symtab *st, uint64_t addr);

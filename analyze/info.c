@@ -11,6 +11,7 @@
 static const char *const end_names[N_USER_ENDS] = {
 	"none",        "complete",   "depth",  "no-mapping", "no-rows",
 	"unsupported", "unreadable", "fp-end", "not-taken",
+	"not-unwound",
 };
 
 const char *user_end_name(uint32_t end)

@@ -11,7 +11,7 @@
 #include "analyze/model.h"
 #include "analyze/notes.h"
 
-#define N_USER_ENDS 9 /* enum stint_user_end */
+#define N_USER_ENDS 10 /* enum stint_user_end */
 
 /* A process through all its images. */
 struct info_process {

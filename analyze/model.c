@@ -53,6 +53,8 @@ static struct dict_view dict_view(struct model *m, uint32_t table)
 		return DICT_VIEW(m, chains);
 	case STINT_SYMBOL_SOURCE:
 		return DICT_VIEW(m, symbol_sources);
+	case STINT_UNWOUND:
+		return DICT_VIEW(m, unwounds);
 	default:
 		return (struct dict_view){0};
 	}
@@ -108,6 +110,7 @@ static void count_rows(struct model *m, uint64_t *n_rows)
 	m->n_samples = n_rows[STINT_SAMPLE];
 	m->n_offcpu = n_rows[STINT_OFFCPU];
 	m->n_tasks = n_rows[STINT_TASK];
+	m->n_windows = n_rows[STINT_WINDOW];
 }
 
 /* The strings of a block live in its rows' memory, which goes; copy them. */
@@ -377,9 +380,14 @@ static int load(struct model *m, struct stint_err *err)
 	check_packed(m);
 	sum_losses(m);
 	find_times(m);
-	m->n_file_frames = m->frames.n;
-	m->n_file_stacks = m->stacks.n;
-	return reused_code_find(&m->reused_code, m, err);
+	m->n_file_frames = m->n_plain_frames = m->frames.n;
+	m->n_file_stacks = m->n_plain_stacks = m->stacks.n;
+	m->n_plain_nodes = m->nodes.n;
+	code = model_read_unwound(m, err);
+	/* Else that comes behind the unwinding: what stacks are is to be known first. */
+	if (!code && !model_wants_unwinding(m))
+		code = reused_code_find(&m->reused_code, m, err);
+	return code;
 }
 
 static int open_with(struct model **ret, struct stint_reader *reader, struct stint_err *err)
@@ -436,6 +444,8 @@ void model_free(struct model *m)
 		if (is_dictionary(table))
 			free(m->defined[table]);
 	}
+	free(m->as_stack);
+	free(m->unwind_whys);
 	free(m->block_seen);
 	reused_code_free(m->reused_code);
 	stint_arena_done(&m->arena);

@@ -39,13 +39,21 @@ struct model {
 	MODEL_DICT(struct stint_stack) stacks;
 	MODEL_DICT(struct stint_source) sources;
 
-	/* The file's own rows stand first; behind them, the twins that reused_code.h tells of. */
+	/*
+	 * The file's own rows stand first; behind them, what windows were unwound to (unwind.h), which
+	 * with the former is plain; behind these, the twins that reused_code.h tells of.
+	 */
 	uint32_t n_file_frames, n_file_stacks;
+	uint32_t n_plain_frames, n_plain_nodes, n_plain_stacks;
 	struct reused_code *reused_code; /* NULL where no code was replaced */
+
+	/* By id of a stack in the file: the one to be read in its place, 0 for itself. NULL: none is. */
+	uint32_t *as_stack;
+	const char **unwind_whys; /* by module id: why unwinding had no file; NULL: none was missed */
 
 	uint64_t start_ns,
 		end_ns; /* of the recording: from its metadata, else the span of its events */
-	uint64_t n_samples, n_offcpu, n_tasks; /* rows in the file, from the block headers */
+	uint64_t n_samples, n_offcpu, n_tasks, n_windows; /* rows in the file, from the block headers */
 	uint64_t loss[STINT_N_LOSS_CAUSES];    /* by enum stint_loss_cause; [0] sums causes that are
 						  unknown here */
 
@@ -56,6 +64,7 @@ struct model {
 	MODEL_DICT(struct stint_symbol) symbols;
 	MODEL_DICT(struct stint_chain) chains;
 	MODEL_DICT(struct stint_symbol_source) symbol_sources;
+	MODEL_DICT(struct stint_unwound) unwounds;
 	MODEL_DICT(struct stint_meta) metas;
 
 	uint64_t n_damaged_blocks; /* that couldn't be decoded while loading or reading events */
@@ -99,6 +108,12 @@ const char *model_meta(const struct model *m, const char *key);
 /* The process row that a thread id belongs to. Never NULL: rows[0] when it is lost. */
 const struct stint_process *model_process_of(const struct model *m, uint32_t thread);
 
+/* Private, of loading: makes as_stack what the recording says. 0 or STINT_ERR_NOMEM. */
+int model_read_unwound(struct model *m, struct stint_err *err);
+
+/* Whether some stack was copied instead of walked, and the recording doesn't say what it is. */
+bool model_wants_unwinding(const struct model *m);
+
 /* Tells a new symbolizer about all of this recording's modules and embedded symbols. */
 int model_symbolizer(const struct model *m, const struct symbolizer_options *options,
 		     struct symbolizer **ret, struct stint_err *err);
@@ -133,7 +148,8 @@ static inline uint32_t model_id(const struct model *m, uint32_t table, uint32_t 
 }
 
 /*
- * Reads block i, one of events: as stint_reader_decode, but ids that the file doesn't define are 0.
+ * Reads block i, one of events: as stint_reader_decode, but ids that the file doesn't define are 0,
+ * and stacks are those to be read in their place. (Windows name their stacks as they are.)
  * A damaged block (STINT_ERR_FORMAT, STINT_ERR_LIMIT) is counted; go on with the next one. For one
  * thread at a time.
  */

@@ -6,11 +6,24 @@
 
 #include "analyze/model.h"
 
-/* A stack as the file has it, or its twin of that time. */
+/* A stack as the file has it, or what it was unwound to; or the twin of that time. */
 static uint32_t stack_at(const struct model *m, uint32_t stack, uint64_t time_ns, uint64_t *lost)
 {
 	stack = model_id(m, STINT_STACK, m->n_file_stacks, stack, lost);
+	if (m->as_stack && m->as_stack[stack])
+		stack = m->as_stack[stack];
 	return m->reused_code ? reused_code_stack(m->reused_code, stack, time_ns) : stack;
+}
+
+static void check_windows(const struct model *m, const struct stint_rows *rows, uint64_t *lost)
+{
+	struct stint_window *row = (struct stint_window *)rows->rows;
+	size_t i;
+
+	for (i = 0; i < rows->n_rows; i++, row++) {
+		row->stack = model_id(m, STINT_STACK, m->n_file_stacks, row->stack, lost);
+		row->process = model_id(m, STINT_PROCESS, m->processes.n, row->process, lost);
+	}
 }
 
 /*
@@ -45,6 +58,8 @@ static void check_rows(const struct model *m, const struct stint_rows *rows, uin
 			row->thread = model_id(m, STINT_THREAD, m->threads.n, row->thread, lost);
 			row->other = model_id(m, STINT_THREAD, m->threads.n, row->other, lost);
 		}
+	} else if (rows->table == STINT_WINDOW) {
+		check_windows(m, rows, lost);
 	}
 }
 

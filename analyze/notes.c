@@ -223,6 +223,164 @@ static int note_share(struct notes *notes, enum view view, uint64_t n, uint64_t 
 			 event_name(view, n), text_percent(n, of).s, what);
 }
 
+/* --- symbols --- */
+
+/* What is to be said of a module, counted. */
+struct file_count {
+	uint32_t module; /* id */
+	uint64_t n;
+};
+
+static int by_count(const void *a, const void *b)
+{
+	const struct file_count *fa = a, *fb = b;
+
+	if (fa->n != fb->n)
+		return fa->n > fb->n ? -1 : 1;
+	return fa->module < fb->module ? -1 : fa->module > fb->module;
+}
+
+/* By module id, all 0. NULL when there is no memory. */
+static struct file_count *file_counts_new(const struct model *m)
+{
+	struct file_count *files = calloc((size_t)m->modules.n + 1, sizeof(*files));
+	uint32_t i;
+
+	for (i = 0; files && i < m->modules.n; i++)
+		files[i].module = i;
+	return files;
+}
+
+/* Named apart; the rest is summed up. */
+#define MAX_NAMED_FILES 3
+
+/* A note about events, with the files that have the most of them, and why. Files are sorted. */
+struct file_note {
+	enum view view;
+	const char *kind, *what; /* behind how many events it is, and in front of the files */
+	uint64_t all;            /* of how many */
+	const char *(*why)(const void *context, uint32_t module); /* may give NULL */
+	const void *context;
+};
+
+static int note_files(struct notes *notes, const struct model *m, const struct file_note *note,
+		      struct file_count *files, struct stint_err *err)
+{
+	size_t i, n_files = 0;
+	uint64_t sum = 0;
+	struct stint_buf buf;
+	int code;
+
+	qsort(files, m->modules.n, sizeof(*files), by_count);
+	while (n_files < m->modules.n && files[n_files].n)
+		sum += files[n_files++].n;
+	if (!n_files)
+		return 0;
+	stint_buf_init(&buf, INT32_MAX);
+	for (i = 0; i < n_files && i < MAX_NAMED_FILES; i++) {
+		const char *why = note->why(note->context, files[i].module);
+
+		stint_buf_printf(&buf, "%s%s", i ? ", " : "",
+				 model_str(m, m->modules.rows[files[i].module].path_str));
+		if (why)
+			stint_buf_printf(&buf, " (%s)", why);
+	}
+	if (n_files > MAX_NAMED_FILES)
+		stint_buf_printf(&buf, " and %zu more", n_files - MAX_NAMED_FILES);
+	stint_buf_u8(&buf, 0);
+	code = stint_buf_status(&buf) ? no_memory(err)
+				      : notes_add(notes, err, note->kind, sum, "%s %s (%s)%s: %s",
+						  text_count(sum).s, event_name(note->view, sum),
+						  text_percent(sum, note->all).s, note->what,
+						  (const char *)buf.data);
+	stint_buf_done(&buf);
+	return code;
+}
+
+static const char *why_unnamed(const void *context, uint32_t module)
+{
+	const struct functions *functions = context;
+	struct symbol_source source = symbolizer_source(functions->symbolizer, module);
+
+	if (source.from)
+		return "no symbol there";
+	return source.why ? source.why : "no symbols";
+}
+
+int notes_symbols(struct notes *notes, enum view view, const struct tally *tally,
+		  struct functions *functions, struct stint_err *err)
+{
+	struct file_note note = {.view = view,
+				 .kind = "unresolved",
+				 .what = " are in functions without a name",
+				 .all = n_events(view, &tally->total),
+				 .why = why_unnamed,
+				 .context = functions};
+	struct file_count *files = file_counts_new(functions->m);
+	size_t i;
+	int code = 0;
+
+	if (!files)
+		return no_memory(err);
+	for (i = 0; i < tally->n && !code; i++) {
+		struct located leaf;
+
+		code = functions_of_leaf(functions, (uint32_t)tally->rows[i].key, &leaf, err);
+		if (!code && !functions->all[leaf.function].resolved)
+			files[leaf.module].n += n_events(view, &tally->rows[i].sums);
+	}
+	if (!code)
+		code = note_files(notes, functions->m, &note, files, err);
+	free(files);
+	return code;
+}
+
+/* --- windows --- */
+
+static const char *why_not_unwound(const void *context, uint32_t module)
+{
+	const struct model *m = context;
+
+	return m->unwind_whys ? m->unwind_whys[module] : NULL;
+}
+
+/* The module of the outermost frame; 0 for a stack without one. */
+static uint32_t outermost_module(const struct model *m, uint32_t stack)
+{
+	uint32_t frames[STINT_MAX_STACK_DEPTH], n = model_stack_frames(m, stack, frames);
+
+	return n ? m->frames.rows[frames[n - 1]].module : 0;
+}
+
+static int notes_windows(struct notes *notes, const struct model *m, enum view view,
+		  const struct tally *tally, struct stint_err *err)
+{
+	struct file_note note = {
+		.view = view,
+		.kind = "not-unwound",
+		.what = ": user stack not unwound to its end: its memory is in the recording, but "
+			"the file of its outermost frame so far isn't here",
+		.all = n_events(view, &tally->total),
+		.why = why_not_unwound,
+		.context = m};
+	struct file_count *files = file_counts_new(m);
+	size_t i;
+	int code;
+
+	if (!files)
+		return no_memory(err);
+	for (i = 0; i < tally->n; i++) {
+		uint32_t stack = (uint32_t)tally->rows[i].key;
+
+		if (m->stacks.rows[stack].user_end == STINT_USER_WINDOW)
+			files[outermost_module(m, stack)].n +=
+				n_events(view, &tally->rows[i].sums);
+	}
+	code = note_files(notes, m, &note, files, err);
+	free(files);
+	return code;
+}
+
 int notes_stacks(struct notes *notes, const struct model *m, enum view view,
 		 const struct tally *tally, struct stint_err *err)
 {
@@ -248,88 +406,5 @@ int notes_stacks(struct notes *notes, const struct model *m, enum view view,
 		if (kernel_ends[i].kind && kernel[i])
 			code = note_share(notes, view, kernel[i], all, kernel_ends[i].kind,
 					  kernel_ends[i].what, err);
-	return code;
-}
-
-/* --- symbols --- */
-
-struct unnamed {
-	uint32_t module; /* id */
-	uint64_t n;
-};
-
-static int by_count(const void *a, const void *b)
-{
-	const struct unnamed *ua = a, *ub = b;
-
-	if (ua->n != ub->n)
-		return ua->n > ub->n ? -1 : 1;
-	return ua->module < ub->module ? -1 : ua->module > ub->module;
-}
-
-/* Named apart; the rest is summed up. */
-#define MAX_UNNAMED_FILES 3
-
-static int describe_unnamed(struct notes *notes, enum view view, const struct unnamed *files,
-			    size_t n_files, uint64_t all, struct functions *functions,
-			    struct stint_err *err)
-{
-	const struct model *m = functions->m;
-	uint64_t sum = 0;
-	struct stint_buf buf;
-	size_t i;
-	int code;
-
-	stint_buf_init(&buf, INT32_MAX);
-	for (i = 0; i < n_files; i++) {
-		struct symbol_source source;
-
-		sum += files[i].n;
-		if (i >= MAX_UNNAMED_FILES)
-			continue;
-		source = symbolizer_source(functions->symbolizer, files[i].module);
-		stint_buf_printf(&buf, "%s%s (%s)", i ? ", " : "",
-				 model_str(m, m->modules.rows[files[i].module].path_str),
-				 source.from  ? "no symbol there"
-				 : source.why ? source.why
-					      : "no symbols");
-	}
-	if (n_files > MAX_UNNAMED_FILES)
-		stint_buf_printf(&buf, " and %zu more", n_files - MAX_UNNAMED_FILES);
-	stint_buf_u8(&buf, 0);
-	code = stint_buf_status(&buf) ? no_memory(err)
-				      : notes_add(notes, err, "unresolved", sum,
-						  "%s %s (%s) are in functions without a name: %s",
-						  text_count(sum).s, event_name(view, sum),
-						  text_percent(sum, all).s, (const char *)buf.data);
-	stint_buf_done(&buf);
-	return code;
-}
-
-int notes_symbols(struct notes *notes, enum view view, const struct tally *tally,
-		  struct functions *functions, struct stint_err *err)
-{
-	struct unnamed *files = calloc((size_t)functions->m->modules.n + 1, sizeof(*files));
-	size_t i, n_files = 0;
-	int code = 0;
-
-	if (!files)
-		return no_memory(err);
-	for (i = 0; i < functions->m->modules.n; i++)
-		files[i].module = (uint32_t)i;
-	for (i = 0; i < tally->n && !code; i++) {
-		struct located leaf;
-
-		code = functions_of_leaf(functions, (uint32_t)tally->rows[i].key, &leaf, err);
-		if (!code && !functions->all[leaf.function].resolved)
-			files[leaf.module].n += n_events(view, &tally->rows[i].sums);
-	}
-	qsort(files, functions->m->modules.n, sizeof(*files), by_count);
-	while (n_files < functions->m->modules.n && files[n_files].n)
-		n_files++;
-	if (!code && n_files)
-		code = describe_unnamed(notes, view, files, n_files, n_events(view, &tally->total),
-					functions, err);
-	free(files);
-	return code;
+	return code ? code : notes_windows(notes, m, view, tally, err);
 }

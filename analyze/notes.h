@@ -48,7 +48,7 @@ int notes_totals(struct notes *notes, const struct model *m, uint32_t table, uin
 int notes_ledger(struct notes *notes, const struct model *m, enum view view,
 		 const struct selection *sel, struct stint_err *err);
 
-/* How the stacks of a tally (by TALLY_STACK) were cut short. */
+/* How the stacks of a tally (by TALLY_STACK) were cut short, and which files would make them longer. */
 int notes_stacks(struct notes *notes, const struct model *m, enum view view,
 		 const struct tally *tally, struct stint_err *err);
 

@@ -193,7 +193,7 @@ static int pack_all(struct packing *p, struct stint_err *err)
 	int code = 0;
 
 	read_states(p);
-	for (i = 1; i < p->m->n_file_frames && !code; i++)
+	for (i = 1; i < p->m->n_plain_frames && !code; i++)
 		if (p->in_stacks[i])
 			code = pack_frame(p, i, err);
 	for (i = 1; i < p->m->modules.n && !code; i++)

@@ -273,6 +273,30 @@ int program_load(struct program **ret, const struct symbol_module *module, const
 	return 0;
 }
 
+int program_find_code(struct elf_file **ret, char **ret_why, const struct symbol_module *module,
+		      const struct symbolizer_options *options, struct debuginfod *servers, struct stint_err *err)
+{
+	struct program p = {.places = {options->dirs, options->n_dirs, options->local}};
+	struct loading load = {.p = &p, .module = module, .servers = servers};
+
+	find_code(&load);
+	if (!p.code && load.build_id_size)
+		ask_servers(&load);
+	/* What was found on the way, and has no code. */
+	elf_file_close(p.debug);
+	*ret = p.code;
+	*ret_why = p.code ? NULL : p.why;
+	if (p.code)
+		free(p.why);
+	if (!load.nomem)
+		return 0;
+	elf_file_close(*ret);
+	free(*ret_why);
+	*ret = NULL;
+	*ret_why = NULL;
+	return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the code of %s", module->path);
+}
+
 void program_free(struct program *p)
 {
 	size_t i;

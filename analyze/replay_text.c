@@ -34,6 +34,8 @@ static const char *user_cut(uint32_t end)
 		return "stack memory unreadable";
 	case STINT_USER_NOT_TAKEN:
 		return "user stack not taken";
+	case STINT_USER_WINDOW:
+		return "not unwound: its file isn't here";
 	default:
 		return NULL;
 	}

@@ -267,7 +267,7 @@ static int find_frames(struct reused_code *rc, struct model *m, struct stint_err
 	uint32_t i, n;
 	int code = 0;
 
-	for (i = 1; i < m->n_file_frames && !code; i++) {
+	for (i = 1; i < m->n_plain_frames && !code; i++) {
 		const struct stint_frame *row = &m->frames.rows[i];
 		bool exact = row->flags & STINT_FRAME_EXACT || !row->addr;
 
@@ -387,7 +387,7 @@ static int find_stacks(struct reused_code *rc, struct model *m, struct stint_err
 	uint32_t i, n;
 	int code = 0;
 
-	for (i = 1; i < m->n_file_stacks && !code; i++) {
+	for (i = 1; i < m->n_plain_stacks && !code; i++) {
 		n = model_stack_frames(m, i, frames);
 		code = add_periods(rc, m, i, frames, n, err);
 	}
