@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,19 +45,54 @@ static int open_special(struct output *out, struct stint_err *err)
 	return 0;
 }
 
-/* Makes the new file beside the old one, which stays until the recording has begun. */
+/* Gives the file, or a new one where there is none, a name of its own beside the path. Returns 0 or an errno. */
+static int make_temp(struct output *out)
+{
+	char self[64];
+	int i, failed_errno = EEXIST;
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", out->fd);
+	for (i = 0; i < N_TEMP_TRIES && failed_errno == EEXIST; i++) {
+		snprintf(out->temp, sizeof(out->temp), "%s.new-%d-%d", out->path, (int)getpid(), i);
+		failed_errno = 0;
+		if (out->fd >= 0) {
+			if (linkat(AT_FDCWD, self, AT_FDCWD, out->temp, AT_SYMLINK_FOLLOW))
+				failed_errno = errno;
+			continue;
+		}
+		out->fd = open(out->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (out->fd < 0)
+			failed_errno = errno;
+	}
+	if (failed_errno)
+		out->temp[0] = '\0';
+	return failed_errno;
+}
+
+/* Without any name, so that nothing is left if the recorder is killed before the recording has begun. */
+static int open_nameless(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[sizeof(((struct output *)NULL)->path)];
+
+	/* A name that is too long is refused now, not when it is needed. */
+	if (strlen(slash ? slash + 1 : path) > NAME_MAX)
+		return -1;
+	if (slash)
+		snprintf(dir, sizeof(dir), "%.*s", slash == path ? 1 : (int)(slash - path), path);
+	return open(slash ? dir : ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+}
+
+/* The old file stays until the recording has begun. Some file systems know no files without a name. */
 static int create_file(struct output *out, struct stint_err *err)
 {
-	int i;
+	int failed_errno = 0;
 
-	for (i = 0; i < N_TEMP_TRIES && out->fd < 0; i++) {
-		snprintf(out->temp, sizeof(out->temp), "%s.new-%d-%d", out->path, (int)getpid(), i);
-		out->fd = open(out->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (out->fd < 0 && errno != EEXIST)
-			break;
-	}
+	out->fd = open_nameless(out->path);
 	if (out->fd < 0)
-		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot create %s", out->path);
+		failed_errno = make_temp(out);
+	if (failed_errno)
+		return stint_err_set(err, STINT_ERR_SYSTEM, failed_errno, -1, "cannot create %s", out->path);
 	out->owned = true;
 	out->regular = true;
 	return 0;
@@ -64,10 +100,21 @@ static int create_file(struct output *out, struct stint_err *err)
 
 int output_publish(struct output *out, struct stint_err *err)
 {
+	char self[64];
+	int failed_errno = 0;
+
 	if (!out->regular || out->published)
 		return 0;
-	if (rename(out->temp, out->path))
-		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot create %s", out->path);
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", out->fd);
+	if (!out->temp[0] && linkat(AT_FDCWD, self, AT_FDCWD, out->path, AT_SYMLINK_FOLLOW)) {
+		failed_errno = errno;
+		if (failed_errno == EEXIST) /* which only a file that has a name can replace */
+			failed_errno = make_temp(out);
+	}
+	if (!failed_errno && out->temp[0] && rename(out->temp, out->path))
+		failed_errno = errno;
+	if (failed_errno)
+		return stint_err_set(err, STINT_ERR_SYSTEM, failed_errno, -1, "cannot create %s", out->path);
 	out->published = true;
 	return 0;
 }
@@ -185,7 +232,7 @@ int output_close(struct output *out, struct stint_err *err)
 	int fd = out->fd;
 
 	out->fd = -1;
-	if (out->regular && !out->published && fd >= 0)
+	if (out->regular && !out->published && fd >= 0 && out->temp[0])
 		unlink(out->temp);
 	if (!out->owned || fd < 0 || !close(fd) || errno == EINTR)
 		return 0;

@@ -8,6 +8,7 @@
 
 #include "record/clock.h"
 #include "record/facts.h"
+#include "record/privileges.h"
 
 #define POLL_MS               10
 #define BUSY_POLL_MS          2
@@ -546,6 +547,9 @@ int recorder_run(const struct record_options *options, struct recorder_summary *
 	if (rc == 0)
 		rc = output_publish(&r->output, err);
 	signals_unfinished(NULL);
+	/* A directory of somebody else takes rights that only root has, and only until now. */
+	if (rc == 0)
+		rc = privileges_drop(err);
 	begun = rc == 0;
 	if (rc == 0)
 		rc = recorder_loop(r, err);

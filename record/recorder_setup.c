@@ -11,7 +11,6 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include "record/privileges.h"
 #include "record/recorder_internal.h"
 
 #define INITIAL_PID_NAMESPACE 0xeffffffcu /* its inode: the same on every kernel */
@@ -324,8 +323,6 @@ int recorder_open(struct recorder *r, struct stint_err *err)
 	/* It needs little of a CPU, but needs it in time: what doesn't fit into the ring meanwhile
 	 * is lost. */
 	(void)setpriority(PRIO_PROCESS, 0, PRIORITY);
-	if (rc == 0)
-		rc = privileges_drop(err);
 	/* Reading the kernel's types and symbols took memory that isn't needed again. */
 	malloc_trim(0);
 	return rc;

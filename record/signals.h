@@ -31,7 +31,8 @@ void signals_wait(const struct signals *sig, int timeout_ms);
 /* The next one that stops; false when there is none. */
 bool signals_take(struct signals *sig, struct signal_taken *ret);
 
-/* A file to remove if a signal ends the process at once; NULL: none. The name stays the caller's. */
+/* While a recording hasn't begun: the name of its file, to be removed if a signal ends the process at once, or "". NULL
+ * from then on. The name stays the caller's. */
 void signals_unfinished(const char *path);
 
 /* From now on those that stop end the process at once. */

@@ -150,15 +150,39 @@ load helpers
 	"$stint" verify two.stint
 }
 
+# Until the recorder has its file open, which has no name yet.
+wait_for_output() {
+	for ((i = 0; i < 400; i++)); do
+		[ -n "$(find "/proc/$1/fd" -lname '*/#* (deleted)' -o -lname '*.new-*' 2>/dev/null)" ] && break
+		sleep 0.005
+	done
+}
+
+@test "kill -9 before recording begins leaves nothing behind, and an older file as it was" {
+	echo precious >q.stint
+	start rec.out "$recorder" -a -o q.stint
+	wait_for_output "$started"
+	kill -KILL "$started"
+	end_of "$started" || true
+	rm -f rec.out* stdin
+	equal "the old file" "$(head -c 8 q.stint)" precious
+	equal "files" "$(ls)" q.stint
+}
+
+@test "a file in a directory of somebody else, as sudo makes it" {
+	install -d -o 1000 -g 1000 -m 755 theirs
+	for how in new again; do
+		"$recorder" -d 0.1 -p $$ -o theirs/c.stint 2>err || fail "$how: $(cat err)"
+		equal "files" "$(ls theirs)" c.stint
+		"$stint" verify theirs/c.stint
+	done
+}
+
 @test "a signal before recording begins leaves nothing behind, and an older file as it was" {
 	for ((n = 0; n < 3; n++)); do
 		echo precious >q.stint
 		start rec.out "$recorder" -a -o q.stint
-		for ((i = 0; i < 400; i++)); do
-			compgen -G 'q.stint.new-*' >/dev/null && break
-			sleep 0.005
-		done
-		sleep 0.01
+		wait_for_output "$started"
 		kill -TERM "$started"
 		status=0
 		end_of "$started" || status=$?

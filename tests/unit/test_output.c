@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -42,7 +43,7 @@ static int remove_dir(void **state)
 
 static const char *in_dir(const char *name)
 {
-	static char path[256];
+	static char path[512];
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	return path;
@@ -76,6 +77,8 @@ static void a_new_file_is_private(void **state)
 
 	(void)state;
 	assert_int_equal(output_open(&out, in_dir("new"), 0, &err), 0);
+	if (!out.temp[0]) /* this file system has files without a name */
+		assert_int_equal(files_in_dir(), 0);
 	assert_int_equal(output_sink(&out).write(&out, piece, sizeof(piece), &err), 0);
 	assert_int_equal(out.written_bytes, sizeof(piece));
 	assert_true(fcntl(out.fd, F_GETFD) & FD_CLOEXEC);
@@ -89,10 +92,10 @@ static void a_new_file_is_private(void **state)
 static void an_old_file_stays_until_the_new_one_is_there(void **state)
 {
 	struct stint_err err = STINT_ERR_INIT;
+	char byte, long_name[NAME_MAX + 2] = "";
 	unsigned n_before;
 	struct output out;
 	int reader;
-	char byte;
 
 	(void)state;
 	reader = open(in_dir("old"), O_RDWR | O_CREAT, 0644);
@@ -120,13 +123,16 @@ static void an_old_file_stays_until_the_new_one_is_there(void **state)
 	assert_int_equal(err.sys_errno, ENOENT);
 	assert_int_equal(output_open(&out, dir, 0, &err), STINT_ERR_SYSTEM);
 	assert_int_equal(output_open(&out, "", 0, &err), STINT_ERR_USAGE);
+	memset(long_name, 'n', NAME_MAX + 1);
+	assert_int_equal(output_open(&out, in_dir(long_name), 0, &err), STINT_ERR_SYSTEM);
+	assert_int_equal(err.sys_errno, ENAMETOOLONG);
 	assert_int_equal(files_in_dir(), n_before);
 }
 
 static void a_symbolic_link_is_replaced_not_followed(void **state)
 {
 	struct stint_err err = STINT_ERR_INIT;
-	char target[256];
+	char target[512];
 	struct output out;
 	struct stat st;
 	int fd;
