@@ -74,6 +74,8 @@ def cases():
     yield Case("files", "library",
                [BUILDS["O2"], "gcc -O2 -shared -fPIC {here}/library.c -o {d}/library.so"],
                ["{d}/O2", "library", "{d}/library.so"])
+    yield Case("files", "lazy", ["gcc -O2 -shared -fPIC -DLIBRARY {here}/lazy.c -o {d}/liblazy.so",
+                                 "gcc -O2 -Wl,-z,lazy {here}/lazy.c -o {d}/lazy -L{d} -llazy -Wl,-rpath,{d}"], ["{d}/lazy"])
     yield Case("files", "exceptions", ["g++ -O2 {here}/exceptions.cc -o {d}/exceptions"], ["{d}/exceptions"])
 
 
@@ -104,12 +106,13 @@ def wait_until_traced(pid):
         time.sleep(0.005)
 
 
-def eu_stacks(proc, maps):
-    """A list of frames for each thread. Ends the program's standard input, which the child of vfork waits for."""
-    with subprocess.Popen(["eu-stack", "-n", "0", "-p", str(proc.pid)], stdout=subprocess.PIPE,
+def eu_stacks(pid, maps, when_traced=None):
+    """A list of frames for each thread. Calls when_traced once the process is being looked at."""
+    with subprocess.Popen(["eu-stack", "-n", "0", "-p", str(pid)], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, text=True) as tool:
-        wait_until_traced(proc.pid)
-        proc.stdin.close()
+        if when_traced:
+            wait_until_traced(pid)
+            when_traced()
         text = tool.stdout.read()
     stacks, tid = collections.defaultdict(list), None
     for line in text.splitlines():
@@ -134,8 +137,8 @@ for thread in gdb.selected_inferior().threads():
 """
 
 
-def gdb_stacks(proc, maps, script):
-    text = subprocess.run(["gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-p", str(proc.pid),
+def gdb_stacks(pid, maps, script):
+    text = subprocess.run(["gdb", "-nx", "-batch", "-ex", "set debuginfod enabled off", "-p", str(pid),
                            "-ex", "set backtrace past-main on", "-ex", "set backtrace past-entry on", "-x", script],
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                           stdin=subprocess.DEVNULL).stdout
@@ -148,8 +151,11 @@ def gdb_stacks(proc, maps, script):
     return stacks
 
 
-def recorded(path):
-    """By thread, the stacks of its off-CPU intervals: walked in the kernel, and from outside (open from the start)."""
+def recorded(path, flag=0):
+    """
+    By thread, the stacks of its off-CPU intervals: walked in the kernel, and from outside (open from the start). With a
+    flag, of the intervals that have it.
+    """
     tables, events = collections.defaultdict(dict), []
     text = subprocess.run([f"{BUILD}/stint", "dump", path], capture_output=True, text=True, check=True).stdout
     for line in text.splitlines():
@@ -161,6 +167,8 @@ def recorded(path):
     stacks = collections.defaultdict(lambda: {"in the kernel": collections.Counter(),
                                               "from outside": collections.Counter()})
     for event in events:
+        if event["flags"] & flag != flag or not event["stack"]:
+            continue
         stack = tables["stack"][event["stack"]]
         node, skip, frames = stack["leaf"], stack["n_kernel"], []
         while node:
@@ -187,9 +195,10 @@ def judge(case, proc, recording, script):
     bad, notes = [], []
     maps = Maps(proc.pid)
     tids = sorted(int(t) for t in os.listdir(f"/proc/{proc.pid}/task"))
-    theirs = {"eu-stack": eu_stacks(proc, maps)}
+    # The child of vfork waits for the end of its standard input.
+    theirs = {"eu-stack": eu_stacks(proc.pid, maps, proc.stdin.close)}
     if mode != "vfork":
-        theirs["gdb"] = gdb_stacks(proc, maps, script)
+        theirs["gdb"] = gdb_stacks(proc.pid, maps, script)
     seen = set()
     for tid in tids:
         for where, stacks in recording[tid].items():
