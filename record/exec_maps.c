@@ -83,6 +83,16 @@ static bool same_run(const struct exec_map *a, const struct exec_map *b)
 	       (!a->linear || a->file_off - a->start == b->file_off - b->start);
 }
 
+bool exec_maps_replaces(const struct exec_maps *em, const struct exec_map *map)
+{
+	uint32_t i;
+
+	for (i = first_after(em, map->start); i < em->n && em->maps[i].start < map->end; i++)
+		if (!same_run(&em->maps[i], map))
+			return true;
+	return false;
+}
+
 static void set_start(struct exec_map *map, uint64_t start)
 {
 	if (map->linear)

@@ -38,6 +38,9 @@ void exec_maps_put(struct exec_maps *em);                /* one less; NULL is fi
  */
 int exec_maps_add(struct exec_maps **em, const struct exec_map *map, bool *ret_changed);
 
+/* Would map, once added, take addresses from another module, or from other parts of the same one? */
+bool exec_maps_replaces(const struct exec_maps *em, const struct exec_map *map);
+
 /* The mapping that has this address; NULL when there is none. Valid until the next change. */
 const struct exec_map *exec_maps_find(const struct exec_maps *em, uint64_t addr);
 

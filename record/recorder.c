@@ -19,6 +19,7 @@
 #define SETTLE_NS             2000000ull
 #define EXPIRE_AFTER_NS       2000000000ull
 #define JIT_POLL_NS           100000000ull
+#define STALE_STACKS_NS       200000000ull /* between stacks being forgotten for new code at old addresses */
 /* For --max-size: what a row may take at most, and what a flush may write besides. */
 #define ROW_BYTES_MAX         48u
 #define MARGIN_BYTES          (8u << 10)
@@ -271,6 +272,18 @@ static int forget_stacks(struct recorder *r, struct stint_err *err)
 	return rc ? rc : session_list(r->session, on_still_asleep, r, err);
 }
 
+/*
+ * Stacks are known by their addresses. Where a process has loaded other code at the same ones, they must come anew; a
+ * process that does so all the time has to wait.
+ */
+static bool stacks_are_stale(struct recorder *r, uint64_t now_ns)
+{
+	if (now_ns - r->stacks_forgotten_ns < STALE_STACKS_NS || !tasks_code_replaced(r->tasks))
+		return false;
+	r->stacks_forgotten_ns = now_ns;
+	return true;
+}
+
 /* One round: everything that was in the ring when it began is in the file's hands, or waits in the
  * batch to settle. */
 static int drain(struct recorder *r, uint64_t settle_ns, size_t *ret_n, struct stint_err *err)
@@ -303,7 +316,7 @@ static int drain(struct recorder *r, uint64_t settle_ns, size_t *ret_n, struct s
 		if (rc)
 			return rc;
 	} while (more && !r->size_limit);
-	return stacks_full(r->stacks) ? forget_stacks(r, err) : 0;
+	return stacks_full(r->stacks) || stacks_are_stale(r, began_ns) ? forget_stacks(r, err) : 0;
 }
 
 static void take_signals(struct recorder *r)

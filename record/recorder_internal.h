@@ -37,6 +37,7 @@ struct recorder {
 	int callback_status;
 	uint64_t flushed_ns;
 	uint64_t jit_polled_ns;
+	uint64_t stacks_forgotten_ns;
 	uint64_t n_flushes;
 	uint64_t rows_at_flush; /* of all tables */
 	uint64_t samples_at_flush, offcpu_at_flush;

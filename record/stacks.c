@@ -140,15 +140,21 @@ int stacks_add(struct stacks *st, const struct event_stack *stack, size_t size,
 		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1,
 		                     "a malformed stack event from the kernel");
 	entry = find_in(&st->now, stack->hash);
-	if (entry) {
-		st->now.n_kept -= entry->kept;
-		entry->kept = false;
+	if (entry && !entry->kept)
 		return 0;
-	}
 	n_bytes = stack->n_frames * sizeof(uint64_t);
-	entry = entry_new(&st->now, stack->hash);
-	if (!entry)
-		goto nomem;
+	if (entry) {
+		/* What was kept is of the code that was there before. */
+		st->now.n_kept--;
+		entry->kept = false;
+		free(entry->frames);
+		entry->frames = NULL;
+		stint_map_done(&st->now.rows);
+	} else {
+		entry = entry_new(&st->now, stack->hash);
+		if (!entry)
+			goto nomem;
+	}
 	entry->hash = stack->hash;
 	entry->pid = stack->pid;
 	entry->end = stack->end;

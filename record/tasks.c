@@ -379,6 +379,8 @@ int tasks_on_mmap(struct tasks *t, uint64_t time_ns, pid_t pid, const struct tas
 	tasks_note_dump(t, process, map->path);
 	exec_map.linear = !modules_per_process(&t->modules, exec_map.module);
 	exec_map.file_off = exec_map.linear ? map->file_off : 0;
+	if (process->maps_written && exec_maps_replaces(process->maps, &exec_map))
+		t->code_replaced = true;
 	code = exec_maps_add(&process->maps, &exec_map, &changed);
 	if (code == STINT_ERR_NOMEM)
 		return tasks_no_memory(err);
@@ -386,6 +388,14 @@ int tasks_on_mmap(struct tasks *t, uint64_t time_ns, pid_t pid, const struct tas
 	if (changed && process->maps_written && tasks_follows(t, process))
 		return tasks_mapping_row(t, process, &exec_map, time_ns, err);
 	return 0;
+}
+
+bool tasks_code_replaced(struct tasks *t)
+{
+	bool replaced = t->code_replaced;
+
+	t->code_replaced = false;
+	return replaced;
 }
 
 void tasks_on_lost(struct tasks *t)

@@ -74,6 +74,12 @@ int tasks_on_mmap(struct tasks *t, uint64_t time_ns, pid_t pid, const struct tas
 /* Reports were lost: mappings may be missing from here on, and are read again where an address isn't found. */
 void tasks_on_lost(struct tasks *t);
 
+/*
+ * Has a process mapped code since the last call where it had other code before (a library where another one was)?
+ * Stacks that were seen before may then have the same addresses as others now.
+ */
+bool tasks_code_replaced(struct tasks *t);
+
 /* The row of the thread as it is now (STINT_THREAD), made from /proc or from nothing when it was unknown. */
 int tasks_thread(struct tasks *t, pid_t pid, pid_t tid, uint32_t *ret_thread, struct stint_err *err);
 

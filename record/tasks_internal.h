@@ -36,6 +36,7 @@ struct tasks {
 	size_t maps_bytes; /* about, for the limit */
 	uint64_t expired_at_ns;
 	uint32_t n_lost; /* how often reports were lost */
+	bool code_replaced;
 	bool follow_none;
 	bool embed_vdso;
 	bool embed_jit;

@@ -2,7 +2,7 @@
 /*
  * Functions of Go's runtime at which walks need help: those that leave one stack for another, whose call frame
  * information (where a program has any) claims a caller that isn't there, and the return of signal handlers. The Go
- * runtime's own unwinder ends at the first, too. Found by the names in .gopclntab, which stripped programs have as well.
+ * runtime's own unwinder ends at the first, too. Found by the names in .gopclntab, which stripped programs have, too.
  */
 #ifndef STINT_RECORD_UNWIND_GO_H
 #define STINT_RECORD_UNWIND_GO_H

@@ -142,6 +142,29 @@ static void repeated_and_adjoining_ones_need_no_room(void **state)
 	exec_maps_put(em);
 }
 
+static void what_replaces_other_code_is_told(void **state)
+{
+	struct exec_maps *em = exec_maps_new();
+	struct exec_map map = {.start = 8 * PAGE, .end = 12 * PAGE, .file_off = 2 * PAGE, .module = 1, .linear = true};
+	struct exec_map part = {.start = 9 * PAGE, .end = 10 * PAGE, .file_off = 3 * PAGE, .module = 1, .linear = true};
+
+	(void)state;
+	assert_false(exec_maps_replaces(em, &map));
+	assert_int_equal(exec_maps_add(&em, &map, NULL), 0);
+	assert_false(exec_maps_replaces(em, &map));
+	assert_false(exec_maps_replaces(em, &part));
+	part.file_off = 0;
+	assert_true(exec_maps_replaces(em, &part));
+	map.module = 2;
+	assert_true(exec_maps_replaces(em, &map));
+	map.start = 12 * PAGE;
+	map.end = 13 * PAGE;
+	assert_false(exec_maps_replaces(em, &map)); /* behind it */
+	map.start = 11 * PAGE;
+	assert_true(exec_maps_replaces(em, &map));
+	exec_maps_put(em);
+}
+
 static void there_is_a_limit(void **state)
 {
 	struct exec_maps *em = exec_maps_new();
@@ -168,6 +191,7 @@ int main(void)
 		cmocka_unit_test(overlaps_agree_with_a_model),
 		cmocka_unit_test(a_fork_keeps_what_it_had),
 		cmocka_unit_test(repeated_and_adjoining_ones_need_no_room),
+		cmocka_unit_test(what_replaces_other_code_is_told),
 		cmocka_unit_test(there_is_a_limit),
 	};
 
