@@ -75,7 +75,8 @@ def cases():
                [BUILDS["O2"], "gcc -O2 -shared -fPIC {here}/library.c -o {d}/library.so"],
                ["{d}/O2", "library", "{d}/library.so"])
     yield Case("files", "lazy", ["gcc -O2 -shared -fPIC -DLIBRARY {here}/lazy.c -o {d}/liblazy.so",
-                                 "gcc -O2 -Wl,-z,lazy {here}/lazy.c -o {d}/lazy -L{d} -llazy -Wl,-rpath,{d}"], ["{d}/lazy"])
+                                 "gcc -O2 -Wl,-z,lazy {here}/lazy.c -o {d}/lazy -L{d} -llazy -Wl,-rpath,{d}"],
+               ["{d}/lazy"])
     yield Case("files", "exceptions", ["g++ -O2 {here}/exceptions.cc -o {d}/exceptions"], ["{d}/exceptions"])
 
 

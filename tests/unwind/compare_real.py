@@ -88,14 +88,24 @@ class Tally:
             self.differ.append((frames, of))
 
 
+def start_recorder(root, path):
+    """Recording, or about to fail: a process that has ended meanwhile is refused."""
+    for _ in range(5):
+        pids = ",".join(map(str, workloads.descendants(root)))
+        recorder = subprocess.Popen([f"{compare.BUILD}/stint-record", "-F", "0", "-p", pids, "-d", "1.2", "-o", path],
+                                    stderr=subprocess.DEVNULL)
+        time.sleep(0.3)
+        if recorder.poll() is None:
+            break
+    return recorder
+
+
 def one_round(load, root, directory, tally):
     path, script = os.path.join(directory, "x.stint"), os.path.join(directory, "frames.py")
     with open(script, "w", encoding="utf-8") as file:
         file.write(compare.GDB_SCRIPT)
-    pids = ",".join(map(str, workloads.descendants(root)))
-    with subprocess.Popen([f"{compare.BUILD}/stint-record", "-F", "0", "-p", pids, "-d", "1.2", "-o", path],
-                          stderr=subprocess.DEVNULL) as recorder:
-        time.sleep(0.7)
+    with start_recorder(root, path) as recorder:
+        time.sleep(0.4)
         stopped = stop(chosen(root, load.comms)[:3])
         recorder.wait()
     try:

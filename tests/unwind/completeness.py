@@ -129,8 +129,8 @@ def perf_share(options, proc, directory, comms, outermost):
     """The same of perf's user stacks by frame pointers; there are only samples."""
     data, result, maps = os.path.join(directory, "perf.data"), Result(), collections.defaultdict(list)
     pids = ",".join(map(str, workloads.descendants(proc.pid)))
-    subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-F", str(FREQUENCY), "--call-graph=fp", "-p", pids, "-o",
-                    data, "--", "sleep", str(options.seconds)], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-F", str(FREQUENCY), "--call-graph=fp", "-p", pids,
+                    "-o", data, "--", "sleep", str(options.seconds)], check=True, stderr=subprocess.DEVNULL)
     text = subprocess.run(["perf", "script", "-i", data, "--show-mmap-events", "-F", "comm,pid,ip"], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
     for block in re.split(r"\n(?=\S)", text):
@@ -175,8 +175,8 @@ def report(options, name, results, cells):
     on, off = results["on"], results["off"]
     why = ", ".join(f"{n} {end}" for end, n in (on.ends + off.ends).most_common())
     starts = ", ".join(start for start, _ in (on.starts + off.starts).most_common())
-    row = [name, str(on.total()), on.share(), str(off.total()), off.share(), str(on.deep + off.deep), why or "-", starts]
-    print(f"| {' | '.join(row + cells)} |", flush=True)
+    row = [name, on.total(), on.share(), off.total(), off.share(), on.deep + off.deep, why or "-", starts]
+    print(f"| {' | '.join(map(str, row + cells))} |", flush=True)
     for kind, result in results.items():
         show_misses(kind, result, options.misses)
     least = 98 if name == "node" else 99

@@ -197,6 +197,7 @@ NOINLINE static int with_thread(int n)
 	return n;
 }
 
+#ifndef NO_CONTEXT
 static ucontext_t back, other;
 
 static void in_context(void)
@@ -216,6 +217,7 @@ NOINLINE static int with_context(int n)
 	swapcontext(&back, &other);
 	return n;
 }
+#endif
 
 #ifndef NO_DLOPEN
 NOINLINE static int with_library(const char *path)
@@ -246,7 +248,10 @@ int main(int argc, char **argv)
 	} modes[] = {
 		{"alloca", with_alloca}, {"array", with_array},	    {"large", large},	     {"realigned", realigned},
 		{"qsort", sort_again},	 {"tail", tail},	    {"cold", hot_and_cold},  {"jump", after_jump},
-		{"signals", nested_signals}, {"vfork", with_vfork}, {"thread", with_thread}, {"context", with_context},
+		{"signals", nested_signals}, {"vfork", with_vfork}, {"thread", with_thread},
+#ifndef NO_CONTEXT
+		{"context", with_context},
+#endif
 	};
 	size_t i;
 
