@@ -311,6 +311,16 @@ static void check_stacks(struct model *m)
 		CHECK_ID(m, STINT_NODE, nodes, &m->stacks.rows[i].leaf, lost);
 }
 
+bool model_has_copied_stacks(const struct model *m)
+{
+	uint32_t i;
+
+	for (i = 1; i < m->n_file_stacks; i++)
+		if (m->stacks.rows[i].user_end == STINT_USER_WINDOW)
+			return true;
+	return false;
+}
+
 static void sum_losses(struct model *m)
 {
 	uint32_t i;
@@ -380,14 +390,11 @@ static int load(struct model *m, struct stint_err *err)
 	check_packed(m);
 	sum_losses(m);
 	find_times(m);
+	m->n_file_nodes = m->nodes.n;
 	m->n_file_frames = m->n_plain_frames = m->frames.n;
 	m->n_file_stacks = m->n_plain_stacks = m->stacks.n;
-	m->n_plain_nodes = m->nodes.n;
-	code = model_read_unwound(m, err);
-	/* Else that comes behind the unwinding: what stacks are is to be known first. */
-	if (!code && !model_wants_unwinding(m))
-		code = reused_code_find(&m->reused_code, m, err);
-	return code;
+	/* What stacks are is to be known first: see unwind.h. */
+	return model_has_copied_stacks(m) ? 0 : reused_code_find(&m->reused_code, m, err);
 }
 
 static int open_with(struct model **ret, struct stint_reader *reader, struct stint_err *err)
@@ -446,6 +453,7 @@ void model_free(struct model *m)
 	}
 	free(m->as_stack);
 	free(m->unwind_whys);
+	free(m->unwound);
 	free(m->block_seen);
 	reused_code_free(m->reused_code);
 	stint_arena_done(&m->arena);

@@ -26,6 +26,13 @@
 		uint32_t n;                                                                        \
 	}
 
+/* A stack of the file whose user part was copied, and what that is. */
+struct model_unwound {
+	uint32_t stack;
+	uint32_t leaf;     /* node of the innermost user frame */
+	uint32_t user_end; /* enum stint_user_end */
+};
+
 struct model {
 	struct stint_reader *reader; /* owned */
 	struct stint_arena arena;
@@ -43,13 +50,15 @@ struct model {
 	 * The file's own rows stand first; behind them, what windows were unwound to (unwind.h), which
 	 * with the former is plain; behind these, the twins that reused_code.h tells of.
 	 */
-	uint32_t n_file_frames, n_file_stacks;
-	uint32_t n_plain_frames, n_plain_nodes, n_plain_stacks;
+	uint32_t n_file_frames, n_file_nodes, n_file_stacks;
+	uint32_t n_plain_frames, n_plain_stacks;
 	struct reused_code *reused_code; /* NULL where no code was replaced */
 
 	/* By id of a stack in the file: the one to be read in its place, 0 for itself. NULL: none is. */
 	uint32_t *as_stack;
 	const char **unwind_whys; /* by module id: why unwinding had no file; NULL: none was missed */
+	struct model_unwound *unwound; /* what was found out here, and isn't in the file */
+	uint32_t n_unwound;
 
 	uint64_t start_ns,
 		end_ns; /* of the recording: from its metadata, else the span of its events */
@@ -108,11 +117,8 @@ const char *model_meta(const struct model *m, const char *key);
 /* The process row that a thread id belongs to. Never NULL: rows[0] when it is lost. */
 const struct stint_process *model_process_of(const struct model *m, uint32_t thread);
 
-/* Private, of loading: makes as_stack what the recording says. 0 or STINT_ERR_NOMEM. */
-int model_read_unwound(struct model *m, struct stint_err *err);
-
-/* Whether some stack was copied instead of walked, and the recording doesn't say what it is. */
-bool model_wants_unwinding(const struct model *m);
+/* Whether the user part of some stack was copied instead of walked. */
+bool model_has_copied_stacks(const struct model *m);
 
 /* Tells a new symbolizer about all of this recording's modules and embedded symbols. */
 int model_symbolizer(const struct model *m, const struct symbolizer_options *options,

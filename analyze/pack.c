@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyze/unwind.h"
+
 /* What is known of a frame before anything is added. */
 enum frame_state {
 	FRAME_UNKNOWN = 0,
@@ -20,6 +22,7 @@ struct packing {
 	uint8_t *states;         /* by frame id, enum frame_state */
 	uint64_t *nameless;      /* by module id: frames without a name */
 	bool *asked;             /* by module id: frames were looked up in it */
+	struct pack_frame_ids ids;
 	bool *in_stacks;         /* by frame id; code that is packed has frames that no stack needs */
 	struct pack_result *result;
 };
@@ -36,7 +39,7 @@ static void read_states(struct packing *p)
 
 	for (i = 1; i < m->nodes.n; i++)
 		p->in_stacks[m->nodes.rows[i].frame] = true;
-	for (i = 1; i < m->n_file_frames; i++)
+	for (i = 1; i < m->n_plain_frames; i++)
 		p->result->n_frames += p->in_stacks[i];
 	for (i = 0; i < m->chains.n; i++)
 		p->states[m->chains.rows[i].frame] =
@@ -126,7 +129,7 @@ static int pack_frame(struct packing *p, uint32_t frame, struct stint_err *err)
 	if (adds_nothing(&found, &own))
 		return 0;
 	p->result->n_packed++;
-	return pack_write_chain(p->w, frame, row->addr, &found, err);
+	return pack_write_chain(p->w, pack_frame_id(&p->ids, frame), row->addr, &found, err);
 }
 
 /* The last row that the recording has about a module's source; NULL when there is none. */
@@ -193,8 +196,9 @@ static int pack_all(struct packing *p, struct stint_err *err)
 	int code = 0;
 
 	read_states(p);
+	code = pack_unwound(p->m, p->w, &p->ids, err);
 	for (i = 1; i < p->m->n_plain_frames && !code; i++)
-		if (p->in_stacks[i])
+		if (p->in_stacks[i] && pack_frame_id(&p->ids, i))
 			code = pack_frame(p, i, err);
 	for (i = 1; i < p->m->modules.n && !code; i++)
 		if (p->asked[i])
@@ -223,9 +227,11 @@ int pack(struct model *m, const struct pack_options *options, struct stint_sink 
 {
 	static const struct stint_writer_options writer_options;
 	struct packing p = {.m = m, .options = options, .result = ret_result};
-	int code;
+	int code = unwind_windows(m, &options->symbols, err);
 
 	*ret_result = (struct pack_result){.n_frames = 0};
+	if (code)
+		return code;
 	p.states = calloc((size_t)m->frames.n + 1, 1);
 	p.in_stacks = calloc((size_t)m->frames.n + 1, sizeof(*p.in_stacks));
 	p.nameless = calloc((size_t)m->modules.n + 1, sizeof(*p.nameless));
@@ -244,6 +250,7 @@ int pack(struct model *m, const struct pack_options *options, struct stint_sink 
 	free(p.nameless);
 	free(p.asked);
 	free(p.in_stacks);
+	free(p.ids.added);
 	ret_result->symbolizer = p.here;
 	return code;
 }

@@ -174,7 +174,7 @@ int pack_code(struct model *m, const bool *in_stacks, struct stint_writer *w, st
 	code = disassembler_new(&p.disassembler, p.machine, false, err);
 	if (!code)
 		code = model_each_block(m, STINT_CODE, note_packed, &p, err);
-	for (i = 1; i < m->n_file_frames && !code; i++)
+	for (i = 1; i < m->n_plain_frames && !code; i++)
 		code = in_stacks[i] ? pack_function(&p, &m->frames.rows[i], err) : 0;
 	disassembler_free(p.disassembler);
 	stint_intern_done(&p.functions);

@@ -8,12 +8,10 @@
 
 #include "analyze/model.h"
 
-#define UNWIND_MAX_STEPS 127u /* user frames of a stack, as the kernel's walker has */
-
 /*
- * Unwinds every stack whose window is in the recording and that the recording doesn't say the result
- * of (STINT_UNWOUND). From then on, events that are read from the model name the result; that comes
- * before anything that counts the model's stacks or frames. Windows are read one block at a time.
+ * Finds out what each stack is whose user part was copied: from the recording (STINT_UNWOUND), else
+ * from its window, whose blocks are read one at a time. From then on, events that are read from the
+ * model name the result; that comes before anything that counts the model's stacks or frames.
  *
  * Where a file isn't found, or isn't the recorded one, the frames so far stay, and the stack still
  * ends with STINT_USER_WINDOW; m->unwind_whys then tells why. Fails with STINT_ERR_NOMEM or _LIMIT.

@@ -226,7 +226,8 @@ struct stint_meta {
 
 /*
  * A user stack that was copied instead of walked: the registers of the thread, and the bytes from its stack pointer
- * on. Its stack has the end STINT_USER_WINDOW and only the innermost user frame.
+ * on. Its stack has the end STINT_USER_WINDOW and only the innermost user frame. It holds for all such stacks that have
+ * the node of that frame, whatever kernel frames are on top of it.
  */
 struct stint_window {
 	uint64_t time_ns;
@@ -237,10 +238,10 @@ struct stint_window {
 	struct stint_string bytes; /* at most STINT_MAX_WINDOW_BYTES; the first one is at regs[STINT_WINDOW_SP] */
 };
 
-/* What a stack whose end is STINT_USER_WINDOW was unwound to. A later row of the same stack supersedes. */
+/* What the user part of a stack was unwound to, and of those with the same node. A later row supersedes. */
 struct stint_unwound {
 	uint32_t stack;
-	uint32_t as_stack; /* read this one wherever an event names the other */
+	uint32_t as_stack; /* its user part and end are read in the place of the other's */
 };
 
 /* A function's name, where the recording carries it. Addresses are by the module's kind. */

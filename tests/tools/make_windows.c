@@ -144,7 +144,6 @@ static uint32_t leaf_stack(struct maker *mk, uint64_t ip)
 	struct stint_stack stack = {.user_end = STINT_USER_WINDOW};
 	struct stint_node node = {0};
 	struct stint_err err = STINT_ERR_INIT;
-	uint32_t id;
 	size_t i;
 
 	for (i = 0; i < mk->n_maps; i++) {
@@ -156,10 +155,9 @@ static uint32_t leaf_stack(struct maker *mk, uint64_t ip)
 		frame.addr = ip - map->start + map->file_off;
 	}
 	node.frame = intern(mk, STINT_FRAME, &frame);
-	stack.leaf = intern(mk, STINT_NODE, &node);
-	/* Each window has a stack of its own. */
-	must(stint_writer_append(mk->w, STINT_STACK, &stack, &id, &err), &err);
-	return id;
+	/* Each window has a node of its own. */
+	must(stint_writer_append(mk->w, STINT_NODE, &node, &stack.leaf, &err), &err);
+	return intern(mk, STINT_STACK, &stack);
 }
 
 static void take_window(struct maker *mk)
