@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyze/debug_find.h"
 
+#include <fts.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,6 +10,7 @@
 #include <string.h>
 
 #define MAX_ID_BYTES 64
+#define MAX_TREE 200000u /* files below one directory that are looked at */
 
 struct search {
 	const struct debug_places *places;
@@ -79,16 +82,115 @@ static bool by_path_in(const struct search *search, const char *dir, enum debug_
 	return try_at(search, "%s%.*s", dir, len, path) || try_at(search, "%s%.*s", dir, base_len, base);
 }
 
+/* Tries what a pattern matches: releases, which a recording's build ID tells apart better than their names. */
+__attribute__((format(printf, 2, 3))) static bool try_glob(const struct search *search, const char *fmt, ...)
+{
+	char pattern[PATH_MAX];
+	bool found = false;
+	va_list ap;
+	glob_t all;
+	size_t i;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(pattern, sizeof(pattern), fmt, ap);
+	va_end(ap);
+	if (len <= 0 || (size_t)len >= sizeof(pattern) || glob(pattern, 0, NULL, &all))
+		return false;
+	for (i = 0; i < all.gl_pathc && !found; i++)
+		found = search->try_path(search->context, all.gl_pathv[i]);
+	globfree(&all);
+	return found;
+}
+
+/* The kernel's own file, with or without its code: packages put it in many places. */
+static bool kernel_in(const struct search *search, const char *dir)
+{
+	return try_at(search, "%s/vmlinux", dir) || try_at(search, "%s/vmlinux.debug", dir) ||
+	       try_glob(search, "%s/vmlinux-*", dir) || try_glob(search, "%s/boot/vmlinux-*", dir) ||
+	       try_glob(search, "%s/lib/modules/*/vmlinux", dir) ||
+	       try_glob(search, "%s/usr/lib/debug/boot/vmlinux-*", dir) ||
+	       try_glob(search, "%s/usr/lib/debug/lib/modules/*/vmlinux", dir);
+}
+
+bool debug_find_kernel(const struct debug_places *places, debug_try_fn try_path, void *context)
+{
+	struct search search = {places, try_path, context};
+	size_t i;
+
+	for (i = 0; i < places->n_dirs; i++)
+		if (kernel_in(&search, places->dirs[i]))
+			return true;
+	return places->local && kernel_in(&search, "");
+}
+
+/* The module "nf_tables" may be in the file nf-tables.ko, or nf_tables.ko.debug. */
+static bool is_module_file(const char *file, const char *name)
+{
+	for (; *name; name++, file++)
+		if (*file != *name && !(*file == '-' && *name == '_'))
+			return false;
+	return !strcmp(file, ".ko") || !strcmp(file, ".ko.debug");
+}
+
+/* Tries files of that name anywhere below a directory: modules are sorted by what they are for. */
+static bool module_below(const struct search *search, const char *dir, const char *below, const char *name)
+{
+	char path[PATH_MAX], *roots[] = {path, NULL};
+	int len = snprintf(path, sizeof(path), "%s%s", dir, below);
+	unsigned n = 0;
+	bool found = false;
+	FTSENT *entry;
+	FTS *tree;
+
+	if (len <= 0 || (size_t)len >= sizeof(path))
+		return false;
+	tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_NOSTAT, NULL);
+	while (tree && !found && n++ < MAX_TREE && (entry = fts_read(tree)))
+		if (entry->fts_info != FTS_D && entry->fts_info != FTS_DP && is_module_file(entry->fts_name, name))
+			found = search->try_path(search->context, entry->fts_path);
+	if (tree)
+		fts_close(tree);
+	return found;
+}
+
+static bool module_in(const struct search *search, const char *dir, const char *name)
+{
+	char other[256];
+	size_t i;
+
+	snprintf(other, sizeof(other), "%s", name);
+	for (i = 0; other[i]; i++)
+		if (other[i] == '_')
+			other[i] = '-';
+	return try_at(search, "%s/%s.ko", dir, name) || try_at(search, "%s/%s.ko.debug", dir, name) ||
+	       try_at(search, "%s/%s.ko", dir, other) || try_at(search, "%s/%s.ko.debug", dir, other) ||
+	       module_below(search, dir, "/kernel", name) || module_below(search, dir, "/lib/modules", name) ||
+	       module_below(search, dir, "/usr/lib/debug/lib/modules", name);
+}
+
+bool debug_find_kernel_module(const struct debug_places *places, const char *name, debug_try_fn try_path,
+			      void *context)
+{
+	struct search search = {places, try_path, context};
+	size_t i;
+
+	if (!*name || strchr(name, '/'))
+		return false;
+	for (i = 0; i < places->n_dirs; i++)
+		if (module_in(&search, places->dirs[i], name))
+			return true;
+	return places->local && (module_below(&search, "/usr/lib/debug", "/lib/modules", name) ||
+				 module_below(&search, "/lib/modules", "", name));
+}
+
 bool debug_find_by_path(const struct debug_places *places, enum debug_want want, const char *path,
 			debug_try_fn try_path, void *context)
 {
 	static const char deleted[] = " (deleted)";
 	struct search search = {places, try_path, context};
-	bool kernel = !strcmp(path, "[kernel]");
 	size_t len, i;
 
-	if (kernel)
-		path = "/vmlinux";
 	if (*path != '/')
 		return false;
 	len = strlen(path);
@@ -99,7 +201,7 @@ bool debug_find_by_path(const struct debug_places *places, enum debug_want want,
 	for (i = 0; i < places->n_dirs; i++)
 		if (by_path_in(&search, places->dirs[i], want, path, (int)len))
 			return true;
-	if (!places->local || kernel)
+	if (!places->local)
 		return false;
 	if (want == DEBUG_WANT_DEBUG)
 		return try_at(&search, "/usr/lib/debug%.*s.debug", (int)len, path);

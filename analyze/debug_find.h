@@ -25,9 +25,16 @@ typedef bool (*debug_try_fn)(void *context, const char *path);
 bool debug_find_by_id(const struct debug_places *places, enum debug_want want, const uint8_t *id, size_t id_size,
 		      debug_try_fn try_path, void *context);
 
-/* Places that go by the path that the recorded process saw ("[kernel]" and the like have none but vmlinux). */
+/* Places that go by the path that the recorded process saw ("[kernel]" and the like have none). */
 bool debug_find_by_path(const struct debug_places *places, enum debug_want want, const char *path,
 			debug_try_fn try_path, void *context);
+
+/* Where a kernel's vmlinux may be, of whatever release. */
+bool debug_find_kernel(const struct debug_places *places, debug_try_fn try_path, void *context);
+
+/* Where a kernel module's file may be, besides the places that go by build ID. */
+bool debug_find_kernel_module(const struct debug_places *places, const char *name, debug_try_fn try_path,
+			      void *context);
 
 /* Where the file named by a .gnu_debuglink may be. code_path is where the code was found, path as recorded. */
 bool debug_find_by_link(const struct debug_places *places, const char *code_path, const char *path, const char *link,

@@ -68,10 +68,11 @@ static struct elf_section section_header(const struct elf_file *ef, const uint8_
 	if (ef->is_64)
 		return (struct elf_section){.type = elf_u32(at + 4), .flags = elf_u64(at + 8), .addr = elf_u64(at + 16),
 					    .file_off = elf_u64(at + 24), .size = elf_u64(at + 32),
-					    .link = elf_u32(at + 40), .entry_size = elf_u64(at + 56)};
+					    .link = elf_u32(at + 40), .info = elf_u32(at + 44),
+					    .align = elf_u64(at + 48), .entry_size = elf_u64(at + 56)};
 	return (struct elf_section){.type = elf_u32(at + 4), .flags = elf_u32(at + 8), .addr = elf_u32(at + 12),
 				    .file_off = elf_u32(at + 16), .size = elf_u32(at + 20), .link = elf_u32(at + 24),
-				    .entry_size = elf_u32(at + 36)};
+				    .info = elf_u32(at + 28), .align = elf_u32(at + 32), .entry_size = elf_u32(at + 36)};
 }
 
 static int read_sections(struct elf_file *ef, struct table_place place, uint32_t names_index, struct stint_err *err)
@@ -345,7 +346,7 @@ int elf_file_contents(struct elf_file *ef, const char *name, struct elf_bytes *r
 	}
 	if (!section)
 		return 0;
-	if (!old && !(section->flags & SHF_COMPRESSED)) {
+	if (!old && !(section->flags & SHF_COMPRESSED) && !section->unpacked.at) {
 		*ret = elf_section_raw(ef, section);
 		return 0;
 	}

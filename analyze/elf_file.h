@@ -31,7 +31,9 @@ struct elf_section {
 	uint64_t entry_size;
 	uint32_t type; /* SHT_NULL for a section that reaches beyond the file */
 	uint32_t link;
-	struct elf_bytes unpacked; /* once decompressed */
+	uint32_t info;
+	uint64_t align;
+	struct elf_bytes unpacked; /* once decompressed, or relocated */
 };
 
 struct elf_segment { /* PT_LOAD */

@@ -90,6 +90,8 @@ static int add_raw(struct elf_symtab *st, const struct elf_file *ef, const struc
 	struct elf_symbol symbol = {.name = raw->name, .addr = raw->value, .rank = rank_of(raw)};
 	const struct elf_section *section = raw->section < ef->n_sections ? &ef->sections[raw->section] : NULL;
 
+	if (ef->type == ET_REL && section)
+		symbol.addr += section->addr;
 	if (ef->machine == EM_ARM)
 		symbol.addr &= ~(uint64_t)1; /* marks Thumb code */
 	symbol.limit = section ? section->addr + section->size : UINT64_MAX;

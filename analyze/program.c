@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyze/elf_relocate.h"
 #include "analyze/elf_unpack.h"
 
 #define MAX_LINK_NAME 4096u
@@ -114,6 +115,27 @@ static bool ask_servers(struct loading *load)
 	return ok;
 }
 
+/*
+ * The kernel and its modules have no path: their files go by build ID, wherever they are. Compressed modules and
+ * bootable images are of no use; the files of debug packages are whole.
+ */
+static void find_kernel_file(struct loading *load)
+{
+	const struct debug_places *places = &load->p->places;
+	bool found = load->build_id_size && debug_find_by_id(places, DEBUG_WANT_DEBUG, load->build_id,
+							     load->build_id_size, try_file, load);
+
+	if (!found && load->module->kind == STINT_MODULE_KERNEL)
+		debug_find_kernel(places, try_file, load);
+	else if (!found)
+		debug_find_kernel_module(places, load->module->path, try_file, load);
+}
+
+static bool is_kernel(const struct symbol_module *module)
+{
+	return module->kind == STINT_MODULE_KERNEL || module->kind == STINT_MODULE_KMOD;
+}
+
 static void find_code(struct loading *load)
 {
 	const struct debug_places *places = &load->p->places;
@@ -121,7 +143,9 @@ static void find_code(struct loading *load)
 	load->want = DEBUG_WANT_CODE;
 	load->build_id = load->module->build_id;
 	load->build_id_size = load->module->build_id_size;
-	if (!debug_find_by_path(places, load->want, load->module->path, try_file, load))
+	if (is_kernel(load->module))
+		find_kernel_file(load);
+	else if (!debug_find_by_path(places, load->want, load->module->path, try_file, load))
 		debug_find_by_id(places, load->want, load->build_id, load->build_id_size, try_file, load);
 }
 
@@ -242,6 +266,25 @@ static void load_dwarf(struct loading *load)
 		note(load, "damaged: %s: %s", load->p->debug ? load->p->debug->path : load->p->code->path, err.msg);
 }
 
+/* Kernel modules are files that were never linked. */
+static void relocate(struct loading *load)
+{
+	struct elf_file *files[] = {load->p->code, load->p->debug};
+	struct stint_err err = STINT_ERR_INIT;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		if (!files[i])
+			continue;
+		elf_relocate_layout(files[i]);
+		rc = elf_relocate_debug(files[i], &err);
+		load->nomem |= rc == STINT_ERR_NOMEM;
+		if (rc)
+			note(load, "damaged: %s: %s", files[i]->path, err.msg);
+	}
+}
+
 int program_load(struct program **ret, const struct symbol_module *module, const struct symbolizer_options *options,
 		 struct debuginfod *servers, struct stint_err *err)
 {
@@ -256,6 +299,8 @@ int program_load(struct program **ret, const struct symbol_module *module, const
 	load.p->places = (struct debug_places){options->dirs, options->n_dirs, options->local};
 	find_code(&load);
 	find_debug(&load);
+	if (module->kind == STINT_MODULE_KMOD)
+		relocate(&load);
 	load_mini(&load);
 	rc = load_symbols(load.p, module->kind == STINT_MODULE_KERNEL, &why);
 	if (rc == STINT_ERR_LIMIT) { /* a table made to hurt: without its names, then */
@@ -326,6 +371,10 @@ bool program_vaddr(const struct program *p, uint32_t module_kind, uint64_t addr,
 	if (module_kind == STINT_MODULE_KERNEL) { /* relative to _text */
 		*ret_vaddr = p->kernel_text + addr;
 		return p->has_kernel_text;
+	}
+	if (module_kind == STINT_MODULE_KMOD) { /* relative to its first section, which is laid out at 0 */
+		*ret_vaddr = addr;
+		return elf_is_relocatable(ef);
 	}
 	return elf_file_vaddr(ef, addr, ret_vaddr);
 }

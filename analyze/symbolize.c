@@ -230,10 +230,25 @@ static int open_program(struct symbolizer *s, struct module *m, struct stint_err
 	return rc;
 }
 
+/*
+ * A kernel module's file says in which order its sections are loaded, not where. Most names that the recording has must
+ * be where the file has them; else the file is of no use.
+ */
+static bool fits_recorded(const struct module *m)
+{
+	const struct elf_symbol *symbol;
+	size_t i, n_fit = 0;
+
+	for (i = 0; i < m->recorded.n; i++) {
+		symbol = elf_symtab_find(&m->program->symtab, m->recorded.symbols[i].addr);
+		n_fit += symbol && symbol->addr == m->recorded.symbols[i].addr;
+	}
+	return !m->program->from || n_fit >= m->recorded.n - n_fit;
+}
+
 int symbolizer_open(struct symbolizer *s, struct module *m, struct stint_err *err)
 {
-	bool has_file = m->info.kind != STINT_MODULE_ANON && m->info.kind != STINT_MODULE_UNKNOWN &&
-			m->info.kind != STINT_MODULE_KMOD;
+	bool has_file = m->info.kind != STINT_MODULE_ANON && m->info.kind != STINT_MODULE_UNKNOWN;
 	int rc = 0;
 
 	if (!m->sorted) {
@@ -243,6 +258,7 @@ int symbolizer_open(struct symbolizer *s, struct module *m, struct stint_err *er
 	if (!rc && !m->opened && has_file) {
 		rc = open_program(s, m, err);
 		m->opened = true;
+		m->misfit = !rc && m->info.kind == STINT_MODULE_KMOD && !fits_recorded(m);
 	}
 	return rc;
 }
@@ -381,14 +397,17 @@ static struct symbol_chain *resolve(struct symbolizer *s, const struct module *m
 {
 	const struct elf_symbol *recorded = m ? elf_symtab_find(&m->recorded, look) : NULL;
 	uint64_t vaddr = look;
-	bool known = m && m->program && program_vaddr(m->program, m->info.kind, look, &vaddr);
+	bool known = m && m->program && !m->misfit && program_vaddr(m->program, m->info.kind, look, &vaddr);
 	uint64_t elf_addr = vaddr + (addr - look);
 	struct symbol_chain *chain;
 	struct symbol *symbol;
 
 	/* A recorded name goes first, but where this system has the file's DWARF it says the same and more. */
-	if (known && (!recorded || m->program->dwarf))
-		return resolve_in_program(s, m, elf_addr, vaddr);
+	if (known && (!recorded || m->program->dwarf)) {
+		chain = resolve_in_program(s, m, elf_addr, vaddr);
+		if (!chain || !recorded || chain->symbols[chain->n - 1].resolved)
+			return chain;
+	}
 	chain = chain_of(s, 1);
 	if (!chain)
 		return NULL;
@@ -496,6 +515,7 @@ struct symbol_source symbolizer_source(struct symbolizer *s, uint32_t module)
 {
 	struct module *m = symbolizer_module(s, module);
 	struct stint_err err = STINT_ERR_INIT;
+	const char *why;
 
 	if (!m)
 		return (struct symbol_source){NULL, "not in the recording"};
@@ -503,6 +523,11 @@ struct symbol_source symbolizer_source(struct symbolizer *s, uint32_t module)
 		return (struct symbol_source){"recording", NULL};
 	if (symbolizer_open(s, m, &err))
 		return (struct symbol_source){NULL, "no memory"};
+	if (m->misfit) {
+		snprintf(s->text, sizeof(s->text), "recording; its sections lie otherwise than in %s", m->program->from);
+		why = keep(s, s->text, NULL);
+		return (struct symbol_source){why ? why : "recording", NULL};
+	}
 	if (m->program && m->program->from)
 		return (struct symbol_source){describe_program(s, m->program), NULL};
 	if (m->recorded.n)

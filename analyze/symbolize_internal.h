@@ -24,6 +24,7 @@ struct module {
 	bool sorted;
 	bool packed; /* the recording says where its symbols were found, or */
 	const char *packed_why; /* why not; NULL otherwise */
+	bool misfit; /* its file was found, and isn't laid out as the recording's names say */
 	struct program *program;  /* owned by the symbolizer; NULL for memory without a file */
 	struct stint_map chains[2]; /* address -> struct symbol_chain *, by exact */
 	struct stint_map packed_chains[2]; /* the same, as the recording has them: names aren't demangled yet */
