@@ -379,13 +379,18 @@ bool elf_file_vaddr(const struct elf_file *ef, uint64_t file_off, uint64_t *ret_
 struct elf_bytes elf_file_at_vaddr(const struct elf_file *ef, uint64_t vaddr)
 {
 	const struct elf_segment *seg;
+	uint64_t off, left;
 	size_t i;
 
 	for (i = 0; i < ef->n_segments && !ef->debug_only; i++) {
 		seg = &ef->segments[i];
-		if (vaddr >= seg->vaddr && vaddr - seg->vaddr < seg->file_size)
-			return image_part(ef, seg->file_off + (vaddr - seg->vaddr),
-					  seg->file_size - (vaddr - seg->vaddr));
+		if (vaddr < seg->vaddr || vaddr - seg->vaddr >= seg->file_size)
+			continue;
+		off = seg->file_off + (vaddr - seg->vaddr);
+		left = off < ef->image.size ? ef->image.size - off : 0;
+		if (left > seg->file_size - (vaddr - seg->vaddr))
+			left = seg->file_size - (vaddr - seg->vaddr);
+		return image_part(ef, off, left);
 	}
 	return (struct elf_bytes){NULL, 0};
 }

@@ -86,7 +86,7 @@ int elf_file_contents(struct elf_file *ef, const char *name, struct elf_bytes *r
 /* The virtual address of an offset in the (original) file. False when no segment has it. */
 bool elf_file_vaddr(const struct elf_file *ef, uint64_t file_off, uint64_t *ret_vaddr);
 
-/* The file's bytes at a virtual address, up to the end of its segment; empty when they aren't in this file. */
+/* The file's bytes at a virtual address, up to the end of its segment or the file; empty when they aren't in it. */
 struct elf_bytes elf_file_at_vaddr(const struct elf_file *ef, uint64_t vaddr);
 
 /* Little-endian loads from bytes of any alignment. */
