@@ -54,6 +54,7 @@ struct place {
 /* A function's code in one piece; the compiler may have moved some of it elsewhere. */
 struct part {
 	uint32_t module; /* id, of the events that came first */
+	const char *linkage; /* its own: that of a clone, or of one of several functions that are shown by one name */
 	uint64_t start, elf_start;
 	uint64_t size;    /* 0 unknown */
 	const char *why;  /* why there is no code; NULL where there is */

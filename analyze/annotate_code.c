@@ -113,6 +113,8 @@ static int add_part(struct coder *c, struct annotation *f, const struct hit *hit
 		    struct stint_err *err)
 {
 	struct part *parts = realloc(f->parts, (f->n_parts + 1) * sizeof(*parts));
+	struct symbolizer *symbolizer = c->a->functions->symbolizer;
+	struct symbol_chain chain;
 	struct symbol_code code;
 	struct part *part;
 	int rc;
@@ -120,12 +122,15 @@ static int add_part(struct coder *c, struct annotation *f, const struct hit *hit
 	if (!parts)
 		return no_memory(err);
 	f->parts = parts;
-	rc = symbolizer_code(c->a->functions->symbolizer, hit->module, hit->addr, hit->exact, &code, err);
+	rc = symbolizer_code(symbolizer, hit->module, hit->addr, hit->exact, &code, err);
+	if (!rc)
+		rc = symbolizer_lookup(symbolizer, hit->module, hit->addr, hit->exact, &chain, err);
 	if (rc)
 		return rc;
 	part = &parts[f->n_parts++];
 	*part = (struct part){.module = hit->module, .start = code.start, .elf_start = code.elf_start,
-			      .size = code.size, .why = code.why, .n_missing = code.size - code.n_bytes};
+			      .size = code.size, .why = code.why, .n_missing = code.size - code.n_bytes,
+			      .linkage = chain.symbols[chain.n - 1].linkage};
 	*ret = part;
 	if (!code.n_bytes)
 		return 0;

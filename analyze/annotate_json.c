@@ -109,6 +109,7 @@ static void put_part(struct json *j, const struct annotations *a, const struct a
 	size_t i;
 
 	json_object_begin(j);
+	json_key_string(j, "linkage", part->linkage);
 	put_hex(j, "start", part->elf_start);
 	json_key(j, "size_bytes");
 	if (part->size)

@@ -341,7 +341,7 @@ static bool *choose_places(const struct writer *w, const struct part *part)
 	/* To say that one is left out takes as much room as the one. */
 	for (i = 1; i + 1 < part->n; i++)
 		if (!shown[i] && shown[i - 1] && shown[i + 1])
-			shown[i] = true;
+			shown[i] = !part->places[i].outside;
 	return shown;
 }
 

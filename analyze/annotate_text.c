@@ -58,10 +58,15 @@ static void print_part_header(const struct annotation *f, FILE *out, size_t i)
 	else
 		fputs("  ", out);
 	if (part->size)
-		fprintf(out, "%llx-%llx, %s bytes", (unsigned long long)part->elf_start,
-			(unsigned long long)(part->elf_start + part->size), text_count(part->size).s);
+		fprintf(out, "%llx-%llx, %s byte%s", (unsigned long long)part->elf_start,
+			(unsigned long long)(part->elf_start + part->size), text_count(part->size).s,
+			part->size == 1 ? "" : "s");
 	else
 		fputs("where it begins and ends isn't known", out);
+	if (f->n_parts > 1 && part->linkage) {
+		fputs(", ", out);
+		text_print_name(out, part->linkage);
+	}
 	if (part->why) {
 		fputs("; no code: ", out);
 		text_print_name(out, part->why);
@@ -109,8 +114,8 @@ static int print_function(const struct annotations *a, const struct annotation *
 	if (a->order == ORDER_HOTTEST)
 		return annotate_print_hottest(a, f, out, err);
 	for (i = 0; i < f->n_parts && !code; i++) {
-		if (i)
-			fprintf(out, "\nPart %zu:\n", i + 1);
+		if (f->n_parts > 1)
+			fprintf(out, "%sPart %zu:\n", i ? "\n" : "", i + 1);
 		code = annotate_print_part(a, f, &f->parts[i], out, err);
 	}
 	return code;

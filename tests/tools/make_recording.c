@@ -15,7 +15,8 @@
  *       KIND is file, kernel, kmod, vdso, anon or unknown.
  *   stack LABEL USER-END KERNEL-END FRAME...
  *       Innermost first; ends are numbers of format/rows.h. FRAME is MODULE:FUNCTION (k! before it: a kernel
- *       frame), or MODULE:+0xADDR for an address without a symbol.
+ *       frame; x!: one that ran at its address, as the innermost one always did), or MODULE:+0xADDR for an
+ *       address without a symbol.
  *   symbol MODULE ADDR SIZE NAME [TIME]
  *       A name that the recording has; from that time on.
  *   sample TIME CPU THREAD STACK [WEIGHT]
@@ -212,7 +213,8 @@ static void make_stack(struct maker *mk, char **words, int n)
 
 	for (i = n - 1; i >= 4; i--) {
 		bool kernel = !strncmp(words[i], "k!", 2);
-		struct stint_frame frame = frame_of(mk, words[i] + (kernel ? 2 : 0), i == 4);
+		bool exact = i == 4 || !strncmp(words[i], "x!", 2);
+		struct stint_frame frame = frame_of(mk, words[i] + (words[i][1] == '!' ? 2 : 0), exact);
 		struct stint_node node = {.parent = row.leaf};
 
 		row.n_kernel += kernel;
