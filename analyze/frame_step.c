@@ -251,6 +251,16 @@ static enum stint_user_end find_value(const struct frame_rule *rule, struct eval
 	return ev->end;
 }
 
+/*
+ * On a function's way out, compilers don't say that a register has its old value again. That shows
+ * where it was: below the stack pointer, of which there is no copy.
+ */
+static bool is_popped(const struct frame_rule *rule, const struct frame_regs *regs, uint64_t cfa)
+{
+	return rule->how == FRAME_AT_CFA && regs->exact &&
+	       cfa + (uint64_t)rule->off < regs->r[FRAME_SP];
+}
+
 /* What is unreadable or strange of the registers that few need costs the walk only where they are needed. */
 static bool is_needed(int reg, enum stint_user_end end)
 {
@@ -276,7 +286,7 @@ enum stint_user_end frame_step(const struct frame_rules *rules, struct frame_reg
 
 		if (i == FRAME_SP && rule->how == FRAME_SAME) {
 			caller.r[i] = cfa;
-		} else if (rule->how == FRAME_SAME) {
+		} else if (rule->how == FRAME_SAME || is_popped(rule, regs, cfa)) {
 			caller.r[i] = regs->r[i];
 			known = regs->known >> i & 1 && (rules->signal || CALLEE_SAVED >> i & 1);
 		} else if (rule->how == FRAME_LOST) {
