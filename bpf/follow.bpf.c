@@ -49,9 +49,11 @@ int BPF_PROG(on_exec, struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	__u32 pid = task->tgid;
+	__u32 pid = task->tgid, tid = task->pid;
 
-	/* The pid may be used again once the last thread is gone. */
+	/* An id may be used again: a thread's once it is gone, a process's once its last thread is. */
+	if (config.targets & TARGET_TIDS)
+		bpf_map_delete_elem(&target_tids, &tid);
 	if (task->signal->live.counter != 0)
 		return 0;
 	if (config.targets & TARGET_PIDS)

@@ -36,6 +36,8 @@ static void print_summary(const struct recorder_summary *sum)
 	print_losses(sum);
 	if (sum->size_limit)
 		fputs("; stopped at --max-size", stderr);
+	if (sum->targets_gone)
+		fputs("; every process and thread to record has ended", stderr);
 	if (sum->command_alive)
 		fputs("; the command still runs", stderr);
 	fputc('\n', stderr);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -97,6 +98,24 @@ bool procfs_stat(pid_t pid, pid_t tid, struct procfs_stat *ret)
 		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	length = procfs_read(path, text, sizeof(text));
 	return length > 0 && procfs_parse_stat(text, (size_t)length, ret);
+}
+
+bool procfs_lives(pid_t id)
+{
+	char path[64], text[1024];
+	const char *name_end;
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", id);
+	if (procfs_read(path, text, sizeof(text)) <= 0)
+		return false;
+	/* "ID (NAME) STATE ..." */
+	name_end = strrchr(text, ')');
+	if (!name_end || !strchr("ZX", name_end[1] ? name_end[2] : 'Z'))
+		return true;
+	/* "task" has a link for each thread besides its own two. */
+	snprintf(path, sizeof(path), "/proc/%d/task", id);
+	return stat(path, &st) == 0 && st.st_nlink > 3;
 }
 
 size_t procfs_without_deleted(const char *path, size_t length)

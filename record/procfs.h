@@ -32,6 +32,9 @@ bool procfs_parse_stat(const char *text, size_t size, struct procfs_stat *ret);
 /* Of a process (tid 0: its leader) or one thread. False when it is gone. */
 bool procfs_stat(pid_t pid, pid_t tid, struct procfs_stat *ret);
 
+/* Whether a process or thread of this id still runs code: a zombie with no other threads doesn't. */
+bool procfs_lives(pid_t id);
+
 /* The length of a path without the " (deleted)" that the kernel puts behind those of deleted files. */
 size_t procfs_without_deleted(const char *path, size_t length);
 

@@ -364,6 +364,7 @@ static int recorder_loop(struct recorder *r, struct stint_err *err)
 		take_signals(r);
 		if (r->options->command && command_ended(&r->command))
 			r->stop = true;
+		recorder_check_targets(r);
 		rc = drain(r, SETTLE_NS, &n, err);
 		wait_ms = n > BUSY_EVENTS ? BUSY_POLL_MS : POLL_MS;
 		if (rc == 0 && clock_now_ns() - r->flushed_ns >= r->options->flush_ns)
@@ -519,6 +520,7 @@ static void summarize(struct recorder *r, struct recorder_summary *ret)
 	for (i = 0; i < STINT_N_LOSS_CAUSES; i++)
 		ret->loss[i] = ledger_total(&r->ledger, (enum stint_loss_cause)i);
 	ret->size_limit = r->size_limit;
+	ret->targets_gone = r->targets_gone;
 	if (r->kernel && kernel_syms_warning(r->kernel))
 		snprintf(ret->note, sizeof(ret->note), "%s", kernel_syms_warning(r->kernel));
 	(void)cpus_text(&r->offline, ret->cpus_offline);

@@ -38,11 +38,13 @@ struct recorder {
 	uint64_t flushed_ns;
 	uint64_t jit_polled_ns;
 	uint64_t stacks_forgotten_ns;
+	uint64_t targets_checked_ns;
 	uint64_t n_flushes;
 	uint64_t rows_at_flush; /* of all tables */
 	uint64_t samples_at_flush, offcpu_at_flush;
 	bool stop;
 	bool size_limit;
+	bool targets_gone;
 };
 
 /*
@@ -50,5 +52,8 @@ struct recorder {
  * is recorded yet. After a failure, *r holds what had been opened.
  */
 int recorder_open(struct recorder *r, struct stint_err *err);
+
+/* Every now and then, stops a recording that has nothing left to record. */
+void recorder_check_targets(struct recorder *r);
 
 #endif

@@ -11,9 +11,13 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "record/clock.h"
+#include "record/procfs.h"
 #include "record/recorder_internal.h"
 
 #define INITIAL_PID_NAMESPACE 0xeffffffcu /* its inode: the same on every kernel */
+
+#define TARGETS_POLL_NS 100000000ull
 
 #define PRIORITY         -10
 #define DICTIONARY_BYTES (4u << 20) /* of the whole 32 MiB that the recorder may hold */
@@ -96,7 +100,7 @@ static int check_pid(pid_t pid, struct stint_err *err)
 {
 	pid_t process = process_of(pid);
 
-	if (process == 0)
+	if (process == 0 || !procfs_lives(pid))
 		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "--pid: no such process: %d",
 		                     (int)pid);
 	if (process != pid)
@@ -108,7 +112,7 @@ static int check_pid(pid_t pid, struct stint_err *err)
 
 static int check_tid(pid_t tid, struct stint_err *err)
 {
-	if (process_of(tid) == 0)
+	if (process_of(tid) == 0 || !procfs_lives(tid))
 		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "--tid: no such thread: %d",
 		                     (int)tid);
 	return 0;
@@ -153,6 +157,19 @@ static int add_targets(struct recorder *r, struct stint_err *err)
 	if (rc == 0 && opt->command)
 		rc = session_add_exec(r->session, r->command.pid, err);
 	return rc;
+}
+
+/* With processes and threads alone as targets, that is once they and their children have ended. */
+void recorder_check_targets(struct recorder *r)
+{
+	const struct record_options *opt = r->options;
+	uint64_t now = clock_now_ns();
+
+	if (opt->all || opt->n_comms || opt->cgroup || opt->command || now - r->targets_checked_ns < TARGETS_POLL_NS)
+		return;
+	r->targets_checked_ns = now;
+	r->targets_gone = !session_targets_left(r->session);
+	r->stop |= r->targets_gone;
 }
 
 static int open_output(struct recorder *r, struct stint_err *err)

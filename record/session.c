@@ -17,6 +17,7 @@
 
 #include "record/cpus.h"
 #include "record/privileges.h"
+#include "record/procfs.h"
 #include "stint.skel.h"
 
 #define LIST_BUFFER_BYTES (64 << 10)
@@ -240,6 +241,25 @@ int session_add_comm(struct session *s, const char *comm, struct stint_err *err)
 
 	memcpy(key, comm, strnlen(comm, sizeof(key) - 1));
 	return add_target(s->bpf->maps.target_comms, key, sizeof(key), err);
+}
+
+/* The kernel's side removes what ends; what had ended before it was attached is still in the map. */
+static bool any_exists(const struct bpf_map *map)
+{
+	uint32_t id, next, *last = NULL, n;
+
+	for (n = 0; n < bpf_map__max_entries(map) && !bpf_map__get_next_key(map, last, &next, sizeof(next)); n++) {
+		if (procfs_lives((pid_t)next))
+			return true;
+		id = next;
+		last = &id;
+	}
+	return false;
+}
+
+bool session_targets_left(const struct session *s)
+{
+	return any_exists(s->bpf->maps.target_pids) || any_exists(s->bpf->maps.target_tids);
 }
 
 static int open_sampler(int cpu, uint32_t type, uint64_t event, uint32_t freq_hz)

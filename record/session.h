@@ -6,6 +6,7 @@
 #ifndef STINT_RECORD_SESSION_H
 #define STINT_RECORD_SESSION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -37,6 +38,9 @@ int session_add_tid(struct session *s, pid_t tid, struct stint_err *err);
 int session_add_comm(struct session *s, const char *comm, struct stint_err *err);
 int session_add_exec(struct session *s, pid_t pid,
                      struct stint_err *err); /* a target from its next exec on */
+
+/* Whether any process or thread that was added, or that descends from one, still exists. */
+bool session_targets_left(const struct session *s);
 
 /* Attaches everything; what happens is recorded from session_begin on. sideband takes note of
  * throttling. */

@@ -45,10 +45,44 @@ pids_with_events() {
 	between "switches of its children" "$(field count.total sleep_here "$(rows c.stint --view=off-cpu --group=symbol --comm=sleeper --state=S)")" 10 2000
 }
 
+@test "-p and --tid end by themselves once their processes, children included, have ended" {
+	# shellcheck disable=SC2016
+	start parent.out bash -c 'trap "\"\$0\" 100000 1000 >/dev/null & echo child=\$!" USR1; echo ready=1; while :; do sleep 0.1; done' "$workloads/sleeper"
+	parent=$started
+	wait_for_line parent.out '^ready='
+	start rec.out "$recorder" -p "$parent" -o c.stint
+	rec=$started
+	wait_for_recorder c.stint
+	kill -USR1 "$parent"
+	wait_for_line parent.out '^child='
+	kill -KILL "$parent"
+	sleep 0.5
+	kill -0 "$rec" || fail "it ended before the child"
+	kill "$(said child parent.out)"
+	end_of "$rec"
+	grep -q 'every process and thread to record has ended$' rec.out.err || fail "$(cat rec.out.err)"
+	"$stint" verify c.stint
+	start one.out "$workloads/sleeper" 100000 1000
+	start rec.out "$recorder" --tid "$started" -o t.stint
+	wait_for_recorder t.stint
+	sleep 0.5
+	kill "${started_pids[-2]}"
+	end_of "$started"
+	grep -q 'every process and thread to record has ended$' rec.out.err || fail "$(cat rec.out.err)"
+	between "its sleeps" "$(rows t.stint --view=off-cpu | jq '[.[].count.self] | add')" 1 4000
+}
+
 @test "a process that is not there is refused, naming it" {
 	run "$recorder" -p 4194000 -d 1 -o n.stint
 	[ "$status" -ne 0 ]
 	[[ $output == *4194000* ]]
+	# shellcheck disable=SC2016
+	start parent.out bash -c 'true & echo "zombie=$!"; exec sleep 100'
+	wait_for_line parent.out '^zombie='
+	sleep 0.5
+	run "$recorder" -p "$(said zombie parent.out)" -d 1 -o n.stint
+	equal "status, of one that only waits to be reaped" "$status" 2
+	[[ $output == *"no such process: $(said zombie parent.out)"* ]]
 }
 
 @test "--tid records one thread" {

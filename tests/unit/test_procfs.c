@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -287,6 +288,58 @@ static void ids_of_a_directory(void **state)
 	assert_int_equal(procfs_ids("/nonexistent", count_self, &n), PROCFS_GONE);
 }
 
+static void *wait_for_end(void *arg)
+{
+	char byte;
+
+	return read(*(int *)arg, &byte, 1) == 1 ? arg : NULL;
+}
+
+/* A process whose first thread ends before the other one, which ends with the pipe. */
+static _Noreturn void leader_ends_first(int *fd)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, wait_for_end, fd))
+		_exit(1);
+	pthread_exit(NULL);
+}
+
+static bool is_zombie(pid_t pid)
+{
+	char path[64], text[1024] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	return procfs_read(path, text, sizeof(text)) > 0 && strstr(text, ") Z ");
+}
+
+static void what_lives(void **state)
+{
+	int fds[2];
+	pid_t pid;
+
+	(void)state;
+	assert_true(procfs_lives(getpid()));
+	assert_false(procfs_lives(0x7ffffff0));
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(fds[1]);
+		leader_ends_first(&fds[0]);
+	}
+	assert_true(pid > 0);
+	close(fds[0]);
+	while (!is_zombie(pid))
+		usleep(1000);
+	assert_true(procfs_lives(pid));
+	close(fds[1]);
+	while (procfs_lives(pid)) /* until the other thread has ended, too */
+		usleep(1000);
+	assert_true(is_zombie(pid));
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_false(procfs_lives(pid));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +355,7 @@ int main(void)
 		cmocka_unit_test(thousands_of_mappings),
 		cmocka_unit_test(exe_cmdline_and_cgroup),
 		cmocka_unit_test(ids_of_a_directory),
+		cmocka_unit_test(what_lives),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
