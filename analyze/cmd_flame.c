@@ -24,9 +24,10 @@ struct arguments {
 	enum view view;
 	enum metric by;
 	bool has_by;
+	bool lines;
 };
 
-enum { KEY_VIEW = 0x500, KEY_BY, KEY_FORMAT };
+enum { KEY_VIEW = 0x500, KEY_BY, KEY_FORMAT, KEY_LINES };
 
 static const struct argp_option options[] = {
 	{.doc = "What to show:", .group = 1},
@@ -34,6 +35,7 @@ static const struct argp_option options[] = {
 	{"by", KEY_BY, "METRIC", 0,
 	 "How wide a function is: samples (on-cpu); duration (the default), blocked, runqueue, count or open (off-cpu)",
 	 0},
+	{"lines", KEY_LINES, NULL, 0, "Tell functions apart by source line, as NAME:FILE:LINE where it is known", 0},
 	{"format", KEY_FORMAT, "FORMAT", 0,
 	 "'html' (one interactive page), 'svg' or 'folded' (one stack a line); without it, what -o FILE is named, else "
 	 "html",
@@ -103,6 +105,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->by = (enum metric)option_word(state, "by", arg, metric_names);
 		a->has_by = true;
 		return 0;
+	case KEY_LINES:
+		a->lines = true;
+		return 0;
 	case KEY_FORMAT:
 		a->emitter = emitter_by_name(arg);
 		if (!a->emitter)
@@ -147,6 +152,7 @@ static int draw(const struct arguments *a, const char *command, struct model *m,
 {
 	struct flame_request request = {
 		.m = m, .symbolizer = symbolizer, .view = a->view, .by = a->by, .file = a->file, .spec = &a->select,
+		.lines = a->lines,
 	};
 	struct flame_result result;
 	int code;

@@ -203,6 +203,7 @@ int flame_build(struct flame_result *ret, const struct flame_request *q, struct 
 	code = selection_new(&sel, q->spec, q->m, q->symbolizer, err);
 	if (!code)
 		code = functions_init(&functions, q->m, q->symbolizer, err);
+	functions.by_line = q->lines;
 	if (!code)
 		code = build(ret, q, sel, &functions, err);
 	functions_done(&functions);

@@ -16,6 +16,7 @@ struct flame_request {
 	enum metric by; /* one that adds up: not METRIC_MAX */
 	const char *file;
 	const struct select_spec *spec;
+	bool lines; /* functions at different lines are different */
 };
 
 #define FLAME_MAX_FACTS 5

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyze/functions.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,12 +56,16 @@ void functions_done(struct functions *f)
 static int identify(struct functions *f, const struct symbol *symbol, const char *module,
 		    uint32_t *ret, struct stint_err *err)
 {
+	const char *slash = symbol->file ? strrchr(symbol->file, '/') : NULL;
+	bool with_line = f->by_line && symbol->file && symbol->line, is_new;
 	struct stint_buf key;
-	bool is_new;
 	int code;
 
 	stint_buf_init(&key, INT32_MAX);
-	stint_buf_bytes(&key, symbol->name, strlen(symbol->name) + 1);
+	stint_buf_bytes(&key, symbol->name, strlen(symbol->name));
+	if (with_line)
+		stint_buf_printf(&key, ":%s:%" PRIu32, slash ? slash + 1 : symbol->file, symbol->line);
+	stint_buf_u8(&key, 0);
 	stint_buf_bytes(&key, module, strlen(module));
 	code = stint_buf_status(&key);
 	if (!code)
@@ -80,7 +85,8 @@ static int identify(struct functions *f, const struct symbol *symbol, const char
 	}
 	/* Interned ids start at 1, as functions do: they grow together. */
 	f->all[f->n++] = (struct function){
-		.name = symbol->name, .module = module, .resolved = symbol->resolved};
+		.name = with_line ? (const char *)f->identities.entries[*ret - 1].data : symbol->name,
+		.module = module, .resolved = symbol->resolved};
 	return 0;
 }
 

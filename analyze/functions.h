@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The functions that a recording's frames stand for, with ids: one function is one name in one
- * module, however many addresses it has. Each frame is looked up once, when it is first asked for.
+ * The functions that a recording's frames stand for, with ids: one function is one name (or one name
+ * at one line) in one module, however many addresses it has. Each frame is looked up once, when it is first asked for.
  */
 #ifndef STINT_ANALYZE_FUNCTIONS_H
 #define STINT_ANALYZE_FUNCTIONS_H
@@ -29,6 +29,7 @@ struct located {
 struct functions {
 	const struct model *m;
 	struct symbolizer *symbolizer;
+	bool by_line; /* set it after functions_init: a function is one name at one line, "name:file.c:12" */
 	struct stint_intern identities;
 	struct function *all; /* [0] is "[no stack]" */
 	uint32_t n, cap;
