@@ -126,26 +126,23 @@ void dwarf_close(struct dwarf *dw)
 static uint32_t chain_of(struct dwarf_unit *unit, struct dwarf_lines *lines, uint32_t func, bool inlines,
 			 struct dwarf_frame *frames)
 {
-	const struct dwarf_funcs *funcs = unit->funcs;
-	const struct dwarf_name *name;
+	const struct dwarf_facts *facts;
 	const char *file = frames[0].file;
 	uint32_t line = frames[0].line, n = 0;
 
-	while (func != DWARF_NO_FUNC) {
-		struct dwarf_func *f = &funcs->funcs[func];
+	for (; func != DWARF_NO_FUNC; func = unit->funcs->funcs[func].parent) {
 		struct dwarf_frame *frame = &frames[n];
 
-		*frame = (struct dwarf_frame){.file = file, .line = line, .inlined = f->parent != DWARF_NO_FUNC,
-					      .start = f->low};
-		file = lines ? dwarf_lines_path(lines, f->call_file) : NULL;
-		line = f->call_line;
-		if (inlines || !frame->inlined) {
-			name = dwarf_func_name(unit, f);
-			frame->linkage = name ? name->linkage : NULL;
-			frame->name = name ? name->name : NULL;
+		facts = dwarf_func_facts(unit, func);
+		if (!facts)
+			break;
+		*frame = (struct dwarf_frame){.linkage = facts->name->linkage, .name = facts->name->name, .file = file,
+					      .line = line, .start = facts->low, .note = &facts->name->note};
+		frame->inlined = unit->funcs->funcs[func].parent != DWARF_NO_FUNC;
+		file = lines ? dwarf_lines_path(lines, facts->call_file) : NULL;
+		line = facts->call_line;
+		if (inlines || !frame->inlined)
 			n += n < DWARF_MAX_CHAIN - 1;
-		}
-		func = f->parent;
 	}
 	return n;
 }

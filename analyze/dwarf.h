@@ -23,6 +23,7 @@ struct dwarf_frame {
 	uint32_t line;       /* 0 when unknown */
 	bool inlined;
 	uint64_t start; /* the function's first byte */
+	const void **note; /* a place of the caller's, NULL at first, that functions of the same name share; or NULL */
 };
 
 /* What the reader needs from outside. */

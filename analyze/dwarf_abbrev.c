@@ -74,6 +74,22 @@ static bool room(void **array, uint32_t n, uint32_t *cap, size_t size)
 	return true;
 }
 
+/* From the last attribute back to the first. */
+static void find_runs(struct dwarf_spec *specs, uint32_t n)
+{
+	uint32_t run = 0, size = 0, here;
+
+	while (n--) {
+		here = specs[n].form == DW_FORM_IMPLICIT_CONST ? 0 : (uint32_t)specs[n].extra;
+		if (specs[n].extra == DWARF_SPEC_VARIES && specs[n].form != DW_FORM_IMPLICIT_CONST) {
+			run = size = 0;
+			continue;
+		}
+		specs[n].run = ++run;
+		specs[n].run_size = size += here; /* at most 16 for each of MAX_SPECS */
+	}
+}
+
 static int read_specs(struct dwarf_abbrevs *table, struct dwarf_abbrev *decl, struct stint_cursor *cur,
 		      const struct dwarf_sizes *sizes, uint32_t *cap)
 {
@@ -94,10 +110,11 @@ static int read_specs(struct dwarf_abbrevs *table, struct dwarf_abbrev *decl, st
 		size = form > UINT16_MAX ? DWARF_NOT_FIXED : dwarf_form_size((uint32_t)form, sizes);
 		if (form != DW_FORM_IMPLICIT_CONST)
 			implicit = size == DWARF_NOT_FIXED ? DWARF_SPEC_VARIES : (int32_t)size;
-		table->specs[table->n_specs++] = (struct dwarf_spec){at > UINT16_MAX ? 0 : (uint16_t)at,
-								     form > UINT16_MAX ? 0 : (uint16_t)form,
-								     (int32_t)implicit};
+		table->specs[table->n_specs++] = (struct dwarf_spec){.at = at > UINT16_MAX ? 0 : (uint16_t)at,
+								     .form = form > UINT16_MAX ? 0 : (uint16_t)form,
+								     .extra = (int32_t)implicit};
 		decl->n_specs++;
+		decl->has_code |= at == DW_AT_LOW_PC || at == DW_AT_RANGES;
 		if (decl->fixed_size != DWARF_NOT_FIXED)
 			decl->fixed_size = size == DWARF_NOT_FIXED || decl->fixed_size > 1u << 20 ?
 						   DWARF_NOT_FIXED : decl->fixed_size + size;
@@ -133,6 +150,7 @@ int dwarf_abbrevs_read(struct dwarf_abbrevs *table, struct elf_bytes section, ui
 		rc = read_specs(table, &decl, &cur, sizes, &cap_specs);
 		if (cur.bad)
 			break;
+		find_runs(&table->specs[decl.first_spec], decl.n_specs);
 		sorted &= !table->n_decls || table->decls[table->n_decls - 1].code < decl.code;
 		table->decls[table->n_decls++] = decl;
 		if (code == upto)

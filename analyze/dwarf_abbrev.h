@@ -12,6 +12,8 @@ struct dwarf_spec {
 	uint16_t at;   /* enum dwarf_at */
 	uint16_t form; /* enum dwarf_form */
 	int32_t extra; /* for DW_FORM_IMPLICIT_CONST the value, else the size; DWARF_SPEC_VARIES when it depends */
+	uint32_t run;  /* attributes from this one on whose sizes don't depend on the data, */
+	uint32_t run_size; /* and what they take together */
 };
 
 /* How large things are that differ between units. */
@@ -31,6 +33,7 @@ struct dwarf_abbrev {
 	uint32_t fixed_size; /* of all its attributes together; DWARF_NOT_FIXED when it depends */
 	uint16_t tag;
 	bool children;
+	bool has_code; /* has DW_AT_low_pc or DW_AT_ranges */
 };
 
 struct dwarf_abbrevs {

@@ -28,19 +28,29 @@ static inline void dwarf_skip(struct stint_cursor *cur, uint64_t size)
 /* size is 1 to 8 bytes, little-endian. */
 static inline uint64_t dwarf_uint(struct stint_cursor *cur, unsigned int size)
 {
+	const uint8_t *at = cur->at;
 	uint64_t value = 0;
 
-	if (size > (size_t)(cur->end - cur->at)) {
+	if (size > (size_t)(cur->end - at)) {
 		cur->bad = true;
 		cur->at = cur->end;
 		return 0;
 	}
-	memcpy(&value, cur->at, size);
 	cur->at += size;
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	value = __builtin_bswap64(value);
-#endif
-	return value;
+	switch (size) { /* a copy of a size that isn't known would be a call */
+	case 1:
+		return at[0];
+	case 2:
+		return elf_u16(at);
+	case 4:
+		return elf_u32(at);
+	case 8:
+		return elf_u64(at);
+	default:
+		while (size)
+			value = value << 8 | at[--size];
+		return value;
+	}
 }
 
 static inline uint64_t dwarf_uleb(struct stint_cursor *cur)
@@ -48,6 +58,8 @@ static inline uint64_t dwarf_uleb(struct stint_cursor *cur)
 	uint64_t value = 0;
 	unsigned int shift = 0;
 
+	if (cur->at < cur->end && !(*cur->at & 0x80))
+		return *cur->at++;
 	while (cur->at < cur->end) {
 		uint8_t byte = *cur->at++;
 

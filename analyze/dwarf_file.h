@@ -20,6 +20,7 @@
 #define DWARF_MAX_UNITS (4u << 20)
 #define DWARF_MAX_DEPTH 4096u  /* of entries within entries */
 #define DWARF_MAX_ORIGINS 16u  /* from an inlined function to its name */
+#define DWARF_MAX_UNIT_BYTES UINT32_MAX /* of a unit whose functions are read */
 /* Honest files need up to 9 for a byte of a line table (a row), and 3 for one of any other section. */
 #define DWARF_BUDGET_BASE          ((uint64_t)32 << 20)
 #define DWARF_BUDGET_PER_BYTE      6u
@@ -66,6 +67,7 @@ struct dwarf_unit {
 
 	const struct dwarf_abbrevs *abbrevs; /* owned by the file */
 	struct dwarf_funcs *funcs;           /* owned */
+	struct stint_map names;              /* offset of an origin in it -> struct dwarf_name *, in the arena */
 	struct dwarf_lines *lines;           /* owned by the file */
 	struct dwarf_unit *split;            /* the unit that a skeleton stands for */
 	struct dwarf_unit *skeleton;         /* and back */
@@ -82,8 +84,8 @@ struct dwarf_scratch {
 	struct addr_map_scratch map;
 	struct dwarf_func *funcs;
 	uint32_t cap_funcs;
-	void *rows; /* of a line table */
-	uint32_t cap_rows;
+	void *marks; /* of a line table */
+	uint32_t cap_marks;
 };
 
 struct dwarf_file {
@@ -93,7 +95,6 @@ struct dwarf_file {
 	struct dwarf_file *alt;  /* dwz's shared file; borrowed */
 	struct stint_map abbrevs; /* offset and sizes -> struct dwarf_abbrevs * */
 	struct stint_map lines;   /* offset -> struct dwarf_lines * */
-	struct stint_map names;   /* offset of an entry -> struct dwarf_name *, in the arena */
 	struct stint_arena arena;
 	struct dwarf_scratch scratch;
 	uint64_t budget; /* what is left */
@@ -161,21 +162,16 @@ bool dwarf_ranges_add(struct dwarf_unit *unit, struct dwarf_ranges *ranges, cons
 
 /* dwarf_func.c */
 
-struct dwarf_name {
-	const char *linkage, *name; /* either may be NULL */
-};
-
+/* A function, inlined or not, with code. What else there is to know of it is read once an address asks for it. */
 struct dwarf_func {
-	const struct dwarf_name *name; /* once it was asked for; in the arena of a file */
-	uint64_t die_off;
-	uint64_t low; /* its first byte; of the first range where that isn't told */
+	uint32_t die;    /* its entry, from its unit's header on */
 	uint32_t parent; /* the function that it is inlined into; DWARF_NO_FUNC for one that isn't */
-	uint32_t call_file, call_line;
 };
 #define DWARF_NO_FUNC UINT32_MAX
 
 struct dwarf_funcs {
 	struct dwarf_func *funcs;
+	const struct dwarf_facts **facts; /* of those that were asked for */
 	uint32_t n;
 	struct addr_map map;
 };
@@ -187,8 +183,21 @@ void dwarf_funcs_free(struct dwarf_funcs *funcs); /* NULL is fine */
 /* Adds the code of all functions that aren't inlined: for units whose root doesn't tell what code they have. */
 bool dwarf_funcs_ranges(struct dwarf_unit *unit, struct dwarf_ranges *ranges, uint32_t value);
 
-/* The names of a function of that unit, through its origins. NULL without memory. */
-const struct dwarf_name *dwarf_func_name(struct dwarf_unit *unit, struct dwarf_func *func);
+/* dwarf_facts.c */
+
+struct dwarf_name {
+	const char *linkage, *name; /* either may be NULL */
+	const void *note; /* the caller's */
+};
+
+struct dwarf_facts {
+	struct dwarf_name *name; /* its own, or its origin's, which many share */
+	uint64_t low; /* its first byte; of the first range where that isn't told */
+	uint32_t call_file, call_line; /* of an inlined one */
+};
+
+/* What the entry of a function of that unit and its origins say; kept. NULL without memory. */
+const struct dwarf_facts *dwarf_func_facts(struct dwarf_unit *unit, uint32_t func);
 
 /* dwarf_line.c */
 

@@ -18,15 +18,13 @@ struct walk {
 	bool failed;
 };
 
-struct func_values {
+struct code_values {
 	struct dwarf_value low, high, ranges;
-	uint32_t call_file, call_line;
 };
 
-static void read_func_values(struct walk *w, const struct dwarf_abbrev *decl, struct func_values *values)
+static void read_code_values(struct walk *w, const struct dwarf_abbrev *decl, struct code_values *values)
 {
 	const struct dwarf_spec *spec = &w->abbrevs->specs[decl->first_spec], *end = spec + decl->n_specs;
-	struct dwarf_value value;
 
 	memset(values, 0, sizeof(*values));
 	for (; spec < end; spec++) {
@@ -39,14 +37,6 @@ static void read_func_values(struct walk *w, const struct dwarf_abbrev *decl, st
 			break;
 		case DW_AT_RANGES:
 			dwarf_read_value(w->unit, &w->cur, spec, &values->ranges);
-			break;
-		case DW_AT_CALL_FILE:
-			dwarf_read_value(w->unit, &w->cur, spec, &value);
-			values->call_file = (uint32_t)value.num;
-			break;
-		case DW_AT_CALL_LINE:
-			dwarf_read_value(w->unit, &w->cur, spec, &value);
-			values->call_line = (uint32_t)value.num;
 			break;
 		default:
 			dwarf_skip_value(w->unit, &w->cur, spec);
@@ -76,79 +66,98 @@ static bool put_func(struct walk *w, const struct dwarf_func *func)
 	return true;
 }
 
-/* Keeps a function if it has code. Its children then have it as their parent. */
+/* Keeps a function whose entry has code, if it does. Its children then have it as their parent. */
 static uint32_t take_func(struct walk *w, const struct dwarf_abbrev *decl, uint64_t die_off, uint32_t parent)
 {
-	struct func_values values;
-	struct dwarf_func func = {.die_off = die_off, .parent = DWARF_NO_FUNC};
+	bool inlined = decl->tag == DW_TAG_INLINED_SUBROUTINE;
+	struct dwarf_func func = {(uint32_t)(die_off - w->unit->off), inlined ? parent : DWARF_NO_FUNC};
+	struct code_values values;
 	size_t before = w->ranges->n;
 
-	read_func_values(w, decl, &values);
-	if (w->cur.bad || (!values.low.form && !values.ranges.form))
-		return decl->tag == DW_TAG_SUBPROGRAM ? DWARF_NO_FUNC : parent;
-	if (w->only_ranges) {
-		if (decl->tag == DW_TAG_SUBPROGRAM)
-			w->failed |= !dwarf_ranges_add(w->unit, w->ranges, &values.low, &values.high, &values.ranges,
-						       w->range_value, 0, NULL);
-		return DWARF_NO_FUNC;
-	}
-	w->failed |= !dwarf_ranges_add(w->unit, w->ranges, &values.low, &values.high, &values.ranges, w->n_funcs,
-				       w->depth, &func.low);
-	if (w->ranges->n == before)
+	read_code_values(w, decl, &values);
+	if (w->cur.bad || (w->only_ranges && inlined))
 		return parent;
-	if (decl->tag == DW_TAG_INLINED_SUBROUTINE) {
-		func.parent = parent;
-		func.call_file = values.call_file;
-		func.call_line = values.call_line;
-	}
+	w->failed |= !dwarf_ranges_add(w->unit, w->ranges, &values.low, &values.high, &values.ranges,
+				       w->only_ranges ? w->range_value : w->n_funcs, w->only_ranges ? 0 : w->depth,
+				       NULL);
+	if (w->only_ranges || w->ranges->n == before)
+		return parent;
 	w->failed |= !put_func(w, &func);
 	return w->n_funcs - 1;
 }
 
-/* Reads the entry at the cursor. False at the unit's end, and where it is damaged. */
-static bool walk_entry(struct walk *w)
+static void skip_values(struct walk *w, const struct dwarf_abbrev *decl, struct stint_cursor *cur)
 {
-	uint64_t off = (uint64_t)(w->cur.at - w->unit->file->sections[DWARF_INFO].at), code = dwarf_uleb(&w->cur);
-	uint32_t inside = w->parents[w->depth], i;
-	const struct dwarf_abbrev *decl;
+	const struct dwarf_spec *spec = &w->abbrevs->specs[decl->first_spec], *end = spec + decl->n_specs;
 
-	if (!code) {
-		if (!w->depth)
-			return false;
-		w->depth--;
-		return !w->cur.bad && w->depth;
+	while (spec < end) {
+		if (spec->run) {
+			dwarf_skip(cur, spec->run_size);
+			spec += spec->run;
+			continue;
+		}
+		if (spec->form == DW_FORM_EXPRLOC)
+			dwarf_skip(cur, dwarf_uleb(cur));
+		else
+			dwarf_skip_value(w->unit, cur, spec);
+		spec++;
 	}
-	decl = dwarf_abbrev_find(w->abbrevs, code);
-	if (!decl)
-		return false;
-	if (decl->tag == DW_TAG_SUBPROGRAM || decl->tag == DW_TAG_INLINED_SUBROUTINE)
-		inside = take_func(w, decl, off, inside);
-	else if (decl->fixed_size != DWARF_NOT_FIXED)
-		dwarf_skip(&w->cur, decl->fixed_size);
-	else
-		for (i = 0; i < decl->n_specs; i++)
-			dwarf_skip_value(w->unit, &w->cur, &w->abbrevs->specs[decl->first_spec + i]);
-	if (w->cur.bad || w->failed)
-		return false;
-	if (decl->children) {
-		if (w->depth == DWARF_MAX_DEPTH)
-			return false;
-		w->parents[++w->depth] = inside;
-	}
-	return w->depth;
+}
+
+/*
+ * Reads the entries of a unit up to its end, or to where it is damaged. Most of the time of a first lookup is spent
+ * here, so the cursor and the depth are kept where the compiler sees that nobody else changes them.
+ */
+static void walk_entries(struct walk *w, struct elf_bytes info)
+{
+	struct stint_cursor cur = dwarf_cursor(info, w->unit->first_die);
+	const struct dwarf_abbrev *decl;
+	uint32_t depth = 0, inside;
+	uint64_t off, code;
+
+	w->parents[0] = DWARF_NO_FUNC;
+	do {
+		off = (uint64_t)(cur.at - info.at);
+		code = dwarf_uleb(&cur);
+		if (!code) {
+			depth -= depth > 0;
+			continue;
+		}
+		decl = dwarf_abbrev_find(w->abbrevs, code);
+		if (!decl)
+			return;
+		inside = w->parents[depth];
+		if (decl->fixed_size != DWARF_NOT_FIXED && !decl->has_code) {
+			dwarf_skip(&cur, decl->fixed_size);
+		} else if (decl->has_code &&
+			   (decl->tag == DW_TAG_SUBPROGRAM || decl->tag == DW_TAG_INLINED_SUBROUTINE)) {
+			w->cur = cur;
+			w->depth = depth;
+			inside = take_func(w, decl, off, inside);
+			cur = w->cur;
+		} else {
+			skip_values(w, decl, &cur);
+		}
+		if (!decl->children)
+			continue;
+		if (depth == DWARF_MAX_DEPTH)
+			return;
+		if (decl->tag == DW_TAG_SUBPROGRAM && !decl->has_code)
+			inside = DWARF_NO_FUNC;
+		w->parents[++depth] = inside;
+	} while (depth && !cur.bad && !w->failed);
 }
 
 static bool walk_unit(struct walk *w)
 {
 	struct elf_bytes info = {w->unit->file->sections[DWARF_INFO].at, w->unit->end};
 
+	if (w->unit->end - w->unit->off > DWARF_MAX_UNIT_BYTES)
+		return false;
 	w->abbrevs = dwarf_unit_abbrevs(w->unit);
 	if (!w->abbrevs || !dwarf_spend(w->unit->file, w->unit->end - w->unit->off))
 		return false;
-	w->cur = dwarf_cursor(info, w->unit->first_die);
-	w->parents[0] = DWARF_NO_FUNC;
-	while (walk_entry(w))
-		;
+	walk_entries(w, info);
 	return !w->failed;
 }
 
@@ -158,11 +167,13 @@ static struct dwarf_funcs *keep_funcs(struct dwarf_scratch *scratch, uint32_t n)
 
 	if (!funcs)
 		return NULL;
-	funcs->funcs = malloc((n + 1u) * sizeof(*funcs->funcs));
+	funcs->funcs = malloc((n + (size_t)1) * sizeof(*funcs->funcs));
+	funcs->facts = calloc(n + (size_t)1, sizeof(*funcs->facts));
 	if (funcs->funcs && n)
 		memcpy(funcs->funcs, scratch->funcs, n * sizeof(*funcs->funcs));
 	funcs->n = n;
-	if (funcs->funcs && !addr_map_build(&funcs->map, scratch->ranges.at, scratch->ranges.n, &scratch->map))
+	if (funcs->funcs && funcs->facts &&
+	    !addr_map_build(&funcs->map, scratch->ranges.at, scratch->ranges.n, &scratch->map))
 		return funcs;
 	dwarf_funcs_free(funcs);
 	return NULL;
@@ -200,6 +211,7 @@ void dwarf_funcs_free(struct dwarf_funcs *funcs)
 	if (!funcs)
 		return;
 	free(funcs->funcs);
+	free(funcs->facts);
 	addr_map_done(&funcs->map);
 	free(funcs);
 }
@@ -218,96 +230,4 @@ bool dwarf_funcs_ranges(struct dwarf_unit *unit, struct dwarf_ranges *ranges, ui
 	ok = walk_unit(w);
 	free(w);
 	return ok;
-}
-
-/* What one entry says of its name, and the entry that it refers to for more; *ret_next is NULL at the end. */
-static void read_name(struct dwarf_unit *unit, uint64_t die_off, struct dwarf_name *name,
-		      struct dwarf_unit **ret_next, uint64_t *ret_next_off)
-{
-	struct elf_bytes info = {unit->file->sections[DWARF_INFO].at, unit->end};
-	struct stint_cursor cur = dwarf_cursor(info, die_off);
-	const struct dwarf_abbrevs *abbrevs = dwarf_unit_abbrevs(unit);
-	const struct dwarf_abbrev *decl = abbrevs ? dwarf_abbrev_find(abbrevs, dwarf_uleb(&cur)) : NULL;
-	struct dwarf_value value;
-	uint32_t i;
-
-	*ret_next = NULL;
-	for (i = 0; decl && i < decl->n_specs && !cur.bad; i++) {
-		const struct dwarf_spec *spec = &abbrevs->specs[decl->first_spec + i];
-
-		switch (spec->at) {
-		case DW_AT_NAME:
-			dwarf_read_value(unit, &cur, spec, &value);
-			if (!name->name)
-				name->name = dwarf_string(unit, &value);
-			break;
-		case DW_AT_LINKAGE_NAME:
-		case DW_AT_MIPS_LINKAGE_NAME:
-			dwarf_read_value(unit, &cur, spec, &value);
-			if (!name->linkage)
-				name->linkage = dwarf_string(unit, &value);
-			break;
-		case DW_AT_ABSTRACT_ORIGIN:
-		case DW_AT_SPECIFICATION:
-			dwarf_read_value(unit, &cur, spec, &value);
-			*ret_next = dwarf_reference(unit, &value, ret_next_off);
-			break;
-		default:
-			dwarf_skip_value(unit, &cur, spec);
-			break;
-		}
-	}
-}
-
-static void follow_names(struct dwarf_unit *unit, uint64_t off, struct dwarf_name *name)
-{
-	uint32_t i;
-
-	for (i = 0; unit && i < DWARF_MAX_ORIGINS && !(name->linkage && name->name); i++)
-		read_name(unit, off, name, &unit, &off);
-}
-
-/* The names at an origin, which many functions share. NULL without memory. */
-static const struct dwarf_name *origin_name(struct dwarf_unit *unit, uint64_t off)
-{
-	struct dwarf_name *kept;
-	uint64_t *slot;
-	bool is_new;
-
-	slot = stint_map_put(&unit->file->names, off, &is_new);
-	if (!slot)
-		return NULL;
-	if (is_new) {
-		kept = stint_arena_alloc(&unit->file->arena, sizeof(*kept));
-		if (kept)
-			follow_names(unit, off, kept);
-		*slot = (uint64_t)(uintptr_t)kept;
-	}
-	return (const struct dwarf_name *)(uintptr_t)*slot;
-}
-
-const struct dwarf_name *dwarf_func_name(struct dwarf_unit *unit, struct dwarf_func *func)
-{
-	struct dwarf_name own = {NULL, NULL}, *kept;
-	const struct dwarf_name *origin = NULL;
-	struct dwarf_unit *next;
-	uint64_t next_off = 0;
-
-	if (func->name)
-		return func->name;
-	read_name(unit, func->die_off, &own, &next, &next_off);
-	if (next && !own.linkage)
-		origin = origin_name(next, next_off);
-	if (origin && !own.name) {
-		func->name = origin; /* mostly the entry itself has nothing but its origin */
-		return origin;
-	}
-	kept = stint_arena_alloc(&unit->file->arena, sizeof(*kept));
-	if (!kept)
-		return NULL;
-	*kept = own;
-	if (origin)
-		kept->linkage = origin->linkage;
-	func->name = kept;
-	return kept;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Line tables: the program of a unit is run once, and kept as rows by address. */
+/*
+ * Line tables. A unit's program is run once, and of its rows only every MARK_EVERYth is kept, with the place in the
+ * program behind it: a lookup runs on from there. Keeping all rows took longer than making them.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,10 +11,19 @@
 
 #define MAX_PATH_BYTES 16384u
 #define MAX_FORMATS 16u
+#define MARK_EVERY 16u
+#define FREE_LOOKUP_BYTES 4096u /* of a program that a lookup runs over: far more than MARK_EVERY rows take */
 
-struct line_row {
+/* What a program changes as it runs. */
+struct line_state {
 	uint64_t addr;
 	uint32_t file, line;
+};
+
+/* A row, and where the program goes on from it. */
+struct line_mark {
+	struct line_state row;
+	const uint8_t *next;
 };
 
 struct line_file {
@@ -20,36 +32,40 @@ struct line_file {
 };
 
 struct line_sequence {
-	uint32_t first_row, n_rows;
+	uint32_t first_mark, n_marks;
+};
+
+struct line_program {
+	const uint8_t *start, *end;
+	const uint8_t *opcode_lengths;
+	uint8_t min_inst, line_range, opcode_base;
+	int8_t line_base;
 };
 
 struct dwarf_lines {
-	struct dwarf_file *file; /* for its arena */
+	struct dwarf_file *file; /* for its arena and budget */
 	const char *comp_dir;    /* may be NULL */
 	uint8_t version;
+	struct line_program program;
 	const char **dirs;
 	struct line_file *files;
 	const char **paths; /* of files, as far as they were asked for */
 	uint32_t n_dirs, cap_dirs, n_files, cap_files;
-	struct line_row *rows;
-	uint32_t n_rows;
+	struct line_mark *marks;
+	uint32_t n_marks;
 	struct line_sequence *sequences;
 	uint32_t n_sequences, cap_sequences;
 	struct addr_map map; /* address -> sequence */
 };
 
-/* The state of a line program. */
-struct program_state {
+/* A line table as it is read. */
+struct reading {
 	struct dwarf_lines *lines;
 	struct dwarf_unit *unit;
 	struct stint_cursor cur;
-	const uint8_t *opcode_lengths;
-	struct dwarf_scratch *scratch; /* has the rows and the ranges of the sequences */
-	uint64_t addr;
-	uint32_t file, line;
-	uint32_t first_row; /* of this sequence */
-	uint8_t min_inst, line_range, opcode_base;
-	int8_t line_base;
+	struct dwarf_scratch *scratch; /* has the marks and the ranges of the sequences */
+	uint32_t first_mark; /* of this sequence */
+	uint32_t unmarked;   /* rows since the last mark */
 	bool failed;
 };
 
@@ -108,11 +124,11 @@ static bool read_names_old(struct dwarf_lines *lines, struct stint_cursor *cur)
 }
 
 /* Version 5: each list describes its own columns. */
-static bool read_names_new(struct program_state *st, bool files)
+static bool read_names_new(struct reading *rd, bool files)
 {
 	uint64_t types[MAX_FORMATS], n, i, j, dir;
 	struct dwarf_spec specs[MAX_FORMATS];
-	struct stint_cursor *cur = &st->cur;
+	struct stint_cursor *cur = &rd->cur;
 	unsigned int n_formats = (unsigned int)dwarf_uint(cur, 1);
 	const uint8_t *before;
 	struct dwarf_value value;
@@ -124,7 +140,7 @@ static bool read_names_new(struct program_state *st, bool files)
 	for (i = 0; i < n_formats; i++) {
 		types[i] = dwarf_uleb(cur);
 		specs[i].form = (uint16_t)dwarf_uleb(cur);
-		size = dwarf_form_size(specs[i].form, &st->unit->sizes);
+		size = dwarf_form_size(specs[i].form, &rd->unit->sizes);
 		specs[i].extra = size == DWARF_NOT_FIXED ? DWARF_SPEC_VARIES : (int32_t)size;
 		if (specs[i].form == DW_FORM_IMPLICIT_CONST || specs[i].form == DW_FORM_INDIRECT)
 			return false;
@@ -135,26 +151,27 @@ static bool read_names_new(struct program_state *st, bool files)
 		name = NULL;
 		dir = 0;
 		for (j = 0; j < n_formats; j++) {
-			dwarf_read_value(st->unit, cur, &specs[j], &value);
+			dwarf_read_value(rd->unit, cur, &specs[j], &value);
 			if (types[j] == DW_LNCT_PATH)
-				name = dwarf_string(st->unit, &value);
+				name = dwarf_string(rd->unit, &value);
 			else if (types[j] == DW_LNCT_DIRECTORY_INDEX)
 				dir = value.num;
 		}
-		if (cur->at == before || !(files ? put_file(st->lines, name, dir) : put_dir(st->lines, name)))
+		if (cur->at == before || !(files ? put_file(rd->lines, name, dir) : put_dir(rd->lines, name)))
 			return false;
 	}
 	return !cur->bad;
 }
 
 /* Everything before the program's first opcode. */
-static bool read_line_header(struct program_state *st, uint64_t off)
+static bool read_line_header(struct reading *rd, uint64_t off)
 {
-	struct elf_bytes section = st->unit->file->sections[DWARF_LINE];
-	struct stint_cursor *cur = &st->cur;
+	struct elf_bytes section = rd->unit->file->sections[DWARF_LINE];
+	struct line_program *program = &rd->lines->program;
+	struct stint_cursor *cur = &rd->cur;
 	unsigned int offset_size = 4;
 	uint64_t length, header_length;
-	struct stint_cursor program;
+	struct stint_cursor start;
 
 	*cur = dwarf_cursor(section, off);
 	length = dwarf_uint(cur, 4);
@@ -165,189 +182,206 @@ static bool read_line_header(struct program_state *st, uint64_t off)
 	if (cur->bad || length > (uint64_t)(cur->end - cur->at))
 		return false;
 	cur->end = cur->at + length;
-	st->lines->version = (uint8_t)dwarf_uint(cur, 2);
-	if (st->lines->version < 2 || st->lines->version > 5)
+	rd->lines->version = (uint8_t)dwarf_uint(cur, 2);
+	if (rd->lines->version < 2 || rd->lines->version > 5)
 		return false;
-	if (st->lines->version == 5)
+	if (rd->lines->version == 5)
 		dwarf_skip(cur, 2); /* sizes of addresses and of segment selectors */
 	header_length = dwarf_uint(cur, offset_size);
-	program = *cur;
-	dwarf_skip(&program, header_length);
-	st->min_inst = (uint8_t)dwarf_uint(cur, 1);
-	if (st->lines->version >= 4)
+	start = *cur;
+	dwarf_skip(&start, header_length);
+	program->start = start.at;
+	program->end = start.end;
+	program->min_inst = (uint8_t)dwarf_uint(cur, 1);
+	if (rd->lines->version >= 4)
 		dwarf_skip(cur, 1); /* operations per instruction: only VLIW machines have more than one */
 	dwarf_skip(cur, 1);         /* default_is_stmt: every row counts here */
-	st->line_base = (int8_t)dwarf_uint(cur, 1);
-	st->line_range = (uint8_t)dwarf_uint(cur, 1);
-	st->opcode_base = (uint8_t)dwarf_uint(cur, 1);
-	st->opcode_lengths = cur->at;
-	if (!st->opcode_base || !st->line_range)
+	program->line_base = (int8_t)dwarf_uint(cur, 1);
+	program->line_range = (uint8_t)dwarf_uint(cur, 1);
+	program->opcode_base = (uint8_t)dwarf_uint(cur, 1);
+	program->opcode_lengths = cur->at;
+	if (!program->opcode_base || !program->line_range)
 		return false;
-	dwarf_skip(cur, st->opcode_base - 1u);
-	if (cur->bad || program.bad || !dwarf_spend(st->unit->file, length))
+	dwarf_skip(cur, program->opcode_base - 1u);
+	if (cur->bad || start.bad || !dwarf_spend(rd->unit->file, length))
 		return false;
-	if (st->lines->version >= 5 ? !read_names_new(st, false) || !read_names_new(st, true) :
-				      !read_names_old(st->lines, cur))
-		return false;
-	*cur = program;
-	return true;
+	return rd->lines->version >= 5 ? read_names_new(rd, false) && read_names_new(rd, true) :
+					 read_names_old(rd->lines, cur);
 }
 
-/* Takes the row as it stands; what doesn't change the answer for any address is left out. */
-static void emit_row(struct program_state *st)
+/* What a step of a program has done. */
+enum line_event {
+	LINE_NOTHING,
+	LINE_ROW,
+	LINE_END, /* of a sequence: the state stands at the first address behind it */
+	LINE_FILE, /* DW_LNE_DEFINE_FILE: extended.at is at its operands */
+};
+
+static inline enum line_event extended_opcode(struct stint_cursor *cur, struct line_state *st,
+					      struct stint_cursor *extended)
 {
-	struct dwarf_lines *lines = st->lines;
-	struct line_row *rows = st->scratch->rows, *last = NULL;
+	uint64_t size = dwarf_uleb(cur);
 
-	if (lines->n_rows > st->first_row)
-		last = &rows[lines->n_rows - 1];
-	if (last && last->addr == st->addr) {
-		last->file = st->file;
-		last->line = st->line;
-		return;
-	}
-	if (last && last->file == st->file && last->line == st->line)
-		return;
-	if (!dwarf_spend(st->unit->file, DWARF_ROW_COST) ||
-	    !room(&st->scratch->rows, lines->n_rows, &st->scratch->cap_rows, sizeof(*rows))) {
-		st->failed = true;
-		return;
-	}
-	rows = st->scratch->rows;
-	rows[lines->n_rows++] = (struct line_row){st->addr, st->file, st->line};
-}
-
-static void end_sequence(struct program_state *st)
-{
-	struct dwarf_lines *lines = st->lines;
-	struct line_sequence sequence = {st->first_row, lines->n_rows - st->first_row};
-	const struct line_row *rows = st->scratch->rows;
-
-	if (sequence.n_rows) {
-		if (!room((void **)&lines->sequences, lines->n_sequences, &lines->cap_sequences, sizeof(sequence)) ||
-		    !dwarf_ranges_put(st->unit->file, &st->scratch->ranges, rows[st->first_row].addr, st->addr,
-				      lines->n_sequences, 0))
-			st->failed = true;
-		else
-			lines->sequences[lines->n_sequences++] = sequence;
-	}
-	st->first_row = lines->n_rows;
-	st->addr = 0;
-	st->file = 1;
-	st->line = 1;
-}
-
-static void extended_opcode(struct program_state *st)
-{
-	uint64_t size = dwarf_uleb(&st->cur);
-	struct stint_cursor cur = st->cur;
-	const char *name;
-	uint64_t dir;
-
-	dwarf_skip(&st->cur, size);
-	if (!size || st->cur.bad)
-		return;
-	cur.end = st->cur.at;
-	switch (dwarf_uint(&cur, 1)) {
+	*extended = *cur;
+	dwarf_skip(cur, size);
+	if (!size || cur->bad)
+		return LINE_NOTHING;
+	extended->end = cur->at;
+	switch (dwarf_uint(extended, 1)) {
 	case DW_LNE_END_SEQUENCE:
-		end_sequence(st);
-		break;
+		return LINE_END;
 	case DW_LNE_SET_ADDRESS:
-		st->addr = dwarf_uint(&cur, size - 1 < 8 ? (unsigned int)(size - 1) : 8);
-		break;
+		st->addr = dwarf_uint(extended, size - 1 < 8 ? (unsigned int)(size - 1) : 8);
+		return LINE_NOTHING;
 	case DW_LNE_DEFINE_FILE:
-		name = dwarf_inline_string(&cur);
-		dir = dwarf_uleb(&cur);
-		if (!cur.bad && !put_file(st->lines, name, dir))
-			st->failed = true;
-		break;
+		return LINE_FILE;
 	default:
-		break;
+		return LINE_NOTHING;
 	}
 }
 
-static void standard_opcode(struct program_state *st, uint8_t opcode)
+static inline enum line_event standard_opcode(const struct line_program *program, struct stint_cursor *cur,
+				       struct line_state *st, uint8_t opcode)
 {
 	unsigned int i;
 
 	switch (opcode) {
 	case DW_LNS_COPY:
-		emit_row(st);
-		break;
+		return LINE_ROW;
 	case DW_LNS_ADVANCE_PC:
-		st->addr += dwarf_uleb(&st->cur) * st->min_inst;
+		st->addr += dwarf_uleb(cur) * program->min_inst;
 		break;
 	case DW_LNS_ADVANCE_LINE:
-		st->line += (uint32_t)dwarf_sleb(&st->cur);
+		st->line += (uint32_t)dwarf_sleb(cur);
 		break;
 	case DW_LNS_SET_FILE:
-		st->file = (uint32_t)dwarf_uleb(&st->cur);
+		st->file = (uint32_t)dwarf_uleb(cur);
 		break;
 	case DW_LNS_CONST_ADD_PC:
-		st->addr += (uint64_t)((255 - st->opcode_base) / st->line_range) * st->min_inst;
+		st->addr += (uint64_t)((255 - program->opcode_base) / program->line_range) * program->min_inst;
 		break;
 	case DW_LNS_FIXED_ADVANCE_PC:
-		st->addr += dwarf_uint(&st->cur, 2);
+		st->addr += dwarf_uint(cur, 2);
 		break;
 	default:
-		for (i = 0; i < st->opcode_lengths[opcode - 1]; i++)
-			dwarf_uleb(&st->cur);
+		for (i = 0; i < program->opcode_lengths[opcode - 1]; i++)
+			dwarf_uleb(cur);
 		break;
 	}
+	return LINE_NOTHING;
 }
 
-static void run_program(struct program_state *st)
+static inline enum line_event line_step(const struct line_program *program, struct stint_cursor *cur,
+					struct line_state *st, struct stint_cursor *extended)
 {
-	uint64_t last_addr;
-	uint8_t opcode;
+	uint8_t opcode = *cur->at++;
 
-	st->file = 1;
-	st->line = 1;
-	while (st->cur.at < st->cur.end && !st->failed) {
-		last_addr = st->addr;
-		opcode = *st->cur.at++;
-		if (opcode >= st->opcode_base) {
-			opcode = (uint8_t)(opcode - st->opcode_base);
-			st->addr += (uint64_t)(opcode / st->line_range) * st->min_inst;
-			st->line += (uint32_t)(st->line_base + opcode % st->line_range);
-			emit_row(st);
-		} else if (opcode) {
-			standard_opcode(st, opcode);
-		} else {
-			extended_opcode(st);
+	if (opcode >= program->opcode_base) {
+		opcode = (uint8_t)(opcode - program->opcode_base);
+		st->addr += (uint64_t)(opcode / program->line_range) * program->min_inst;
+		st->line += (uint32_t)(program->line_base + opcode % program->line_range);
+		return LINE_ROW;
+	}
+	return opcode ? standard_opcode(program, cur, st, opcode) : extended_opcode(cur, st, extended);
+}
+
+static void put_mark(struct reading *rd, const struct line_state *row, const uint8_t *next)
+{
+	struct dwarf_lines *lines = rd->lines;
+	struct line_mark *marks;
+
+	if (!dwarf_spend(rd->unit->file, DWARF_ROW_COST) ||
+	    !room(&rd->scratch->marks, lines->n_marks, &rd->scratch->cap_marks, sizeof(*marks))) {
+		rd->failed = true;
+		return;
+	}
+	marks = rd->scratch->marks;
+	marks[lines->n_marks++] = (struct line_mark){*row, next};
+	rd->unmarked = 0;
+}
+
+static void end_sequence(struct reading *rd, const struct line_state *st)
+{
+	struct dwarf_lines *lines = rd->lines;
+	struct line_sequence sequence = {rd->first_mark, lines->n_marks - rd->first_mark};
+	const struct line_mark *marks = rd->scratch->marks;
+
+	if (!sequence.n_marks)
+		return;
+	if (!room((void **)&lines->sequences, lines->n_sequences, &lines->cap_sequences, sizeof(sequence)) ||
+	    !dwarf_ranges_put(rd->unit->file, &rd->scratch->ranges, marks[rd->first_mark].row.addr, st->addr,
+			      lines->n_sequences, 0))
+		rd->failed = true;
+	else
+		lines->sequences[lines->n_sequences++] = sequence;
+	rd->first_mark = lines->n_marks;
+}
+
+static void define_file(struct reading *rd, struct stint_cursor *operands)
+{
+	const char *name = dwarf_inline_string(operands);
+	uint64_t dir = dwarf_uleb(operands);
+
+	if (!operands->bad && !put_file(rd->lines, name, dir))
+		rd->failed = true;
+}
+
+static void run_program(struct reading *rd)
+{
+	static const struct line_state start = {0, 1, 1};
+	const struct line_program *program = &rd->lines->program;
+	struct line_state st = start;
+	struct stint_cursor cur = {.at = program->start, .end = program->end}, extended;
+	uint64_t last_addr;
+
+	while (cur.at < cur.end && !rd->failed) {
+		last_addr = st.addr;
+		switch (line_step(program, &cur, &st, &extended)) {
+		case LINE_ROW:
+			if (rd->lines->n_marks == rd->first_mark || ++rd->unmarked >= MARK_EVERY)
+				put_mark(rd, &st, cur.at);
+			break;
+		case LINE_END:
+			end_sequence(rd, &st);
+			st = start;
+			break;
+		case LINE_FILE:
+			define_file(rd, &extended);
+			break;
+		case LINE_NOTHING:
+			break;
 		}
 		/* Addresses only grow within a sequence; where they don't, what follows can't be searched with it. */
-		if (st->addr < last_addr && st->lines->n_rows > st->first_row)
-			st->lines->n_rows = st->first_row;
+		if (st.addr < last_addr)
+			rd->lines->n_marks = rd->first_mark;
 	}
 }
 
-static bool keep_rows(struct dwarf_lines *lines, struct dwarf_scratch *scratch)
+static bool keep_marks(struct dwarf_lines *lines, struct dwarf_scratch *scratch)
 {
-	lines->rows = malloc((lines->n_rows + (size_t)1) * sizeof(*lines->rows));
-	if (!lines->rows)
+	lines->marks = malloc((lines->n_marks + (size_t)1) * sizeof(*lines->marks));
+	if (!lines->marks)
 		return false;
-	if (lines->n_rows)
-		memcpy(lines->rows, scratch->rows, lines->n_rows * sizeof(*lines->rows));
+	if (lines->n_marks)
+		memcpy(lines->marks, scratch->marks, lines->n_marks * sizeof(*lines->marks));
 	return !addr_map_build(&lines->map, scratch->ranges.at, scratch->ranges.n, &scratch->map);
 }
 
 static struct dwarf_lines *read_lines(struct dwarf_unit *unit)
 {
-	struct program_state st = {.unit = unit, .scratch = &unit->file->scratch,
-				   .lines = calloc(1, sizeof(*st.lines))};
+	struct reading rd = {.unit = unit, .scratch = &unit->file->scratch, .lines = calloc(1, sizeof(*rd.lines))};
 
-	if (!st.lines)
+	if (!rd.lines)
 		return NULL;
-	st.lines->file = unit->file;
-	st.lines->comp_dir = unit->comp_dir;
-	st.scratch->ranges.n = 0;
-	if (read_line_header(&st, unit->line_off)) {
-		run_program(&st);
-		if (keep_rows(st.lines, st.scratch))
-			return st.lines;
+	rd.lines->file = unit->file;
+	rd.lines->comp_dir = unit->comp_dir;
+	rd.scratch->ranges.n = 0;
+	if (read_line_header(&rd, unit->line_off)) {
+		run_program(&rd);
+		if (keep_marks(rd.lines, rd.scratch))
+			return rd.lines;
 	}
-	dwarf_lines_free(st.lines);
+	dwarf_lines_free(rd.lines);
 	return NULL;
 }
 
@@ -377,29 +411,54 @@ void dwarf_lines_free(struct dwarf_lines *lines)
 	free(lines->dirs);
 	free(lines->files);
 	free(lines->paths);
-	free(lines->rows);
+	free(lines->marks);
 	free(lines->sequences);
 	addr_map_done(&lines->map);
 	free(lines);
 }
 
-bool dwarf_lines_find(const struct dwarf_lines *lines, uint64_t addr, uint32_t *ret_file, uint32_t *ret_line)
+/* The last mark of a sequence at or before addr; the first is one. */
+static const struct line_mark *find_mark(const struct dwarf_lines *lines, const struct line_sequence *sequence,
+					 uint64_t addr)
 {
-	uint32_t i = addr_map_find(&lines->map, addr), low, high, mid;
+	uint32_t low = sequence->first_mark, high = low + sequence->n_marks, mid;
 
-	if (i == ADDR_MAP_NONE)
-		return false;
-	low = lines->sequences[i].first_row;
-	high = low + lines->sequences[i].n_rows;
 	while (high - low > 1) {
 		mid = low + (high - low) / 2;
-		if (lines->rows[mid].addr <= addr)
+		if (lines->marks[mid].row.addr <= addr)
 			low = mid;
 		else
 			high = mid;
 	}
-	*ret_file = lines->rows[low].file;
-	*ret_line = lines->rows[low].line;
+	return &lines->marks[low];
+}
+
+bool dwarf_lines_find(const struct dwarf_lines *lines, uint64_t addr, uint32_t *ret_file, uint32_t *ret_line)
+{
+	uint32_t i = addr_map_find(&lines->map, addr);
+	const struct line_mark *mark;
+	struct stint_cursor cur, extended;
+	struct line_state st, row;
+	enum line_event event;
+	uint64_t work;
+
+	if (i == ADDR_MAP_NONE)
+		return false;
+	mark = find_mark(lines, &lines->sequences[i], addr);
+	cur = (struct stint_cursor){.at = mark->next, .end = lines->program.end};
+	st = row = mark->row;
+	while (cur.at < cur.end) {
+		event = line_step(&lines->program, &cur, &st, &extended);
+		if (event == LINE_END || st.addr > addr)
+			break;
+		if (event == LINE_ROW)
+			row = st;
+		work = (uint64_t)(cur.at - mark->next);
+		if (work > FREE_LOOKUP_BYTES && !dwarf_spend(lines->file, 1))
+			break;
+	}
+	*ret_file = row.file;
+	*ret_line = row.line;
 	return true;
 }
 

@@ -149,8 +149,10 @@ void dwarf_file_close(struct dwarf_file *file)
 
 	if (!file)
 		return;
-	for (i = 0; i < file->n_units; i++)
+	for (i = 0; i < file->n_units; i++) {
 		dwarf_funcs_free(file->units[i].funcs);
+		stint_map_done(&file->units[i].names);
+	}
 	for (i = 0; i < file->abbrevs.n_slots; i++)
 		if (file->abbrevs.slots[i].used) {
 			abbrevs = (struct dwarf_abbrevs *)(uintptr_t)file->abbrevs.slots[i].value;
@@ -163,11 +165,10 @@ void dwarf_file_close(struct dwarf_file *file)
 			dwarf_lines_free((struct dwarf_lines *)(uintptr_t)file->lines.slots[i].value);
 	stint_map_done(&file->abbrevs);
 	stint_map_done(&file->lines);
-	stint_map_done(&file->names);
 	stint_arena_done(&file->arena);
 	free(file->scratch.ranges.at);
 	free(file->scratch.funcs);
-	free(file->scratch.rows);
+	free(file->scratch.marks);
 	addr_map_scratch_done(&file->scratch.map);
 	free(file->units);
 	free(file);

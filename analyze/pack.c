@@ -190,6 +190,27 @@ static int list_missing(struct packing *p, struct stint_err *err)
 	return 0;
 }
 
+/* Asks for all frames that aren't packed yet at once, which is quicker than one by one. */
+static int prepare(struct packing *p, struct stint_err *err)
+{
+	struct symbol_request *requests = calloc(p->m->n_plain_frames + (size_t)1, sizeof(*requests));
+	const struct stint_frame *row;
+	size_t n = 0;
+	uint32_t i;
+	int code;
+
+	if (!requests)
+		return no_memory(err);
+	for (i = 1; i < p->m->n_plain_frames; i++) {
+		row = &p->m->frames.rows[i];
+		if (p->in_stacks[i] && p->states[i] != FRAME_PACKED && !p->options->only_missing)
+			requests[n++] = (struct symbol_request){row->addr, row->module, row->flags & STINT_FRAME_EXACT};
+	}
+	code = symbolizer_prepare(p->here, requests, n, err);
+	free(requests);
+	return code;
+}
+
 static int pack_all(struct packing *p, struct stint_err *err)
 {
 	uint32_t i;
@@ -197,6 +218,8 @@ static int pack_all(struct packing *p, struct stint_err *err)
 
 	read_states(p);
 	code = pack_unwound(p->m, p->w, &p->ids, err);
+	if (!code)
+		code = prepare(p, err);
 	for (i = 1; i < p->m->n_plain_frames && !code; i++)
 		if (p->in_stacks[i] && pack_frame_id(&p->ids, i))
 			code = pack_frame(p, i, err);

@@ -295,22 +295,30 @@ static struct symbol_names *new_names(struct symbolizer *s, const char *linkage)
 }
 
 /* linkage must stay where it is as long as the symbolizer lives, as text in files and in the arena does. */
-static bool name_symbol(struct symbolizer *s, struct symbol *symbol, const char *linkage)
+static const struct symbol_names *names_of(struct symbolizer *s, const char *linkage)
 {
 	uint64_t *slot = stint_map_put(&s->by_pointer, (uint64_t)(uintptr_t)linkage, NULL);
-	const struct symbol_names *names;
 
 	if (!slot)
-		return false;
+		return NULL;
 	if (!*slot)
 		*slot = (uint64_t)(uintptr_t)new_names(s, linkage);
-	names = (const struct symbol_names *)(uintptr_t)*slot;
+	return (const struct symbol_names *)(uintptr_t)*slot;
+}
+
+static bool put_names(struct symbol *symbol, const struct symbol_names *names)
+{
 	if (!names)
 		return false;
 	symbol->linkage = names->linkage;
 	symbol->name = names->shown;
 	symbol->resolved = true;
 	return true;
+}
+
+static bool name_symbol(struct symbolizer *s, struct symbol *symbol, const char *linkage)
+{
+	return put_names(symbol, names_of(s, linkage));
 }
 
 static bool name_unresolved(struct symbolizer *s, const struct module *m, struct symbol *symbol)
@@ -366,7 +374,14 @@ static bool fill_symbol(struct symbolizer *s, const struct module *m, struct sym
 	to->inlined = frame->inlined;
 	/* Of the function that has the code: of the part of it that is here. */
 	to->start = symbol && !frame->inlined ? symbol->addr : frame->start;
-	return linkage ? name_symbol(s, to, linkage) : name_unresolved(s, m, to);
+	if (!linkage)
+		return name_unresolved(s, m, to);
+	/* Most functions that are asked for were inlined in many places: their names are found without a search. */
+	if (!frame->note || linkage != (frame->linkage ? frame->linkage : frame->name))
+		return name_symbol(s, to, linkage);
+	if (!*frame->note)
+		*frame->note = names_of(s, linkage);
+	return put_names(to, *frame->note);
 }
 
 /* The chain of an address of a program's file. */
@@ -493,6 +508,28 @@ int symbolizer_lookup(struct symbolizer *s, uint32_t module, uint64_t addr, bool
 	}
 	*ret = *chain;
 	return 0;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct symbol_request *ra = a, *rb = b;
+
+	if (ra->module != rb->module)
+		return ra->module < rb->module ? -1 : 1;
+	return (ra->addr > rb->addr) - (ra->addr < rb->addr);
+}
+
+int symbolizer_prepare(struct symbolizer *s, struct symbol_request *requests, size_t n, struct stint_err *err)
+{
+	struct symbol_chain chain;
+	size_t i;
+	int rc = 0;
+
+	if (n)
+		qsort(requests, n, sizeof(*requests), by_place);
+	for (i = 0; i < n && !rc; i++)
+		rc = symbolizer_lookup(s, requests[i].module, requests[i].addr, requests[i].exact, &chain, err);
+	return rc;
 }
 
 /* Where a program's names are from, and what is the matter with them. */

@@ -95,6 +95,18 @@ int symbolizer_add_source(struct symbolizer *s, uint32_t module, const char *fro
 int symbolizer_lookup(struct symbolizer *s, uint32_t module, uint64_t addr, bool exact,
 		      struct symbol_chain *ret, struct stint_err *err);
 
+struct symbol_request {
+	uint64_t addr;
+	uint32_t module;
+	bool exact;
+};
+
+/*
+ * Looks many addresses up, in the order in which their files have them: in some other order most of the time would go
+ * into waiting for memory. The requests are reordered. Lookups then find the answers. Returns 0 or STINT_ERR_NOMEM.
+ */
+int symbolizer_prepare(struct symbolizer *s, struct symbol_request *requests, size_t n, struct stint_err *err);
+
 /* Machine code that the recording itself carries (STINT_CODE), of a function of size_bytes. The bytes are copied. */
 int symbolizer_add_code(struct symbolizer *s, uint32_t module, uint64_t addr, uint64_t size_bytes, const void *bytes,
 			size_t n_bytes, struct stint_err *err);

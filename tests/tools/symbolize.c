@@ -33,18 +33,72 @@ static bool file_offset(const struct elf_file *ef, uint64_t vaddr, uint64_t *ret
 	return false;
 }
 
+/* By hand: for 100,000 addresses of C++ this is 90 MB of text. */
 static void print_chain(uint64_t vaddr, const struct symbol_chain *chain)
 {
 	uint32_t i;
 
 	printf("0x%016" PRIx64 "\n", vaddr);
 	for (i = 0; i < chain->n; i++) {
-		printf("%s\n", chain->symbols[i].resolved ? chain->symbols[i].name : "??");
-		if (chain->symbols[i].file)
-			printf("%s:%u\n", chain->symbols[i].file, chain->symbols[i].line);
-		else
-			printf("??:0\n");
+		fputs_unlocked(chain->symbols[i].resolved ? chain->symbols[i].name : "??", stdout);
+		putc_unlocked('\n', stdout);
+		if (chain->symbols[i].file) {
+			fputs_unlocked(chain->symbols[i].file, stdout);
+			printf(":%u\n", chain->symbols[i].line);
+		} else {
+			fputs_unlocked("??:0\n", stdout);
+		}
 	}
+}
+
+struct addresses {
+	uint64_t *vaddrs;
+	struct symbol_request *requests;
+	size_t n, cap;
+};
+
+static bool read_addresses(struct addresses *to, const struct elf_file *ef, bool exact)
+{
+	char line[64];
+	uint64_t off;
+
+	while (fgets(line, sizeof(line), stdin)) {
+		if (to->n == to->cap) {
+			to->cap = to->cap ? to->cap * 2 : 1024;
+			to->vaddrs = realloc(to->vaddrs, to->cap * sizeof(*to->vaddrs));
+			to->requests = realloc(to->requests, to->cap * sizeof(*to->requests));
+			if (!to->vaddrs || !to->requests)
+				return false;
+		}
+		to->vaddrs[to->n] = strtoull(line, NULL, 16);
+		if (!file_offset(ef, to->vaddrs[to->n], &off))
+			off = to->vaddrs[to->n];
+		to->requests[to->n++] = (struct symbol_request){.addr = off, .module = 1, .exact = exact};
+	}
+	return true;
+}
+
+static int look_up_all(struct symbolizer *s, const struct elf_file *ef, bool exact, bool quiet, size_t *ret_n)
+{
+	struct stint_err err = STINT_ERR_INIT;
+	struct addresses all = {NULL, NULL, 0, 0};
+	struct symbol_chain chain;
+	uint64_t off;
+	size_t i;
+	int rc;
+
+	rc = read_addresses(&all, ef, exact) ? symbolizer_prepare(s, all.requests, all.n, &err) : STINT_ERR_NOMEM;
+	for (i = 0; i < all.n && !rc && !quiet; i++) {
+		if (!file_offset(ef, all.vaddrs[i], &off))
+			off = all.vaddrs[i];
+		rc = symbolizer_lookup(s, 1, off, exact, &chain, &err);
+		if (!rc)
+			print_chain(all.vaddrs[i], &chain);
+	}
+	*ret_n = all.n;
+	free(all.vaddrs);
+	free(all.requests);
+	return rc;
 }
 
 int main(int argc, char **argv)
@@ -54,15 +108,14 @@ int main(int argc, char **argv)
 	struct stint_err err = STINT_ERR_INIT;
 	struct symbol_module module = {.kind = STINT_MODULE_FILE};
 	struct symbol_source source;
-	struct symbol_chain chain;
 	struct symbolizer *s;
 	struct elf_file *ef;
 	struct timespec from, to;
 	bool exact = true, quiet = false;
-	uint64_t off, n = 0;
-	char line[64];
+	size_t n;
 	int opt;
 
+	setvbuf(stdout, NULL, _IOFBF, 1 << 20);
 	while ((opt = getopt(argc, argv, "s:nm:rqp:d:l")) != -1) {
 		switch (opt) {
 		case 's':
@@ -105,20 +158,11 @@ int main(int argc, char **argv)
 	module.build_id_size = ef->build_id_size;
 	symbolizer_add_module(s, 1, &module, &err);
 	clock_gettime(CLOCK_MONOTONIC, &from);
-	while (fgets(line, sizeof(line), stdin)) {
-		uint64_t vaddr = strtoull(line, NULL, 16);
-
-		if (!file_offset(ef, vaddr, &off))
-			off = vaddr;
-		if (symbolizer_lookup(s, 1, off, exact, &chain, &err))
-			return 3;
-		if (!quiet)
-			print_chain(vaddr, &chain);
-		n++;
-	}
+	if (look_up_all(s, ef, exact, quiet, &n))
+		return 3;
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	source = symbolizer_source(s, 1);
-	fprintf(stderr, "%" PRIu64 " addresses in %.3f s; from %s; %s\n", n,
+	fprintf(stderr, "%zu addresses in %.3f s; from %s; %s\n", n,
 		(double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9,
 		source.from ? source.from : "nothing", source.why ? source.why : "ok");
 	symbolizer_free(s);
