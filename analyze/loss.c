@@ -37,6 +37,9 @@ static const struct {
 	[STINT_LOSS_CUT_OFF] =
 		{"cut-off", "thread was off the CPU at the start, and its stack could not be read",
 		 "threads were off the CPU at the start, and their stacks could not be read"},
+	[STINT_LOSS_WINDOW] =
+		{"window", "stack may be cut short: it came before a file's unwind table, and could not be copied",
+		 "stacks may be cut short: they came before files' unwind tables, and could not be copied"},
 	[STINT_LOSS_UNWIND] =
 		{"unwind", "unwind table was left out for want of memory (--unwind-memory): stacks are cut short",
 		 "unwind tables were left out for want of memory (--unwind-memory): stacks are cut short"},

@@ -23,6 +23,9 @@
 #define EVENT_MAX_FRAMES      127
 #define EVENT_MAX_SENT_STACKS 16384 /* stacks that the BPF side remembers as sent */
 #define EVENT_RING_BYTES      (4u << 20)
+/* Of a user stack that is copied: in one event, and in all. */
+#define EVENT_CHUNK_BYTES      8192u
+#define EVENT_MAX_WINDOW_BYTES 65536u
 #define EVENT_COMM_BYTES      16
 #define EVENT_NO_SYSCALL      0xffffu
 #define EVENT_NO_CPU          0xffffu
@@ -92,6 +95,8 @@ struct event_offcpu_waker {
 /* Flags of a stack event. */
 #define EVENT_STACK_KERNEL 1u
 #define EVENT_STACK_EXACT  2u /* the first address is where it ran, not a return address */
+#define EVENT_STACK_WINDOW 4u /* struct event_window: copied instead of walked */
+#define EVENT_STACK_MORE   8u /* more of a window: its words follow struct event_stack */
 
 /* In a user frame's address: a signal interrupted it there, so it is no return address either. */
 #define EVENT_FRAME_EXACT (1ull << 63)
@@ -104,7 +109,16 @@ struct event_stack {
 	EVENT_U32 pid; /* user stacks: the process */
 	EVENT_U16 n_frames;
 	EVENT_U8 end; /* enum stint_user_end or stint_kernel_end */
-	EVENT_U8 reserved;
+	EVENT_U8 chunk; /* MORE: which one it is; all in front of it are full */
+};
+
+/* A user stack that was copied. stack.n_frames words (64 bits each) follow, from the stack pointer on. */
+struct event_window {
+	struct event_stack stack; /* with its time */
+	EVENT_U64 ip;
+	EVENT_U64 regs[16]; /* by DWARF number */
+	EVENT_U64 vdso;     /* its address tells the process's image from others */
+	EVENT_U64 top;      /* where the first thread's stack pointer was when the image started */
 };
 
 /* One a CPU, added up by the recorder. Everything here passed the target filter. */
@@ -120,6 +134,7 @@ struct event_counters {
 	EVENT_U64 stack_ring_full; /* stacks; the events that name them are counted when they are
 	                              translated */
 	EVENT_U64 target_full;     /* children that found no room among the targets */
+	EVENT_U64 windows_left_out; /* or cut: more than config.windows_per_second, or no room in the ring */
 };
 
 /* What the task iterator writes for each thread that is off the CPU. n_kernel addresses follow,
@@ -165,7 +180,9 @@ enum wakers {
 enum unwind {
 	UNWIND_BY_FP = 0,   /* frame pointers */
 	UNWIND_BY_CFI = 1,  /* call frame information */
-	UNWIND_BY_BOTH = 2, /* frame pointers where there is no call frame information */
+	UNWIND_BY_BOTH = 2, /* frame pointers where there is no call frame information; copied while that isn't
+	                       loaded yet */
+	UNWIND_BY_DUMP = 3, /* always copied, never walked */
 };
 
 /* Set once, before the programs are loaded: the verifier removes what isn't asked for. */
@@ -175,6 +192,8 @@ struct config {
 	EVENT_U32 wakers;
 	EVENT_U32 unwind;         /* enum unwind */
 	EVENT_U32 has_prev_state; /* sched_switch hands over the state (5.18) */
+	EVENT_U32 windows_per_second; /* of UNWIND_BY_BOTH, on all CPUs */
+	EVENT_U32 window_bytes;       /* a multiple of EVENT_CHUNK_BYTES; BY_DUMP: one chunk */
 	EVENT_U32 reserved;
 	EVENT_U64 cgroup_id;
 	EVENT_U64 off_cpu_min_ns;
@@ -201,6 +220,7 @@ _Static_assert(sizeof(struct event_sample) == 48, "ring ABI");
 _Static_assert(sizeof(struct event_offcpu) == 72, "ring ABI");
 _Static_assert(sizeof(struct event_offcpu_waker) == 88, "ring ABI");
 _Static_assert(sizeof(struct event_stack) == 32, "ring ABI");
+_Static_assert(sizeof(struct event_window) == 184, "ring ABI");
 _Static_assert(sizeof(struct event_task) == 216, "iterator ABI");
 
 #endif

@@ -43,27 +43,6 @@ static __always_inline void task_record_interval(struct event_task *rec,
 	}
 }
 
-/* In DWARF's order. */
-static __always_inline void copy_regs(struct event_task *to, const struct pt_regs *regs)
-{
-	to->regs[0] = regs->ax;
-	to->regs[1] = regs->dx;
-	to->regs[2] = regs->cx;
-	to->regs[3] = regs->bx;
-	to->regs[4] = regs->si;
-	to->regs[5] = regs->di;
-	to->regs[6] = regs->bp;
-	to->regs[7] = regs->sp;
-	to->regs[8] = regs->r8;
-	to->regs[9] = regs->r9;
-	to->regs[10] = regs->r10;
-	to->regs[11] = regs->r11;
-	to->regs[12] = regs->r12;
-	to->regs[13] = regs->r13;
-	to->regs[14] = regs->r14;
-	to->regs[15] = regs->r15;
-}
-
 SEC("iter/task")
 int list_off_cpu(struct bpf_iter__task *ctx)
 {
@@ -105,7 +84,7 @@ int list_off_cpu(struct bpf_iter__task *ctx)
 		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
 		rec->task.ip = regs->ip;
-		copy_regs(&rec->task, regs);
+		copy_regs(rec->task.regs, regs);
 		rec->task.syscall = task_syscall(task);
 	}
 	rec->task.kernel_end = KERNEL_FAILED;

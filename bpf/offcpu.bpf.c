@@ -207,7 +207,7 @@ static __always_inline void switch_out(struct task_struct *prev, bool runnable, 
 	hash = walk_task(scratch, prev, &thread->user_end);
 	/* Most threads leave again and again from the same place. */
 	if (hash != thread->user_stack || thread->stack_generation != control.stack_generation)
-		stack_send(&scratch->user.msg, &thread->stack_generation);
+		user_stack_send(&scratch->user, &thread->stack_generation);
 	thread->user_stack = hash;
 }
 
@@ -317,7 +317,7 @@ int BPF_PROG(on_waking, struct task_struct *task)
 	thread->waker_user_stack = 0;
 	if (!interrupt && !(waker->flags & PF_KTHREAD) && waker->pid) {
 		thread->waker_user_stack = walk_task(scratch, waker, &end);
-		stack_send(&scratch->user.msg, NULL);
+		user_stack_send(&scratch->user, NULL);
 	}
 	size = bpf_get_stack(ctx, scratch->kernel.frames, KERNEL_STACK_BYTES, 0);
 	thread->waker_kernel_stack = kernel_stack_finish(&scratch->kernel, size, 0, &end);

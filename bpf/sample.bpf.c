@@ -45,7 +45,7 @@ int on_sample(struct bpf_perf_event_data *ctx)
 	} else {
 		ev.user_stack = walk_task(scratch, task, &ev.user_end);
 	}
-	stack_send(&scratch->user.msg, NULL);
+	user_stack_send(&scratch->user, NULL);
 emit:
 	if (bpf_ringbuf_output(&ring, &ev, sizeof(ev), BPF_RB_NO_WAKEUP))
 		COUNT(sample_ring_full);

@@ -33,7 +33,11 @@ struct {
 
 static __always_inline struct scratch *scratch_get(__u32 kind)
 {
-	return bpf_map_lookup_elem(&scratches, &kind);
+	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &kind);
+
+	if (scratch)
+		scratch->user.kind = kind;
+	return scratch;
 }
 
 #endif

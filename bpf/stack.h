@@ -34,19 +34,14 @@ static __always_inline __u64 image_salt(struct task_struct *task)
  * generation, which may be NULL, is set once the stack is known to have been sent in that
  * generation.
  */
-static __always_inline void stack_send(struct stack_message *msg, __u32 *generation)
+static __always_inline void send_once(void *msg, __u64 hash, __u64 size, __u32 *generation)
 {
 	__u32 now = control.stack_generation;
-	__u64 hash = msg->stack.hash;
-	__u64 size = msg->stack.n_frames;
 	__u8 one = 1;
 	bool kept;
 
 	if (!bpf_map_lookup_elem(&sent_stacks, &hash)) {
 		kept = bpf_map_update_elem(&sent_stacks, &hash, &one, BPF_ANY) == 0;
-		if (size > EVENT_MAX_FRAMES)
-			size = EVENT_MAX_FRAMES;
-		size = sizeof(msg->stack) + size * sizeof(__u64);
 		if (bpf_ringbuf_output(&ring, msg, size, BPF_RB_NO_WAKEUP)) {
 			if (kept)
 				bpf_map_delete_elem(&sent_stacks, &hash);
@@ -61,6 +56,15 @@ static __always_inline void stack_send(struct stack_message *msg, __u32 *generat
 	}
 	if (generation)
 		*generation = now;
+}
+
+static __always_inline void stack_send(struct stack_message *msg, __u32 *generation)
+{
+	__u64 n = msg->stack.n_frames;
+
+	if (n > EVENT_MAX_FRAMES)
+		n = EVENT_MAX_FRAMES;
+	send_once(msg, msg->stack.hash, sizeof(msg->stack) + n * sizeof(__u64), generation);
 }
 
 #endif

@@ -50,6 +50,8 @@ enum {
 	BPF_RB_NO_WAKEUP = 1,
 };
 
+#define EBUSY 16
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct pt_regs {
@@ -189,6 +191,7 @@ struct bpf_perf_event_data {
 #define USER_UNREADABLE  6
 #define USER_FP_END      7
 #define USER_NOT_TAKEN   8
+#define USER_WINDOW      9
 
 #define KERNEL_NONE      0
 #define KERNEL_COMPLETE  1

@@ -74,9 +74,16 @@ struct unwind_place {
 
 enum unwind_found {
 	UNWIND_FOUND_ROW = 0,
-	UNWIND_FOUND_NO_ROW, /* a mapping, and no rule there */
-	UNWIND_FOUND_NO_MAPPING,
+	UNWIND_FOUND_NO_ROW,     /* a mapping, and no rule there */
+	UNWIND_FOUND_PENDING,    /* a mapping whose rows aren't loaded yet */
+	UNWIND_FOUND_NO_MAPPING, /* no code, by all that is known */
+	UNWIND_FOUND_UNKNOWN,    /* nothing is known of the process yet, and the kernel couldn't be asked */
 };
+
+static __always_inline bool unwind_by_tables(void)
+{
+	return config.unwind == UNWIND_BY_CFI || config.unwind == UNWIND_BY_BOTH;
+}
 
 static __always_inline struct unwind_mappings *unwind_all_mappings(void)
 {
@@ -245,41 +252,49 @@ static __always_inline void unwind_keep(struct unwind_place *place)
 	fresh->m[at] = place->found;
 }
 
+/* What a walk without rows is, where the recorder hasn't told of the process yet. */
+static __always_inline enum unwind_found unwind_not_known(const struct unwind_place *place)
+{
+	return place->slice.n ? UNWIND_FOUND_NO_MAPPING : UNWIND_FOUND_UNKNOWN;
+}
+
 /*
  * Asks the kernel what is mapped there. With interrupts off this succeeds once in a program's run.
- * A file whose rows aren't loaded counts as unknown, and is asked for again.
+ * Returns UNWIND_FOUND_ROW for a mapping that was found, and is kept. A file that the recorder hasn't told of is
+ * pending, and is asked for again.
  */
-static __always_inline bool unwind_look_up(struct unwind_place *place, struct task_struct *task,
-                                           __u64 addr)
+static __always_inline enum unwind_found unwind_look_up(struct unwind_place *place,
+                                                        struct task_struct *task, __u64 addr)
 {
 	struct unwind_vma vma = {.vdso = place->vdso};
 	struct unwind_file_rows *rows;
+	long failed = bpf_find_vma(task, addr, unwind_take_vma, &vma, 0);
 
-	if (bpf_find_vma(task, addr, unwind_take_vma, &vma, 0) || !vma.executable)
-		return false;
+	if (failed == -EBUSY)
+		return unwind_not_known(place);
+	if (failed || !vma.executable)
+		return UNWIND_FOUND_NO_MAPPING;
 	rows = bpf_map_lookup_elem(&unwind_files, &vma.key);
-	if (rows) {
-		if (!unwind_choose_chunk(rows, &vma, addr, &place->found))
-			return false;
-	} else if (vma.key.ino) {
-		return false;
-	} else {
+	if (!rows && vma.key.ino)
+		return UNWIND_FOUND_PENDING;
+	if (!rows || !unwind_choose_chunk(rows, &vma, addr, &place->found)) {
 		place->found.start = vma.start;
 		place->found.end = vma.end;
 		place->found.segment = UNWIND_NO_SEGMENT;
 	}
 	unwind_keep(place);
-	return true;
+	return UNWIND_FOUND_ROW;
 }
 
-static __always_inline bool unwind_find_mapping(struct unwind_place *place, __u64 addr)
+static __always_inline enum unwind_found unwind_find_mapping(struct unwind_place *place,
+                                                             __u64 addr)
 {
 	if (addr >= place->found.start && addr < place->found.end)
-		return true;
+		return UNWIND_FOUND_ROW;
 	if (unwind_find_prepared(place, addr) || unwind_find_fresh(place, addr))
-		return true;
+		return UNWIND_FOUND_ROW;
 	if (place->looked_up)
-		return false;
+		return unwind_not_known(place);
 	place->looked_up = 1;
 	return unwind_look_up(place, bpf_get_current_task_btf(), addr);
 }
@@ -315,8 +330,12 @@ static __always_inline bool unwind_find_row(const struct unwind_mapping *mapping
 static __always_inline enum unwind_found unwind_find(struct unwind_place *place, __u64 addr,
                                                      struct unwind_row *ret)
 {
-	if (!unwind_find_mapping(place, addr))
-		return UNWIND_FOUND_NO_MAPPING;
+	enum unwind_found found = unwind_find_mapping(place, addr);
+
+	if (found != UNWIND_FOUND_ROW)
+		return found;
+	if (place->found.segment == UNWIND_PENDING_SEGMENT)
+		return UNWIND_FOUND_PENDING;
 	if (place->found.segment == UNWIND_NO_SEGMENT ||
 	    !unwind_find_row(&place->found, addr - place->found.bias, ret))
 		return UNWIND_FOUND_NO_ROW;
@@ -328,7 +347,7 @@ static __always_inline void unwind_on_fork(__u32 parent_pid, __u32 child_pid)
 {
 	struct unwind_slice *slice;
 
-	if (config.unwind == UNWIND_BY_FP || parent_pid == child_pid)
+	if (!unwind_by_tables() || parent_pid == child_pid)
 		return;
 	slice = bpf_map_lookup_elem(&unwind_slices, &parent_pid);
 	if (slice)
@@ -344,7 +363,7 @@ static __always_inline void unwind_on_exec(struct task_struct *task)
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct unwind_place place;
 
-	if (config.unwind == UNWIND_BY_FP)
+	if (!unwind_by_tables())
 		return;
 	unwind_start(&place, task);
 	unwind_look_up(&place, task, regs->ip);
@@ -354,7 +373,7 @@ static __always_inline void unwind_on_exec(struct task_struct *task)
 /* The pid may be used again. */
 static __always_inline void unwind_forget(__u32 pid)
 {
-	if (config.unwind == UNWIND_BY_FP)
+	if (!unwind_by_tables())
 		return;
 	bpf_map_delete_elem(&unwind_slices, &pid);
 	bpf_map_delete_elem(&unwind_fresh, &pid);

@@ -28,7 +28,9 @@
 #define UNWIND_FILE_CHUNKS 4u  /* files with more are left to the recorder */
 #define UNWIND_MAX_FRESH   14u /* mappings of a process that the walker looks up by itself */
 
-#define UNWIND_NO_SEGMENT 0xffffffffu /* no rows: code is followed by its frame pointers */
+/* In place of a segment's number. */
+#define UNWIND_NO_SEGMENT      0xffffffffu /* no rows: code is followed by its frame pointers */
+#define UNWIND_PENDING_SEGMENT 0xfffffffeu /* the file's rows are about to be loaded */
 
 struct unwind_segment {
 	struct unwind_row rows[UNWIND_SEGMENT_ROWS];
@@ -64,8 +66,9 @@ struct unwind_file_key {
 	uint64_t dev, ino;
 };
 
+/* A file that isn't known here is about to be loaded, as far as anybody knows. */
 struct unwind_file_rows {
-	uint32_t n_chunks;
+	uint32_t n_chunks; /* 0: it has no rows, or they are left out */
 	struct {
 		uint32_t segment, first_row, n_rows;
 		uint32_t pc; /* of its first row */

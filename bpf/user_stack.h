@@ -8,6 +8,7 @@
 #ifndef STINT_BPF_USER_STACK_H
 #define STINT_BPF_USER_STACK_H
 
+#include "bpf/dump.h"
 #include "bpf/stack.h"
 #include "bpf/unwind.h"
 #include "bpf/window.h"
@@ -37,7 +38,9 @@ struct user_walk {
 	__u8 exact; /* ip is where it ran, not a return address */
 	__u8 bp_lost;
 	__u8 guessed; /* ip comes of a frame pointer */
+	__u8 no_window; /* it goes on without rows: there were too many windows */
 	__u32 others; /* enum other_regs */
+	__u32 kind;   /* enum scratch_kind */
 	struct unwind_place place;
 	struct window window;
 	struct stack_message msg;
@@ -255,6 +258,18 @@ static __always_inline bool user_in_exec(void)
 	return regs->orig_ax == SYSCALL_EXECVE || regs->orig_ax == SYSCALL_EXECVEAT;
 }
 
+/*
+ * The rows of the frame in hand may be there in a moment. True when its stack is to be copied, for a later walk from
+ * its innermost frame on; else it goes on as if there were none.
+ */
+static __always_inline bool user_wants_window(struct user_walk *walk)
+{
+	if (config.unwind != UNWIND_BY_BOTH || walk->no_window)
+		return false;
+	walk->no_window = !dump_allowed();
+	return !walk->no_window;
+}
+
 /* Takes down the frame in hand and goes on to its caller. False when the walk has ended. */
 static __always_inline bool user_step(struct user_walk *walk)
 {
@@ -271,8 +286,13 @@ static __always_inline bool user_step(struct user_walk *walk)
 	}
 	/* A call may be the last instruction of its function: what counts is where the call is. */
 	found = unwind_find(&walk->place, walk->exact ? walk->ip : walk->ip - 1, &row);
-	if (found == UNWIND_FOUND_NO_MAPPING && walk->n_frames == 0 && user_in_exec())
+	if (found >= UNWIND_FOUND_NO_MAPPING && walk->n_frames == 0 && user_in_exec())
 		return user_end(walk, USER_NONE);
+	if (found == UNWIND_FOUND_PENDING || found == UNWIND_FOUND_UNKNOWN) {
+		if (user_wants_window(walk))
+			return user_end(walk, USER_WINDOW);
+		found = found == UNWIND_FOUND_PENDING ? UNWIND_FOUND_NO_ROW : UNWIND_FOUND_NO_MAPPING;
+	}
 	if (found == UNWIND_FOUND_NO_MAPPING && walk->guessed)
 		return user_end(walk, USER_NO_ROWS); /* that was no frame pointer */
 	if (found == UNWIND_FOUND_NO_MAPPING && walk->n_frames && walk->place.slice.n)
@@ -311,26 +331,56 @@ static __always_inline void user_walk_start(struct user_walk *walk, struct task_
 	walk->exact = 1;
 	walk->bp_lost = 0;
 	walk->guessed = 0;
+	walk->no_window = 0;
 	walk->others = OTHER_REGS_TASK;
 	walk->window.start = 0;
 	walk->window.bytes = 0;
-	if (config.unwind != UNWIND_BY_FP)
+	if (unwind_by_tables())
 		unwind_start(&walk->place, task);
 }
 
-/* Walks into walk->msg, which is complete but for its header's time. Returns the stack's hash,
- * never 0. */
+/* Copies the stack. Where it can't, the walk ends as far as it got. */
+static __always_inline __u64 user_dump(struct user_walk *walk, struct task_struct *task)
+{
+	__u32 kind = walk->kind;
+	struct dump *dump = bpf_map_lookup_elem(&dumps, &kind);
+	__u64 hash = dump ? dump_take(dump, task) : 0;
+
+	if (hash)
+		return hash;
+	walk->end = USER_UNREADABLE;
+	if (walk->n_frames == 0 && user_in_exec())
+		walk->end = USER_NONE;
+	else if (walk->n_frames == 0)
+		user_push(walk);
+	return 0;
+}
+
+/*
+ * Walks into walk->msg, which is complete but for its header's time, or copies the stack: walk->end is then
+ * USER_WINDOW. Returns the stack's hash, never 0.
+ */
 static __always_inline __u64 user_stack_walk(struct user_walk *walk, struct task_struct *task,
                                              const struct user_regs *regs)
 {
 	struct user_walk_loop loop = {.walk = walk};
+	__u64 hash;
 
 	user_walk_start(walk, task, regs);
 	if (!regs->is_64bit) {
 		user_push(walk);
 		walk->end = USER_UNSUPPORTED;
+	} else if (!task->mm) {
+		walk->end = USER_NONE; /* it exits, and has given its memory up */
+	} else if (config.unwind == UNWIND_BY_DUMP) {
+		walk->end = USER_WINDOW;
 	} else {
 		bpf_loop(EVENT_MAX_FRAMES + 1, user_step_loop, &loop, 0);
+	}
+	if (config.unwind >= UNWIND_BY_BOTH && walk->end == USER_WINDOW) {
+		hash = user_dump(walk, task);
+		if (hash)
+			return hash;
 	}
 	walk->hash = hash_mix(walk->hash, walk->end) | 1;
 	walk->msg.stack.h.type = EVENT_STACK;
@@ -341,6 +391,21 @@ static __always_inline __u64 user_stack_walk(struct user_walk *walk, struct task
 	walk->msg.stack.n_frames = walk->n_frames;
 	walk->msg.stack.end = walk->end;
 	return walk->hash;
+}
+
+/* Sends what user_stack_walk has made, once, as stack_send does. */
+static __always_inline void user_stack_send(struct user_walk *walk, __u32 *generation)
+{
+	__u32 kind = walk->kind;
+	struct dump *dump;
+
+	if (config.unwind >= UNWIND_BY_BOTH && walk->end == USER_WINDOW) {
+		dump = bpf_map_lookup_elem(&dumps, &kind);
+		if (dump)
+			dump_send(dump, generation);
+	} else {
+		stack_send(&walk->msg, generation);
+	}
 }
 
 #endif

@@ -83,7 +83,7 @@ struct stint_node {
 
 /* How the walk of a user stack ended. */
 enum stint_user_end {
-	STINT_USER_NONE = 0,        /* there is no user stack: a kernel thread, or an exec half done */
+	STINT_USER_NONE = 0,        /* there is no user stack: a kernel thread, an exec or an exit half done */
 	STINT_USER_COMPLETE = 1,    /* the outermost frame was reached */
 	STINT_USER_DEPTH = 2,       /* deeper than the recorder's limit */
 	STINT_USER_NO_MAPPING = 3,  /* an address outside every known mapping */
@@ -185,8 +185,9 @@ enum stint_loss_cause {
 	STINT_LOSS_REPAIRED = 10,      /* rows of a block that a repair left out */
 	STINT_LOSS_CUT_OFF = 11,       /* threads already off the CPU at the start whose stack couldn't be read */
 	STINT_LOSS_UNWIND = 12,        /* unwind tables of files dropped, or not loaded, for want of memory */
+	STINT_LOSS_WINDOW = 13,        /* stacks that a file's unwind table came too late for, too many to be copied */
 };
-#define STINT_N_LOSS_CAUSES 13
+#define STINT_N_LOSS_CAUSES 14
 
 struct stint_loss {
 	uint64_t from_ns; /* between these times */

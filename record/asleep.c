@@ -8,6 +8,7 @@
 
 #include "base/map.h"
 #include "format/rows.h"
+#include "record/clock.h"
 
 #define MAX_THREADS   (1u << 16) /* more than this start without their stacks */
 #define WINDOW_WORDS  256
@@ -20,6 +21,7 @@ struct asleep {
 	struct asleep_thread *threads;
 	size_t n, cap;
 	struct unwind_tables *tables; /* NULL: by frame pointer */
+	bool copy;                    /* not walked at all */
 };
 
 int asleep_new(struct asleep **ret, struct stint_err *err)
@@ -119,9 +121,67 @@ static enum stint_user_end walk_by_tables(const struct asleep *as, const struct 
 	return end;
 }
 
+void asleep_copy(struct asleep *as)
+{
+	as->copy = true;
+}
+
 void asleep_unwind_by(struct asleep *as, struct unwind_tables *tables)
 {
 	as->tables = tables;
+}
+
+/* As the programs in the kernel do it; stacks_user_window takes it from there. NULL without memory. */
+static struct event_window *copy_stack(const struct event_task *task)
+{
+	uint64_t sp = task->regs[UNWIND_REG_SP], n = 0;
+	struct event_window *window = malloc(sizeof(*window) + EVENT_CHUNK_BYTES);
+	struct iovec local, remote;
+	ssize_t size;
+
+	if (!window)
+		return NULL;
+	*window = (struct event_window){.stack = {.h = {.type = EVENT_STACK,
+	                                                .flags = EVENT_STACK_EXACT | EVENT_STACK_WINDOW,
+	                                                .tid = task->tid,
+	                                                .time_ns = clock_now_ns()},
+	                                          .pid = task->pid,
+	                                          .end = STINT_USER_WINDOW},
+	                                .ip = task->ip};
+	memcpy(window->regs, task->regs, sizeof(window->regs));
+	while (n < EVENT_CHUNK_BYTES) {
+		local.iov_len = PAGE_BYTES - ((sp + n) & (PAGE_BYTES - 1));
+		if (local.iov_len > EVENT_CHUNK_BYTES - n)
+			local.iov_len = EVENT_CHUNK_BYTES - n;
+		remote.iov_len = local.iov_len;
+		local.iov_base = (uint8_t *)(window + 1) + n;
+		remote.iov_base = (void *)(uintptr_t)(sp + n);
+		size = process_vm_readv((pid_t)task->pid, &local, 1, &remote, 1, 0);
+		n += size > 0 ? (uint64_t)size : 0;
+		if (size < (ssize_t)local.iov_len)
+			break;
+	}
+	window->stack.n_frames = (uint16_t)(n / sizeof(uint64_t));
+	return window;
+}
+
+static int user_part(const struct asleep *as, struct stacks *stacks, const struct event_task *task,
+                     struct user_part *ret, struct stint_err *err)
+{
+	uint64_t frames[EVENT_MAX_FRAMES];
+	struct event_window *window;
+	enum stint_user_end end;
+	size_t n;
+
+	if (as->copy) {
+		window = copy_stack(task);
+		if (!window)
+			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
+			                     "no memory for sleeping threads");
+		return stacks_user_window(stacks, window, ret, err);
+	}
+	end = as->tables ? walk_by_tables(as, task, frames, &n) : walk(task, frames, &n);
+	return stacks_user(stacks, (pid_t)task->pid, frames, n, end, ret, err);
 }
 
 static struct asleep_thread *thread_new(struct asleep *as, uint32_t tid)
@@ -148,10 +208,7 @@ static struct asleep_thread *thread_new(struct asleep *as, uint32_t tid)
 int asleep_add(struct asleep *as, struct stacks *stacks, const struct event_task *task,
                bool *ret_unreadable, struct stint_err *err)
 {
-	uint64_t frames[EVENT_MAX_FRAMES];
 	struct asleep_thread *thread;
-	enum stint_user_end end;
-	size_t n;
 
 	*ret_unreadable = as->n >= MAX_THREADS;
 	if (as->n >= MAX_THREADS)
@@ -173,8 +230,7 @@ int asleep_add(struct asleep *as, struct stacks *stacks, const struct event_task
 		thread->user.end = STINT_USER_NOT_TAKEN;
 		return 0;
 	}
-	end = as->tables ? walk_by_tables(as, task, frames, &n) : walk(task, frames, &n);
-	return stacks_user(stacks, (pid_t)task->pid, frames, n, end, &thread->user, err);
+	return user_part(as, stacks, task, &thread->user, err);
 }
 
 const struct asleep_thread *asleep_find(const struct asleep *as, uint32_t tid)

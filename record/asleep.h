@@ -31,6 +31,9 @@ void asleep_free(struct asleep *as); /* NULL is fine */
 /* From now on stacks are walked by these tables, which must outlive the last asleep_add. */
 void asleep_unwind_by(struct asleep *as, struct unwind_tables *tables);
 
+/* From now on stacks are copied instead of walked. */
+void asleep_copy(struct asleep *as);
+
 /*
  * Adds a thread from the list of those off the CPU, and walks its user stack. *ret_unreadable tells
  * that the stack couldn't be read.

@@ -33,6 +33,8 @@ static size_t event_size(uint8_t type)
 		return sizeof(struct event_sample);
 	case EVENT_OFFCPU:
 		return sizeof(struct event_offcpu);
+	case EVENT_STACK:
+		return sizeof(struct event_stack);
 	case EVENT_OFFCPU_WAKER:
 		return sizeof(struct event_offcpu_waker);
 	default:

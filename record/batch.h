@@ -18,6 +18,7 @@ union batch_event {
 	struct event_sample sample;
 	struct event_offcpu offcpu;
 	struct event_offcpu_waker waker;
+	struct event_stack stack; /* without what follows it */
 };
 
 struct batch {

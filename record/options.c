@@ -57,7 +57,7 @@ static const struct argp_option option_list[] = {
          0},
         {"wakers", KEY_WAKERS, "stack|task|none", 0,
          "who woke a thread, with or without its stack (default: task)", 0},
-        {"unwind", KEY_UNWIND, "auto|cfi|fp", 0,
+        {"unwind", KEY_UNWIND, "auto|cfi|fp|dump", 0,
          "how user stacks are walked: by call frame information, frame pointers, or the latter where "
          "the former is missing (default: auto)",
          0},
@@ -235,7 +235,10 @@ static int parse_unwind(struct parse *parse, const char *arg)
 	static const struct {
 		const char *name;
 		enum unwind by;
-	} ways[] = {{"auto", UNWIND_BY_BOTH}, {"cfi", UNWIND_BY_CFI}, {"fp", UNWIND_BY_FP}};
+	} ways[] = {{"auto", UNWIND_BY_BOTH},
+	            {"cfi", UNWIND_BY_CFI},
+	            {"fp", UNWIND_BY_FP},
+	            {"dump", UNWIND_BY_DUMP}};
 	size_t i;
 
 	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
@@ -245,7 +248,7 @@ static int parse_unwind(struct parse *parse, const char *arg)
 			return 0;
 		}
 	}
-	return usage(parse, "--unwind", arg, "not one of auto, cfi, fp:");
+	return usage(parse, "--unwind", arg, "not one of auto, cfi, fp, dump:");
 }
 
 static int parse_unwind_memory(struct parse *parse, const char *arg)

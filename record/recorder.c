@@ -13,7 +13,7 @@
 #define POLL_MS               10
 #define BUSY_POLL_MS          2
 /* A round that brought more than this is followed by the next one sooner. */
-#define BUSY_EVENTS           8192u
+#define BUSY_BYTES            (640u << 10)
 /* A program on another CPU may have taken its time a little before the round, and be sending its
  * event only now. */
 #define SETTLE_NS             2000000ull
@@ -24,6 +24,7 @@
 #define ROW_BYTES_MAX         48u
 #define MARGIN_BYTES          (8u << 10)
 #define CHECK_SIZE_EVERY      64u /* events: each may bring a stack */
+#define MAX_WINDOW_BYTES      (4u << 20) /* of copied stacks, held at a time */
 #define INDEX_BYTES_PER_FLUSH (10 * 48u)
 
 static uint64_t rows_written(const struct recorder *r)
@@ -83,18 +84,28 @@ static int recorder_begin(struct recorder *r, struct stint_err *err)
 	return rc;
 }
 
-/* A ring event: stacks are taken in at once, the rest waits for its turn. Nonzero ends the round.
+/* The round has to be interrupted, for what it has brought so far to be written. */
+static bool holds_much(const struct recorder *r)
+{
+	return batch_full(&r->batch) || stacks_window_bytes(r->stacks) > MAX_WINDOW_BYTES;
+}
+
+/*
+ * A ring event: stacks are taken in at once, the rest waits for its turn, and so do copied stacks, which need their
+ * process's mappings of that time. Nonzero ends the round.
  */
 static int on_ring_event(void *context, const void *event, size_t size)
 {
 	const struct event_header *header = event;
 	struct recorder *r = context;
 
+	r->round_bytes += size;
 	if (size >= sizeof(*header) && header->type == EVENT_STACK)
 		r->callback_status = stacks_add(r->stacks, event, size, r->err);
-	else
+	if (r->callback_status == 0 &&
+	    (header->type != EVENT_STACK || header->flags & EVENT_STACK_WINDOW))
 		r->callback_status = batch_add(&r->batch, event, size, r->err);
-	return r->callback_status || batch_full(&r->batch);
+	return r->callback_status || holds_much(r);
 }
 
 /* The kernel says for how long it held samples back, not how many there would have been: an
@@ -127,6 +138,7 @@ static int note_losses(struct recorder *r, const struct event_counters *n, struc
 	        {STINT_LOSS_MODULE, STINT_MODULE, tasks_unreadable_modules(r->tasks)},
 	        {STINT_LOSS_CUT_OFF, STINT_OFFCPU, r->translate.cut_off},
 	        {STINT_LOSS_UNWIND, STINT_MODULE, unwind_tables_left_out(r->unwind)},
+	        {STINT_LOSS_WINDOW, STINT_WINDOW, n->windows_left_out},
 	};
 	size_t i;
 	int rc = 0;
@@ -185,6 +197,8 @@ static int flush(struct recorder *r, struct stint_err *err)
 	int rc = session_counters(r->session, &counters, err);
 
 	if (rc == 0)
+		rc = windows_settle(r->windows, clock_now_ns() - r->options->flush_ns, err);
+	if (rc == 0)
 		rc = note_losses(r, &counters, err);
 	if (rc == 0)
 		rc = write_totals(r, &counters, false, err);
@@ -202,6 +216,7 @@ static int flush(struct recorder *r, struct stint_err *err)
 	if (rc)
 		return rc;
 	r->rows_at_flush = rows_written(r);
+	r->windows_at_flush = windows_written_bytes(r->windows);
 	r->samples_at_flush = stint_writer_rows(r->writer, STINT_SAMPLE);
 	r->offcpu_at_flush = stint_writer_rows(r->writer, STINT_OFFCPU);
 	tasks_expire(r->tasks, r->flushed_ns - EXPIRE_AFTER_NS);
@@ -219,7 +234,9 @@ static int check_size(struct recorder *r, struct stint_err *err)
 		return 0;
 	reserve = OUTPUT_RESERVE_BYTES + MARGIN_BYTES + r->n_flushes * INDEX_BYTES_PER_FLUSH;
 	if (stint_writer_size_bytes(r->writer) + reserve +
-	            (rows_written(r) - r->rows_at_flush) * ROW_BYTES_MAX <
+	            (rows_written(r) - r->rows_at_flush) * ROW_BYTES_MAX +
+	            (windows_written_bytes(r->windows) - r->windows_at_flush) +
+	            windows_waiting_bytes(r->windows) <
 	    max)
 		return 0;
 	rc = flush(r, err);
@@ -245,7 +262,8 @@ static int apply(struct recorder *r, uint64_t until_ns, struct stint_err *err)
 		rc = sideband_apply(r->sideband, event->time_ns, r->tasks, err);
 		if (rc == 0)
 			rc = translate_event(&r->translate, event, err);
-		if (rc == 0 && i % CHECK_SIZE_EVERY == CHECK_SIZE_EVERY - 1)
+		if (rc == 0 && (i % CHECK_SIZE_EVERY == CHECK_SIZE_EVERY - 1 ||
+		                event->type == EVENT_STACK))
 			rc = check_size(r, err);
 	}
 	batch_remove(&r->batch, i);
@@ -286,22 +304,20 @@ static bool stacks_are_stale(struct recorder *r, uint64_t now_ns)
 
 /* One round: everything that was in the ring when it began is in the file's hands, or waits in the
  * batch to settle. */
-static int drain(struct recorder *r, uint64_t settle_ns, size_t *ret_n, struct stint_err *err)
+static int drain(struct recorder *r, uint64_t settle_ns, struct stint_err *err)
 {
 	uint64_t began_ns = clock_now_ns(), until_ns;
-	size_t n;
 	bool more;
 	int rc;
 
-	*ret_n = 0;
+	r->round_bytes = 0;
 	r->err = err;
 	do {
 		r->callback_status = 0;
-		n = session_drain(r->session, on_ring_event, r);
+		(void)session_drain(r->session, on_ring_event, r);
 		if (r->callback_status)
 			return r->callback_status;
-		*ret_n += n;
-		more = batch_full(&r->batch);
+		more = holds_much(r);
 		rc = sideband_drain(r->sideband, err);
 		if (rc)
 			return rc;
@@ -309,13 +325,16 @@ static int drain(struct recorder *r, uint64_t settle_ns, size_t *ret_n, struct s
 		/* A full batch has to make room: its older half goes, settled or not. */
 		if (more) {
 			batch_sort(&r->batch);
-			if (r->batch.events[BATCH_MAX_EVENTS / 2].h.time_ns > until_ns)
-				until_ns = r->batch.events[BATCH_MAX_EVENTS / 2].h.time_ns;
+			if (r->batch.n && r->batch.events[r->batch.n / 2].h.time_ns > until_ns)
+				until_ns = r->batch.events[r->batch.n / 2].h.time_ns;
 		}
 		rc = apply(r, until_ns, err);
 		if (rc)
 			return rc;
 	} while (more && !r->size_limit);
+	rc = windows_settle(r->windows, 0, err);
+	if (rc)
+		return rc;
 	return stacks_full(r->stacks) || stacks_are_stale(r, began_ns) ? forget_stacks(r, err) : 0;
 }
 
@@ -352,7 +371,6 @@ static int recorder_loop(struct recorder *r, struct stint_err *err)
 	                               ? r->translate.start_ns + r->options->duration_ns
 	                               : UINT64_MAX;
 	int rc = 0, wait_ms = POLL_MS;
-	size_t n;
 
 	while (rc == 0 && !r->stop) {
 		now = clock_now_ns();
@@ -365,8 +383,8 @@ static int recorder_loop(struct recorder *r, struct stint_err *err)
 		if (r->options->command && command_ended(&r->command))
 			r->stop = true;
 		recorder_check_targets(r);
-		rc = drain(r, SETTLE_NS, &n, err);
-		wait_ms = n > BUSY_EVENTS ? BUSY_POLL_MS : POLL_MS;
+		rc = drain(r, SETTLE_NS, err);
+		wait_ms = r->round_bytes > BUSY_BYTES ? BUSY_POLL_MS : POLL_MS;
 		if (rc == 0 && clock_now_ns() - r->flushed_ns >= r->options->flush_ns)
 			rc = flush(r, err);
 		else if (rc == 0)
@@ -442,7 +460,6 @@ static int note_size_limit(struct recorder *r, const struct event_counters *n,
 static int recorder_end(struct recorder *r, struct stint_err *err)
 {
 	struct event_counters counters;
-	size_t n;
 	int rc = 0;
 
 	signals_release(&r->signals);
@@ -450,17 +467,19 @@ static int recorder_end(struct recorder *r, struct stint_err *err)
 	session_stop(r->session);
 	r->translate.end_ns = clock_now_ns();
 	if (!r->size_limit) {
-		rc = drain(r, 0, &n, err);
+		rc = drain(r, 0, err);
 		if (rc == 0)
 			rc = session_list(r->session, on_open_end, r, err);
 	}
 	session_detach(r->session);
 	if (rc == 0 && !r->size_limit)
-		rc = drain(r, 0, &n, err);
+		rc = drain(r, 0, err);
 	if (rc == 0 && !r->size_limit)
 		rc = apply(r, UINT64_MAX, err);
 	if (rc == 0 && r->size_limit)
 		rc = leave_out(r, err);
+	if (rc == 0)
+		rc = windows_settle(r->windows, UINT64_MAX, err);
 	if (rc == 0)
 		rc = session_counters(r->session, &counters, err);
 	if (rc == 0)
@@ -537,6 +556,7 @@ static void recorder_done(struct recorder *r)
 	translate_done(&r->translate);
 	asleep_free(r->asleep);
 	stacks_free(r->stacks);
+	windows_free(r->windows);
 	kernel_syms_free(r->kernel);
 	tasks_free(r->tasks);
 	stint_writer_free(r->writer);

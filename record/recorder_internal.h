@@ -23,6 +23,7 @@ struct recorder {
 	struct sideband *sideband;
 	struct session *session;
 	struct unwind_tables *unwind; /* NULL with frame pointers alone */
+	struct windows *windows;
 	struct stacks *stacks;
 	struct asleep *asleep;
 	struct translate translate;
@@ -35,12 +36,14 @@ struct recorder {
 	struct cpus watched, offline, late;
 	struct stint_err *err; /* of the callback that is running */
 	int callback_status;
+	size_t round_bytes; /* that the ring held in this round, or in the last one */
 	uint64_t flushed_ns;
 	uint64_t jit_polled_ns;
 	uint64_t stacks_forgotten_ns;
 	uint64_t targets_checked_ns;
 	uint64_t n_flushes;
 	uint64_t rows_at_flush; /* of all tables */
+	uint64_t windows_at_flush; /* their bytes */
 	uint64_t samples_at_flush, offcpu_at_flush;
 	bool stop;
 	bool size_limit;

@@ -20,6 +20,7 @@
 #define TARGETS_POLL_NS 100000000ull
 
 #define PRIORITY         -10
+#define WINDOWS_PER_SECOND 200u /* of processes that start and of files that are being loaded */
 #define DICTIONARY_BYTES (4u << 20) /* of the whole 32 MiB that the recorder may hold */
 
 /* Where cgroup v2 is mounted: alone, or beside v1. */
@@ -67,6 +68,9 @@ static int open_session(struct recorder *r, struct stint_err *err)
 	so.config.kernel_stack_min_ns = opt->kernel_stack_min_ns;
 	so.config.wakers = opt->wakers;
 	so.config.unwind = opt->unwind_by;
+	so.config.windows_per_second = WINDOWS_PER_SECOND;
+	so.config.window_bytes = opt->unwind_by == UNWIND_BY_DUMP ? EVENT_CHUNK_BYTES
+	                                                          : EVENT_MAX_WINDOW_BYTES;
 	so.config.targets = (opt->all ? TARGET_ALL : 0) |
 	                    (opt->n_pids || opt->command ? TARGET_PIDS : 0) |
 	                    (opt->n_tids ? TARGET_TIDS : 0) | (opt->n_comms ? TARGET_COMM : 0) |
@@ -202,7 +206,9 @@ static int open_translation(struct recorder *r, struct stint_err *err)
 	if (rc == 0)
 		rc = kernel_syms_new(&r->kernel, r->writer, r->options->embed & EMBED_KERNEL, err);
 	if (rc == 0)
-		rc = stacks_new(&r->stacks, r->writer, r->tasks, r->kernel, err);
+		rc = windows_new(&r->windows, r->writer, r->tasks, err);
+	if (rc == 0)
+		rc = stacks_new(&r->stacks, r->writer, r->tasks, r->kernel, r->windows, err);
 	if (rc == 0)
 		rc = asleep_new(&r->asleep, err);
 	if (rc == 0)
@@ -250,7 +256,9 @@ static int open_unwind(struct recorder *r, struct stint_err *err)
 	pid_t pids[OPTIONS_MAX_IDS + 1];
 	int rc;
 
-	if (opt->unwind_by == UNWIND_BY_FP)
+	if (opt->unwind_by == UNWIND_BY_DUMP)
+		asleep_copy(r->asleep);
+	if (opt->unwind_by == UNWIND_BY_FP || opt->unwind_by == UNWIND_BY_DUMP)
 		return 0;
 	session_unwind_maps(r->session, &to.maps);
 	memcpy(pids, opt->pids, opt->n_pids * sizeof(*pids));
@@ -261,8 +269,10 @@ static int open_unwind(struct recorder *r, struct stint_err *err)
 			pids[to.n_pids++] = r->command.pid;
 	}
 	rc = unwind_tables_new(&r->unwind, &to, err);
-	if (rc == 0)
+	if (rc == 0) {
 		asleep_unwind_by(r->asleep, r->unwind);
+		windows_unwind_by(r->windows, opt->unwind_by == UNWIND_BY_BOTH ? r->unwind : NULL);
+	}
 	return rc;
 }
 

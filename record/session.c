@@ -122,7 +122,8 @@ static void choose_programs(struct session *s)
 	bool follows = opt->config.targets & TARGET_PIDS;
 	bool wakers = opt->off_cpu && opt->config.wakers != WAKERS_NONE;
 	bool interrupts = wakers && s->has_interrupts, softirqs = wakers && s->has_softirqs;
-	bool unwinds = opt->config.unwind != UNWIND_BY_FP;
+	bool unwinds = opt->config.unwind == UNWIND_BY_CFI || opt->config.unwind == UNWIND_BY_BOTH;
+	bool dumps = opt->config.unwind == UNWIND_BY_BOTH || opt->config.unwind == UNWIND_BY_DUMP;
 
 	bpf_program__set_autoload(s->bpf->progs.on_sample, opt->freq_hz > 0);
 	bpf_program__set_autoload(s->bpf->progs.on_switch, opt->off_cpu);
@@ -144,6 +145,8 @@ static void choose_programs(struct session *s)
 		bpf_map__set_autocreate(s->bpf->maps.unwind_files, false);
 		bpf_map__set_autocreate(s->bpf->maps.unwind_fresh, false);
 	}
+	if (!dumps)
+		bpf_map__set_autocreate(s->bpf->maps.dumps, false);
 }
 
 int session_new(struct session **ret, const struct session_options *options, struct stint_err *err)

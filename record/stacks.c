@@ -17,8 +17,9 @@
 struct entry {
 	uint64_t hash;
 	uint64_t *frames; /* owned; NULL once a user stack is part of the tree */
+	struct event_window *window; /* in place of frames, likewise */
 	uint32_t pid;
-	uint32_t leaf; /* of a user stack, valid once frames is NULL */
+	uint32_t leaf; /* of a user stack, valid once there are no frames and no window */
 	uint16_t n;
 	uint8_t end;
 	uint8_t flags; /* EVENT_STACK_* */
@@ -42,11 +43,13 @@ struct stacks {
 	struct stint_writer *writer;
 	struct tasks *tasks;
 	struct kernel_syms *kernel;
+	struct windows *windows;
+	size_t window_bytes; /* in entries */
 	struct generation now, before;
 };
 
 int stacks_new(struct stacks **ret, struct stint_writer *writer, struct tasks *tasks,
-               struct kernel_syms *kernel, struct stint_err *err)
+               struct kernel_syms *kernel, struct windows *windows, struct stint_err *err)
 {
 	struct stacks *st = calloc(1, sizeof(*st));
 
@@ -56,15 +59,34 @@ int stacks_new(struct stacks **ret, struct stint_writer *writer, struct tasks *t
 	st->writer = writer;
 	st->tasks = tasks;
 	st->kernel = kernel;
+	st->windows = windows;
 	return 0;
 }
 
-static void generation_done(struct generation *gen)
+static size_t window_size(const struct event_window *window)
+{
+	return sizeof(*window) + window->stack.n_frames * sizeof(uint64_t);
+}
+
+/* The entry's window, if it has one, is the caller's now. */
+static struct event_window *take_window(struct stacks *st, struct entry *entry)
+{
+	struct event_window *window = entry->window;
+
+	if (window)
+		st->window_bytes -= window_size(window);
+	entry->window = NULL;
+	return window;
+}
+
+static void generation_done(struct stacks *st, struct generation *gen)
 {
 	size_t i;
 
-	for (i = 0; i < gen->n_entries; i++)
+	for (i = 0; i < gen->n_entries; i++) {
 		free(gen->entries[i].frames);
+		free(take_window(st, &gen->entries[i]));
+	}
 	free(gen->entries);
 	stint_map_done(&gen->by_hash);
 	stint_map_done(&gen->rows);
@@ -75,8 +97,8 @@ void stacks_free(struct stacks *st)
 {
 	if (!st)
 		return;
-	generation_done(&st->now);
-	generation_done(&st->before);
+	generation_done(st, &st->now);
+	generation_done(st, &st->before);
 	free(st);
 }
 
@@ -88,7 +110,7 @@ bool stacks_full(const struct stacks *st)
 
 void stacks_rotate(struct stacks *st)
 {
-	generation_done(&st->before);
+	generation_done(st, &st->before);
 	st->before = st->now;
 	memset(&st->now, 0, sizeof(st->now));
 }
@@ -129,72 +151,108 @@ static struct entry *entry_new(struct generation *gen, uint64_t hash)
 	return &gen->entries[*index - 1];
 }
 
+/* A stack event's size, or 0 where it can't be right. */
+static size_t event_size(const struct event_stack *stack, size_t size)
+{
+	uint8_t flags = size >= sizeof(*stack) ? stack->h.flags : 0;
+	bool is_window = flags & (EVENT_STACK_WINDOW | EVENT_STACK_MORE);
+	size_t max_words = is_window ? EVENT_CHUNK_BYTES / sizeof(uint64_t) : EVENT_MAX_FRAMES;
+	size_t head = flags & EVENT_STACK_WINDOW ? sizeof(struct event_window) : sizeof(*stack), words;
+
+	if (size < head || stack->n_frames > max_words)
+		return 0;
+	words = stack->n_frames * sizeof(uint64_t);
+	return size - head < words ? 0 : head + words;
+}
+
+/* The addresses of a stack, or all of a window. */
+static int entry_fill(struct stacks *st, struct entry *entry, const struct event_stack *stack,
+                      size_t size)
+{
+	size_t n_bytes = size - sizeof(*stack);
+
+	entry->hash = stack->hash;
+	entry->pid = stack->pid;
+	entry->end = stack->end;
+	entry->flags = stack->h.flags;
+	entry->n = stack->n_frames;
+	if (stack->h.flags & EVENT_STACK_WINDOW) {
+		entry->window = malloc(size);
+		if (!entry->window)
+			return STINT_ERR_NOMEM;
+		memcpy(entry->window, stack, size);
+		st->window_bytes += size;
+		return 0;
+	}
+	entry->frames = malloc(n_bytes ? n_bytes : 1);
+	if (!entry->frames)
+		return STINT_ERR_NOMEM;
+	memcpy(entry->frames, stack + 1, n_bytes);
+	st->now.n_bytes += n_bytes;
+	return 0;
+}
+
+/* The next chunk of a window. It is of no use where one in front of it was lost. */
+static int add_more(struct stacks *st, const struct event_stack *stack, struct stint_err *err)
+{
+	struct entry *entry = find(st, stack->hash);
+	struct event_window *window = entry ? entry->window : NULL;
+	size_t had, more = stack->n_frames * sizeof(uint64_t);
+
+	if (!window || stack->chunk >= EVENT_MAX_WINDOW_BYTES / EVENT_CHUNK_BYTES ||
+	    window->stack.n_frames * sizeof(uint64_t) != (size_t)stack->chunk * EVENT_CHUNK_BYTES)
+		return 0;
+	had = window_size(window);
+	window = realloc(window, had + more);
+	if (!window)
+		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for stacks");
+	memcpy((uint8_t *)window + had, stack + 1, more);
+	window->stack.n_frames = (uint16_t)(window->stack.n_frames + stack->n_frames);
+	st->window_bytes += more;
+	entry->window = window;
+	return 0;
+}
+
 int stacks_add(struct stacks *st, const struct event_stack *stack, size_t size,
                struct stint_err *err)
 {
 	struct entry *entry;
-	size_t n_bytes;
 
-	if (size < sizeof(*stack) || stack->n_frames > EVENT_MAX_FRAMES ||
-	    size - sizeof(*stack) < stack->n_frames * sizeof(uint64_t))
+	size = event_size(stack, size);
+	if (!size)
 		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1,
 		                     "a malformed stack event from the kernel");
+	if (stack->h.flags & EVENT_STACK_MORE)
+		return add_more(st, stack, err);
 	entry = find_in(&st->now, stack->hash);
 	if (entry && !entry->kept)
 		return 0;
-	n_bytes = stack->n_frames * sizeof(uint64_t);
 	if (entry) {
 		/* What was kept is of the code that was there before. */
 		st->now.n_kept--;
 		entry->kept = false;
 		free(entry->frames);
 		entry->frames = NULL;
+		free(take_window(st, entry));
 		stint_map_done(&st->now.rows);
 	} else {
 		entry = entry_new(&st->now, stack->hash);
-		if (!entry)
-			goto nomem;
 	}
-	entry->hash = stack->hash;
-	entry->pid = stack->pid;
-	entry->end = stack->end;
-	entry->flags = stack->h.flags;
-	entry->frames = malloc(n_bytes ? n_bytes : 1);
-	if (!entry->frames)
-		goto nomem;
-	memcpy(entry->frames, stack + 1, n_bytes);
-	entry->n = stack->n_frames;
-	st->now.n_bytes += n_bytes;
+	if (!entry || entry_fill(st, entry, stack, size))
+		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for stacks");
 	return 0;
-nomem:
-	return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for stacks");
-}
-
-static int push_node(struct stacks *st, uint32_t frame, uint32_t *leaf, struct stint_err *err)
-{
-	struct stint_node node = {.parent = *leaf, .frame = frame};
-
-	return stint_writer_intern(st->writer, STINT_NODE, &node, leaf, err);
 }
 
 int stacks_user(struct stacks *st, pid_t pid, const uint64_t *frames, size_t n, uint32_t end,
                 struct user_part *ret, struct stint_err *err)
 {
-	uint32_t frame, flags;
-	int rc;
+	return user_part_walked(st->writer, st->tasks, pid, frames, n, end, ret, err);
+}
 
-	ret->leaf = 0;
-	ret->end = end;
-	while (n-- > 0) {
-		flags = n == 0 || frames[n] & EVENT_FRAME_EXACT ? STINT_FRAME_EXACT : 0;
-		rc = tasks_user_frame(st->tasks, pid, frames[n] & ~EVENT_FRAME_EXACT, flags, &frame,
-		                      err);
-		if (rc == 0)
-			rc = push_node(st, frame, &ret->leaf, err);
-		if (rc)
-			return rc;
-	}
-	return 0;
+int stacks_user_window(struct stacks *st, struct event_window *window, struct user_part *ret,
+                       struct stint_err *err)
+{
+	return windows_place(st->windows, window, ret, err);
 }
 
 static int kernel_row(struct stacks *st, const struct user_part *user, const uint64_t *frames,
@@ -210,7 +268,7 @@ static int kernel_row(struct stacks *st, const struct user_part *user, const uin
 	while (n-- > 0) {
 		rc = kernel_syms_frame(st->kernel, frames[n], n == 0 ? leaf_flags : 0, &frame, err);
 		if (rc == 0)
-			rc = push_node(st, frame, &row.leaf, err);
+			rc = user_part_push(st->writer, frame, &row.leaf, err);
 		if (rc)
 			return rc;
 	}
@@ -235,18 +293,33 @@ int stacks_user_part(struct stacks *st, uint64_t hash, struct user_part *ret, bo
 		*ret_lost = true;
 		return 0;
 	}
-	if (entry->frames) {
-		rc = stacks_user(st, (pid_t)entry->pid, entry->frames, entry->n, entry->end, ret,
-		                 err);
+	if (entry->frames || entry->window) {
+		rc = entry->window ? windows_place(st->windows, take_window(st, entry), ret, err)
+		                   : stacks_user(st, (pid_t)entry->pid, entry->frames, entry->n,
+		                                 entry->end, ret, err);
 		if (rc)
 			return rc;
 		free(entry->frames);
 		entry->frames = NULL;
 		entry->leaf = ret->leaf;
+		entry->end = (uint8_t)ret->end;
 	}
 	ret->leaf = entry->leaf;
 	ret->end = entry->end;
 	return 0;
+}
+
+int stacks_place_window(struct stacks *st, uint64_t hash, struct stint_err *err)
+{
+	struct user_part part;
+	bool lost;
+
+	return stacks_user_part(st, hash, &part, &lost, err);
+}
+
+size_t stacks_window_bytes(const struct stacks *st)
+{
+	return st->window_bytes;
 }
 
 int stacks_keep(struct stacks *st, uint64_t hash, struct stint_err *err)

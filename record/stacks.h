@@ -17,27 +17,33 @@
 #include "format/writer.h"
 #include "record/kernel_syms.h"
 #include "record/tasks.h"
+#include "record/windows.h"
 
 struct stacks;
 
-/* The three must outlive it. */
+/* The four must outlive it. */
 int stacks_new(struct stacks **ret, struct stint_writer *writer, struct tasks *tasks,
-               struct kernel_syms *kernel, struct stint_err *err);
+               struct kernel_syms *kernel, struct windows *windows, struct stint_err *err);
 void stacks_free(struct stacks *st); /* NULL is fine */
 
 /* Takes a stack in, as it came from the ring: size bytes, checked. */
 int stacks_add(struct stacks *st, const struct event_stack *stack, size_t size,
                struct stint_err *err);
 
-/* A user stack's part of the tree. */
-struct user_part {
-	uint32_t leaf; /* node id */
-	uint32_t end;  /* enum stint_user_end */
-};
-
 /* A user stack that was walked here: n addresses, innermost first. */
 int stacks_user(struct stacks *st, pid_t pid, const uint64_t *frames, size_t n, uint32_t end,
                 struct user_part *ret, struct stint_err *err);
+
+/* The same for one that was copied here: its words behind it, freed in any case. */
+int stacks_user_window(struct stacks *st, struct event_window *window, struct user_part *ret,
+                       struct stint_err *err);
+
+/*
+ * Copied stacks take much memory, and so are turned into rows when their time has come, whoever names them and when.
+ * Unknown hashes are fine.
+ */
+int stacks_place_window(struct stacks *st, uint64_t hash, struct stint_err *err);
+size_t stacks_window_bytes(const struct stacks *st); /* of those that wait for that */
 
 /* The row (STINT_STACK) of kernel frames on top of a user part. */
 int stacks_kernel_on(struct stacks *st, const struct user_part *user, const uint64_t *frames,

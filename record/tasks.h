@@ -93,6 +93,9 @@ int tasks_recorded_thread(struct tasks *t, pid_t pid, pid_t tid, uint32_t *ret_t
 int tasks_user_frame(struct tasks *t, pid_t pid, uint64_t addr, uint32_t frame_flags, uint32_t *ret_frame,
 		     struct stint_err *err);
 
+/* The row of the process's image as it is now (STINT_PROCESS), with its mappings. */
+int tasks_process(struct tasks *t, pid_t pid, uint32_t *ret_process, struct stint_err *err);
+
 /* Forgets processes that ended before this time, to keep memory bounded. */
 void tasks_expire(struct tasks *t, uint64_t before_ns);
 

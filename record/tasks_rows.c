@@ -232,6 +232,18 @@ static int locate(struct tasks *t, struct process *process, uint64_t addr, uint3
 	return code;
 }
 
+int tasks_process(struct tasks *t, pid_t pid, uint32_t *ret_process, struct stint_err *err)
+{
+	struct process *process;
+	int code = tasks_get_process(t, pid, &process, err);
+
+	if (!code && !process->maps)
+		code = tasks_load_maps(t, process, err);
+	if (!code && !process->maps_written)
+		code = tasks_all_mapping_rows(t, process, err);
+	return code ? code : tasks_process_row(t, process, ret_process, err);
+}
+
 int tasks_user_frame(struct tasks *t, pid_t pid, uint64_t addr, uint32_t frame_flags, uint32_t *ret_frame,
 		     struct stint_err *err)
 {

@@ -183,6 +183,9 @@ int translate_event(struct translate *tr, const struct event_header *event, stru
 	switch (event->type) {
 	case EVENT_SAMPLE:
 		return translate_sample(tr, (const struct event_sample *)event, err);
+	case EVENT_STACK:
+		return stacks_place_window(tr->stacks, ((const struct event_stack *)event)->hash,
+		                           err);
 	case EVENT_OFFCPU:
 		return translate_offcpu(tr, (const struct event_offcpu *)event, 0, 0, err);
 	default:
@@ -215,7 +218,7 @@ void translate_left_out(struct translate *tr, const struct event_header *event)
 	const uint8_t twice = EVENT_OPEN_START | EVENT_OPEN_END;
 
 	/* The list had it before BPF knew of it, which has counted it since. */
-	if (event->type != EVENT_SAMPLE && (event->flags & twice) == twice &&
+	if (event->type != EVENT_SAMPLE && event->type != EVENT_STACK && (event->flags & twice) == twice &&
 	    stint_map_get(&tr->ended, event->tid))
 		tr->offcpu_ignored++;
 }

@@ -35,7 +35,7 @@ struct translate {
 
 void translate_done(struct translate *tr); /* frees what it owns: the map */
 
-/* A sample or an interval. */
+/* A sample, an interval, or a stack that was copied. */
 int translate_event(struct translate *tr, const struct event_header *event, struct stint_err *err);
 
 /* A thread off the CPU when recording began. */

@@ -122,11 +122,18 @@ static void publish(const struct unwind_files *files, const struct unwind_file *
 	unwind_bpf_update(files->map_fd, &key, &rows);
 }
 
-static void drop_rows(struct unwind_files *files, struct unwind_file *file, uint64_t now_ns)
+/* And from now on it knows that there are none, and waits for them no longer. */
+static void publish_none(const struct unwind_files *files, const struct unwind_file *file)
 {
 	struct unwind_file_key key = key_of(file);
+	struct unwind_file_rows none = {0};
 
-	unwind_bpf_delete(files->map_fd, &key);
+	unwind_bpf_update(files->map_fd, &key, &none);
+}
+
+static void drop_rows(struct unwind_files *files, struct unwind_file *file, uint64_t now_ns)
+{
+	publish_none(files, file);
 	unwind_store_remove(&files->store, file->chunks, file->n_chunks, now_ns);
 	free(file->chunks);
 	file->chunks = NULL;
@@ -211,18 +218,41 @@ void unwind_files_store(struct unwind_files *files, struct unwind_file *file,
 		return;
 	file->state = table->n_rows ? UNWIND_FILE_EVICTED : UNWIND_FILE_NO_ROWS;
 	file->n_rows = table->n_rows;
-	if (!table->n_rows)
+	if (!table->n_rows) {
+		publish_none(files, file);
 		return;
+	}
 	while (unwind_store_add(&files->store, table, now_ns, &file->chunks, &file->n_chunks,
 	                        NULL)) {
 		if (!make_room(files, table->n_rows, &now_ns, keep_ns)) {
 			files->n_refused++;
+			publish_none(files, file);
 			return;
 		}
 	}
 	file->state = UNWIND_FILE_LOADED;
 	publish(files, file);
 	files->n_loaded++;
+}
+
+void unwind_files_give_up(struct unwind_files *files, struct unwind_file *file)
+{
+	file->state = UNWIND_FILE_NO_ROWS;
+	files->n_unreadable++;
+	publish_none(files, file);
+}
+
+/* Another one with the same number is found in its place, if there is one. */
+static void unpublish(const struct unwind_files *files, const struct unwind_file *file)
+{
+	struct unwind_file_key key = key_of(file);
+	const uint64_t *head = stint_map_get(&files->by_id, id_hash(file->dev, file->ino));
+	const struct unwind_file *at = head ? (struct unwind_file *)(uintptr_t)*head : NULL;
+
+	for (; at; at = at->next)
+		if (at->dev == file->dev && at->ino == file->ino)
+			return;
+	unwind_bpf_delete(files->map_fd, &key);
 }
 
 static void forget(struct unwind_files *files, struct unwind_file *file)
@@ -239,6 +269,7 @@ static void forget(struct unwind_files *files, struct unwind_file *file)
 			if (at->next == file)
 				at->next = file->next;
 	}
+	unpublish(files, file);
 	file_free(file);
 }
 

@@ -83,6 +83,9 @@ void unwind_files_read(int fd, struct unwind_table *ret, bool *ret_unreadable);
 void unwind_files_store(struct unwind_files *files, struct unwind_file *file,
                         const struct unwind_table *table, uint64_t now_ns, uint64_t keep_ns);
 
+/* Nobody can read it: it has no rows from now on. */
+void unwind_files_give_up(struct unwind_files *files, struct unwind_file *file);
+
 /* Forgets files that no process has mapped since before_ns. */
 void unwind_files_expire(struct unwind_files *files, uint64_t before_ns, uint64_t now_ns);
 

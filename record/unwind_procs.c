@@ -15,12 +15,56 @@ int unwind_procs_init(struct unwind_procs *procs, struct unwind_files *files, in
 	return unwind_extents_init(&procs->extents, UNWIND_MAX_MAPPINGS);
 }
 
+static void release_maps(struct unwind_proc *proc)
+{
+	uint32_t i;
+
+	for (i = 0; i < proc->n_maps; i++)
+		if (proc->maps[i].file)
+			proc->maps[i].file->n_maps--;
+	proc->n_maps = 0;
+}
+
+static void forget_ended(struct unwind_procs *procs, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		release_maps(procs->ended[i]);
+		free(procs->ended[i]->maps);
+		free(procs->ended[i]);
+	}
+	procs->n_ended -= n;
+	memmove(procs->ended, procs->ended + n, procs->n_ended * sizeof(procs->ended[0]));
+}
+
+/* Takes the mappings of an image that ends. Without memory for that, it is forgotten at once. */
+static void remember(struct unwind_procs *procs, struct unwind_proc *proc, uint64_t now_ns)
+{
+	struct unwind_proc *ended = proc->n_maps ? malloc(sizeof(*ended)) : NULL;
+
+	if (ended && procs->n_ended == UNWIND_MAX_ENDED)
+		forget_ended(procs, UNWIND_MAX_ENDED / 8);
+	if (ended) {
+		*ended = (struct unwind_proc){.pid = proc->pid,
+		                              .vdso = proc->vdso,
+		                              .maps = proc->maps,
+		                              .n_maps = proc->n_maps,
+		                              .ended_ns = now_ns};
+		procs->ended[procs->n_ended++] = ended;
+		proc->maps = NULL;
+		proc->n_maps = proc->cap_maps = 0;
+	}
+	unwind_proc_clear(proc);
+}
+
 void unwind_procs_done(struct unwind_procs *procs)
 {
 	if (!procs)
 		return;
 	while (procs->n_procs)
 		unwind_procs_remove(procs, procs->procs[procs->n_procs - 1]->pid, 0);
+	forget_ended(procs, procs->n_ended);
 	free(procs->procs);
 	stint_map_done(&procs->by_pid);
 	unwind_extents_done(&procs->extents);
@@ -74,14 +118,28 @@ static void run_put(struct unwind_procs *procs, struct unwind_run *run, uint64_t
 	free(run);
 }
 
-void unwind_proc_clear(struct unwind_proc *proc)
+const struct unwind_proc *unwind_procs_find_image(const struct unwind_procs *procs, pid_t pid,
+                                                  uint64_t vdso)
 {
+	const struct unwind_proc *proc = unwind_procs_find(procs, pid);
 	uint32_t i;
 
-	for (i = 0; i < proc->n_maps; i++)
-		if (proc->maps[i].file)
-			proc->maps[i].file->n_maps--;
-	proc->n_maps = 0;
+	if (proc && proc->vdso == vdso)
+		return proc;
+	for (i = procs->n_ended; i-- > 0;)
+		if (procs->ended[i]->pid == pid && procs->ended[i]->vdso == vdso)
+			return procs->ended[i];
+	return NULL;
+}
+
+void unwind_procs_exec(struct unwind_procs *procs, struct unwind_proc *proc, uint64_t now_ns)
+{
+	remember(procs, proc, now_ns);
+}
+
+void unwind_proc_clear(struct unwind_proc *proc)
+{
+	release_maps(proc);
 	proc->vdso = 0;
 	proc->dirty = true;
 }
@@ -96,7 +154,7 @@ void unwind_procs_remove(struct unwind_procs *procs, pid_t pid, uint64_t now_ns)
 		return;
 	proc = procs->procs[*index];
 	unwind_bpf_delete(procs->slices_fd, &key);
-	unwind_proc_clear(proc);
+	remember(procs, proc, now_ns);
 	run_put(procs, proc->run, now_ns);
 	procs->procs[*index] = procs->procs[--procs->n_procs];
 	moved = stint_map_get(&procs->by_pid, (uint64_t)procs->procs[*index]->pid);
@@ -281,8 +339,11 @@ static uint32_t write_map(const struct unwind_map *map, struct unwind_mapping *t
 	if (n)
 		return n;
 	if (to)
-		*to = (struct unwind_mapping){
-		        .start = map->start, .end = map->end, .segment = UNWIND_NO_SEGMENT};
+		*to = (struct unwind_mapping){.start = map->start,
+		                              .end = map->end,
+		                              .segment = file && file->state == UNWIND_FILE_NEW
+		                                                 ? UNWIND_PENDING_SEGMENT
+		                                                 : UNWIND_NO_SEGMENT};
 	return 1;
 }
 
@@ -347,6 +408,9 @@ void unwind_procs_sweep(struct unwind_procs *procs, uint64_t now_ns)
 {
 	uint32_t i, j;
 
+	for (i = 0; i < procs->n_ended && procs->ended[i]->ended_ns + UNWIND_ENDED_NS < now_ns;)
+		i++;
+	forget_ended(procs, i);
 	for (i = 0; i < procs->n_procs; i++) {
 		struct unwind_proc *proc = procs->procs[i];
 		struct unwind_mapping *m = proc->run ? run_entries(procs, proc->run) : NULL;

@@ -13,10 +13,15 @@
 #include "record/unwind_bpf.h"
 #include "record/unwind_files.h"
 
+/* Images that ended are remembered for so long, and so many of them. */
+#define UNWIND_ENDED_NS  3000000000ull
+#define UNWIND_MAX_ENDED 512u
+
 struct unwind_map {
 	uint64_t start, end;
 	uint64_t file_off;
 	struct unwind_file *file; /* NULL: memory without a file, or one that can't be examined */
+	bool lost;                /* it had a file, which nobody could open in time */
 };
 
 /* Entries of the array of mappings; shared by a process and those forked from it. */
@@ -32,6 +37,7 @@ struct unwind_proc {
 	uint32_t n_maps, cap_maps;
 	struct unwind_run *run; /* NULL while it has none */
 	bool dirty;             /* maps and run differ */
+	uint64_t ended_ns;      /* of those that are remembered */
 };
 
 struct unwind_procs {
@@ -43,6 +49,9 @@ struct unwind_procs {
 	uint32_t n_procs, cap_procs;
 	struct stint_map by_pid; /* -> index + 1 */
 	uint64_t n_left_out;     /* processes or mappings for which there was no room */
+	/* Images that have ended, the oldest first: for walks of stacks that were copied before. */
+	struct unwind_proc *ended[UNWIND_MAX_ENDED];
+	uint32_t n_ended;
 };
 
 int unwind_procs_init(struct unwind_procs *procs, struct unwind_files *files, int slices_fd,
@@ -59,7 +68,12 @@ void unwind_procs_fork(struct unwind_procs *procs, pid_t parent, pid_t child, ui
 
 /* Adds or replaces what is mapped there. Returns false without memory. */
 bool unwind_proc_map(struct unwind_proc *proc, const struct unwind_map *map);
-void unwind_proc_clear(struct unwind_proc *proc); /* exec */
+void unwind_proc_clear(struct unwind_proc *proc);
+void unwind_procs_exec(struct unwind_procs *procs, struct unwind_proc *proc, uint64_t now_ns);
+
+/* The image with this vDSO, also if it has just ended. NULL when none is known. */
+const struct unwind_proc *unwind_procs_find_image(const struct unwind_procs *procs, pid_t pid,
+                                                  uint64_t vdso);
 
 const struct unwind_map *unwind_proc_find(const struct unwind_proc *proc, uint64_t addr);
 
@@ -69,7 +83,7 @@ void unwind_procs_touch(struct unwind_procs *procs, const struct unwind_file *fi
 /* Writes every dirty process's mappings to the kernel. */
 void unwind_procs_commit(struct unwind_procs *procs, uint64_t now_ns);
 
-/* Reads which mappings walks have used since the last time into their files' used_ns. */
+/* Reads which mappings walks have used since the last time into their files' used_ns, and forgets what ended. */
 void unwind_procs_sweep(struct unwind_procs *procs, uint64_t now_ns);
 
 #endif

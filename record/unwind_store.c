@@ -36,6 +36,25 @@ static void segment_rest(struct unwind_store_segment *seg)
 	if (seg->mapped)
 		munmap(seg->mapped, SEGMENT_BYTES);
 	seg->mapped = NULL;
+	unwind_view_done(seg->read);
+	free(seg->read);
+	seg->read = NULL;
+}
+
+/* One row, to be looked at; NULL when the kernel refuses. */
+static const struct unwind_row *segment_row(struct unwind_store_segment *seg, uint32_t i)
+{
+	if (seg->mapped)
+		return &seg->mapped->rows[i];
+	if (!seg->read) {
+		seg->read = malloc(sizeof(*seg->read));
+		if (!seg->read || unwind_view_init(seg->read, seg->fd, SEGMENT_BYTES)) {
+			free(seg->read);
+			seg->read = NULL;
+			return NULL;
+		}
+	}
+	return unwind_view_get(seg->read, i * sizeof(struct unwind_row), sizeof(struct unwind_row));
 }
 
 static void segment_free(struct unwind_store *store, uint32_t i)
@@ -181,11 +200,25 @@ void unwind_store_rest(struct unwind_store *store)
 		segment_rest(&store->segments[i]);
 }
 
+/* As unwind_table_find, which has all rows before it. */
 const struct unwind_row *unwind_store_find(struct unwind_store *store, uint32_t segment,
                                            uint32_t first_row, uint32_t n_rows, uint32_t pc)
 {
-	struct unwind_row *rows = segment_rows(&store->segments[segment]);
-	const struct unwind_table table = {.rows = rows + first_row, .n_rows = n_rows};
+	struct unwind_store_segment *seg = &store->segments[segment];
+	uint32_t low = first_row, high = first_row + n_rows;
+	const struct unwind_row *row;
 
-	return rows ? unwind_table_find(&table, pc) : NULL;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		row = segment_row(seg, middle);
+		if (!row)
+			return NULL;
+		if (row->pc <= pc)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	row = low > first_row ? segment_row(seg, low - 1) : NULL;
+	return row && UNWIND_ROW_KIND(row->kind) != UNWIND_NONE ? row : NULL;
 }

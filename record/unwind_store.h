@@ -8,12 +8,14 @@
 
 #include "base/err.h"
 #include "bpf/unwind_tables.h"
+#include "record/unwind_bpf.h"
 #include "record/unwind_extents.h"
 #include "record/unwind_table.h"
 
 struct unwind_store_segment {
 	int fd; /* -1 where there is no segment */
-	struct unwind_segment *mapped; /* NULL while nobody reads or writes its rows from here */
+	struct unwind_segment *mapped; /* NULL while nobody writes its rows from here */
+	struct unwind_view *read;      /* where rows are found, piece by piece; NULL while nobody does */
 	struct unwind_extents extents;
 };
 

@@ -85,8 +85,7 @@ static void load_next(struct unwind_tables *t)
 	unwind_files_store(&t->files, next.file, &table, now(), now() - KEEP_NS);
 	unwind_store_rest(&t->files.store);
 	unwind_table_done(&table);
-	if (next.file->state == UNWIND_FILE_LOADED)
-		unwind_procs_touch(&t->procs, next.file);
+	unwind_procs_touch(&t->procs, next.file);
 	unwind_procs_commit(&t->procs, now());
 }
 
@@ -136,6 +135,7 @@ static void add_map(void *context, const struct proc_exec_map *map)
 	        .start = map->start, .end = map->end, .file_off = map->file_off};
 
 	mapped.file = file_of(add->tables, add->proc->pid, map);
+	mapped.lost = map->ino && !mapped.file;
 	if (map->is_vdso)
 		add->proc->vdso = map->start;
 	if (!unwind_proc_map(add->proc, &mapped))
@@ -186,7 +186,7 @@ static void apply(struct unwind_tables *t, const struct unwind_event *event)
 		if (!proc && t->all)
 			proc = unwind_procs_add(&t->procs, event->pid);
 		if (proc)
-			unwind_proc_clear(proc);
+			unwind_procs_exec(&t->procs, proc, t->now_ns);
 		break;
 	case UNWIND_EVENT_MMAP:
 		if (!proc && t->all)
@@ -214,8 +214,8 @@ static void bring_back_file(struct unwind_tables *t, struct unwind_file *file, p
 	int fd = proc_open_mapped(pid, map);
 
 	if (fd < 0 && file->ino != UNWIND_VDSO_INO && proc_n_threads(pid)) {
-		file->state = UNWIND_FILE_NO_ROWS;
-		t->files.n_unreadable++;
+		unwind_files_give_up(&t->files, file);
+		unwind_procs_touch(&t->procs, file);
 	}
 	queue(t, file, fd);
 }
@@ -478,77 +478,107 @@ void unwind_tables_stats(struct unwind_tables *t, struct unwind_tables_stats *re
 	pthread_mutex_unlock(&t->lock);
 }
 
-static bool read_process_word(void *context, uint64_t addr, uint64_t *ret)
+/* Whose stack is walked: the lock is held. */
+struct walk {
+	struct unwind_tables *tables;
+	const struct unwind_proc *proc; /* NULL while it isn't known */
+	pid_t pid;
+	const struct unwind_memory *memory; /* NULL: the process's own */
+	bool left_memory;
+};
+
+static bool read_word(void *context, uint64_t addr, uint64_t *ret)
 {
+	struct walk *walk = context;
 	struct iovec to = {.iov_base = ret, .iov_len = sizeof(*ret)};
 	struct iovec from = {.iov_base = (void *)(uintptr_t)addr, .iov_len = sizeof(*ret)};
+	const struct unwind_memory *memory = walk->memory;
 
-	return process_vm_readv(*(pid_t *)context, &to, 1, &from, 1, 0) == (ssize_t)sizeof(*ret);
+	if (!memory)
+		return process_vm_readv(walk->pid, &to, 1, &from, 1, 0) == (ssize_t)sizeof(*ret);
+	if (addr < memory->start || addr - memory->start + sizeof(*ret) > memory->size_bytes)
+		return false;
+	memcpy(ret, memory->bytes + (addr - memory->start), sizeof(*ret));
+	return true;
 }
 
-/* The row of an address. The mapping is NULL where there is none. */
-static const struct unwind_row *find_row(struct unwind_tables *t, const struct unwind_proc *proc,
-                                         uint64_t addr, const struct unwind_map **ret_map)
+/* A walk from outside goes on without rows as well as it can; one of copied memory can wait for them. */
+static bool is_pending(const struct walk *walk, const struct unwind_map *map)
 {
-	const struct unwind_map *map = unwind_proc_find(proc, addr);
-	uint64_t pc = map ? addr - map->start + map->file_off : 0;
+	if (!walk->memory)
+		return false;
+	if (!map)
+		return true; /* it was code when the stack was copied, as far as the walk is right */
+	return map->file ? map->file->state == UNWIND_FILE_NEW || map->file->state == UNWIND_FILE_EVICTED
+	                 : map->lost;
+}
+
+static enum unwind_at find_row(void *context, uint64_t addr, const struct unwind_row **ret)
+{
+	struct walk *walk = context;
+	const struct unwind_map *map;
+	uint64_t pc;
 	uint32_t i;
 
-	*ret_map = map;
-	for (i = map && map->file ? map->file->n_chunks : 0; i-- > 0;) {
+	if (!walk->proc)
+		return walk->memory ? UNWIND_AT_PENDING : UNWIND_AT_UNKNOWN;
+	map = unwind_proc_find(walk->proc, addr);
+	if (is_pending(walk, map))
+		return UNWIND_AT_PENDING;
+	if (!map)
+		return UNWIND_AT_NOWHERE;
+	pc = addr - map->start + map->file_off;
+	for (i = map->file ? map->file->n_chunks : 0; i-- > 0;) {
 		const struct unwind_chunk *chunk = &map->file->chunks[i];
 
-		if (pc >= chunk->pc)
-			return unwind_store_find(&t->files.store, chunk->segment, chunk->first_row,
-			                         chunk->n_rows, (uint32_t)pc);
+		if (pc < chunk->pc)
+			continue;
+		*ret = unwind_store_find(&walk->tables->files.store, chunk->segment,
+		                         chunk->first_row, chunk->n_rows, (uint32_t)pc);
+		return *ret ? UNWIND_AT_ROW : UNWIND_AT_GAP;
 	}
-	return NULL;
+	return UNWIND_AT_GAP;
 }
 
 enum stint_user_end unwind_tables_walk(struct unwind_tables *t, pid_t pid,
                                        const struct unwind_regs *first, uint64_t *addrs,
                                        uint32_t max_addrs, uint32_t *ret_n)
 {
-	struct unwind_regs regs = *first;
-	enum stint_user_end end = 0;
-	const struct unwind_proc *proc;
-	bool guessed = false;
-	uint32_t n = 0;
+	struct walk walk = {.tables = t, .pid = pid};
+	struct unwind_process process = {.find = find_row, .read = read_word, .context = &walk};
+	enum stint_user_end end;
 
 	pthread_mutex_lock(&t->lock);
-	proc = unwind_procs_find(&t->procs, pid);
-	while (!end) {
-		const struct unwind_map *map = NULL;
-		const struct unwind_row *row = NULL;
-
-		if (regs.ip == 0) {
-			end = STINT_USER_COMPLETE;
-			break;
-		}
-		if (n == max_addrs) {
-			end = STINT_USER_DEPTH;
-			break;
-		}
-		if (proc)
-			row = find_row(t, proc, regs.exact ? regs.ip : regs.ip - 1, &map);
-		if (proc && !map && n) {
-			end = guessed ? STINT_USER_NO_ROWS : STINT_USER_NO_MAPPING;
-			break;
-		}
-		addrs[n] = regs.exact && n ? regs.ip | EVENT_FRAME_EXACT : regs.ip;
-		n++;
-		/* The ABI's mark of the outermost frame. */
-		if (!row && map && regs.fp_known && !regs.r[UNWIND_REG_FP] && !regs.exact) {
-			end = STINT_USER_COMPLETE;
-			break;
-		}
-		guessed = !row;
-		end = row ? unwind_step(row, &regs, read_process_word, &pid)
-		          : unwind_step_fp(&regs, read_process_word, &pid);
-		if (!row && end == STINT_USER_FP_END && proc && regs.r[UNWIND_REG_FP])
-			end = map ? STINT_USER_NO_ROWS : STINT_USER_NO_MAPPING;
-	}
+	walk.proc = unwind_procs_find(&t->procs, pid);
+	end = unwind_walk(&process, first, addrs, max_addrs, ret_n);
 	pthread_mutex_unlock(&t->lock);
-	*ret_n = n;
+	return end;
+}
+
+void unwind_tables_rest(struct unwind_tables *t)
+{
+	if (pthread_mutex_trylock(&t->lock))
+		return;
+	unwind_store_rest(&t->files.store);
+	pthread_mutex_unlock(&t->lock);
+}
+
+enum stint_user_end unwind_tables_walk_copy(struct unwind_tables *t, const struct unwind_image *image,
+                                            const struct unwind_memory *memory,
+                                            const struct unwind_regs *first, uint64_t *addrs,
+                                            uint32_t max_addrs, uint32_t *ret_n)
+{
+	struct walk walk = {.tables = t, .pid = image->pid, .memory = memory};
+	struct unwind_process process = {
+	        .find = find_row, .read = read_word, .context = &walk, .top = image->top};
+	enum stint_user_end end;
+
+	*ret_n = 0;
+	/* Who holds the lock may be at it for a while. */
+	if (pthread_mutex_trylock(&t->lock))
+		return STINT_USER_WINDOW;
+	walk.proc = unwind_procs_find_image(&t->procs, image->pid, image->vdso);
+	end = unwind_walk(&process, first, addrs, max_addrs, ret_n);
+	pthread_mutex_unlock(&t->lock);
 	return end;
 }

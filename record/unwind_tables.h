@@ -63,4 +63,32 @@ enum stint_user_end unwind_tables_walk(struct unwind_tables *tables, pid_t pid,
                                        const struct unwind_regs *regs, uint64_t *addrs,
                                        uint32_t max_addrs, uint32_t *ret_n);
 
+/*
+ * Gives back the memory that walks from outside have made use of, after some of them, unless others are at it.
+ */
+void unwind_tables_rest(struct unwind_tables *tables);
+
+/* A process's image, which may be gone: those that have just ended are remembered for a moment. */
+struct unwind_image {
+	pid_t pid;
+	uint64_t vdso; /* its address */
+	uint64_t top;  /* where its first stack pointer was */
+};
+
+/* A copy of a part of its memory. */
+struct unwind_memory {
+	uint64_t start;
+	const uint8_t *bytes;
+	size_t size_bytes;
+};
+
+/*
+ * The same for a stack that was copied. STINT_USER_WINDOW: it can't be walked now, for want of tables that may come
+ * or because others are at them; STINT_USER_UNREADABLE: it goes on outside of the copy. Never waits.
+ */
+enum stint_user_end unwind_tables_walk_copy(struct unwind_tables *tables, const struct unwind_image *image,
+                                            const struct unwind_memory *memory,
+                                            const struct unwind_regs *regs, uint64_t *addrs,
+                                            uint32_t max_addrs, uint32_t *ret_n);
+
 #endif

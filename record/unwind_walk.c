@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "record/unwind_walk.h"
 
+#include <stddef.h>
+
+#include "bpf/event.h"
+
 /* Struct sigcontext's registers, from the stack pointer in __restore_rt, by DWARF number. */
 static const uint8_t sigcontext_off[UNWIND_N_REGS] = {
         [0] = 144, [1] = 136, [2] = 152, [3] = 128, [4] = 112, [5] = 104, [6] = 120, [7] = 160,
@@ -147,4 +151,69 @@ enum stint_user_end unwind_step_fp(struct unwind_regs *regs, unwind_read_fn *rea
 	regs->ip = ip;
 	regs->all = regs->callee_all = regs->exact = false;
 	return 0;
+}
+
+/*
+ * Code without rows is where a program starts when its stack is as the kernel made it, or when a caller's frame pointer
+ * is 0: the ABI's mark of the outermost frame.
+ */
+static bool is_outermost(const struct unwind_process *process, const struct unwind_regs *regs)
+{
+	if (regs->fp_known && !regs->r[UNWIND_REG_FP] && !regs->exact)
+		return true;
+	return process->top && regs->r[UNWIND_REG_SP] == process->top;
+}
+
+static enum stint_user_end step(const struct unwind_process *process, enum unwind_at at,
+                                const struct unwind_row *row, struct unwind_regs *regs)
+{
+	enum stint_user_end end;
+
+	if (at == UNWIND_AT_ROW)
+		return unwind_step(row, regs, process->read, process->context);
+	if (at == UNWIND_AT_GAP && is_outermost(process, regs))
+		return STINT_USER_COMPLETE;
+	end = unwind_step_fp(regs, process->read, process->context);
+	if (end != STINT_USER_FP_END || at == UNWIND_AT_UNKNOWN || !regs->r[UNWIND_REG_FP])
+		return end;
+	return at == UNWIND_AT_GAP ? STINT_USER_NO_ROWS : STINT_USER_NO_MAPPING;
+}
+
+enum stint_user_end unwind_walk(const struct unwind_process *process, const struct unwind_regs *first,
+                                uint64_t *addrs, uint32_t max_addrs, uint32_t *ret_n)
+{
+	struct unwind_regs regs = *first;
+	enum stint_user_end end = 0;
+	bool guessed = false;
+	uint32_t n = 0;
+
+	while (!end) {
+		const struct unwind_row *row = NULL;
+		enum unwind_at at;
+
+		if (regs.ip == 0) {
+			end = STINT_USER_COMPLETE;
+			break;
+		}
+		if (n == max_addrs) {
+			end = STINT_USER_DEPTH;
+			break;
+		}
+		/* A call may be the last instruction of its function: what counts is where the call is. */
+		at = process->find(process->context, regs.exact ? regs.ip : regs.ip - 1, &row);
+		if (at == UNWIND_AT_PENDING) {
+			end = STINT_USER_WINDOW;
+			break;
+		}
+		if (at == UNWIND_AT_NOWHERE && n) {
+			end = guessed ? STINT_USER_NO_ROWS : STINT_USER_NO_MAPPING;
+			break;
+		}
+		addrs[n] = regs.exact && n ? regs.ip | EVENT_FRAME_EXACT : regs.ip;
+		n++;
+		guessed = at != UNWIND_AT_ROW;
+		end = step(process, at, row, &regs);
+	}
+	*ret_n = n;
+	return end;
 }

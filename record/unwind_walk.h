@@ -37,4 +37,29 @@ enum stint_user_end unwind_step(const struct unwind_row *row, struct unwind_regs
  */
 enum stint_user_end unwind_step_fp(struct unwind_regs *regs, unwind_read_fn *read, void *context);
 
+/* What is known of an address. */
+enum unwind_at {
+	UNWIND_AT_ROW,
+	UNWIND_AT_GAP,     /* a mapping, and no row there */
+	UNWIND_AT_NOWHERE, /* no mapping */
+	UNWIND_AT_UNKNOWN, /* the process isn't known: all there is are frame pointers */
+	UNWIND_AT_PENDING, /* its rows aren't loaded yet */
+};
+
+/* A process's code and memory, as a walk sees them. */
+struct unwind_process {
+	enum unwind_at (*find)(void *context, uint64_t addr, const struct unwind_row **ret);
+	unwind_read_fn *read;
+	void *context;
+	uint64_t top; /* where its first stack pointer was; 0 where that isn't known */
+};
+
+/*
+ * Walks a stack from its innermost frame on, by the same rules as the walker in the kernel. Fills addrs (innermost
+ * first; EVENT_FRAME_EXACT set in those that a signal interrupted) and says how the walk ended: STINT_USER_WINDOW
+ * where it met UNWIND_AT_PENDING.
+ */
+enum stint_user_end unwind_walk(const struct unwind_process *process, const struct unwind_regs *first,
+                                uint64_t *addrs, uint32_t max_addrs, uint32_t *ret_n);
+
 #endif

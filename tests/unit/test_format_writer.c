@@ -425,7 +425,8 @@ static void test_shrinking_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_appending),    cmocka_unit_test(test_failing_sink), cmocka_unit_test(test_forgetting),
+	        cmocka_unit_test(test_appending),
+	        cmocka_unit_test(test_failing_sink), cmocka_unit_test(test_forgetting),
 	        cmocka_unit_test(test_index_chain),  cmocka_unit_test(test_full_blocks),
 	        cmocka_unit_test(test_copy),         cmocka_unit_test(test_misuse),
 	        cmocka_unit_test(test_pipe),         cmocka_unit_test(test_shrinking_file),

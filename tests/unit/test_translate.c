@@ -24,6 +24,7 @@ struct fixture {
 	struct stint_buf file;
 	struct stint_writer *writer;
 	struct kernel_syms *kernel;
+	struct windows *windows;
 	struct translate tr;
 	bool finished;
 };
@@ -48,7 +49,9 @@ static int setup(void **state)
 	                 0);
 	assert_int_equal(tasks_new(&f->tr.tasks, f->writer, NULL), 0);
 	assert_int_equal(kernel_syms_new(&f->kernel, f->writer, true, NULL), 0);
-	assert_int_equal(stacks_new(&f->tr.stacks, f->writer, f->tr.tasks, f->kernel, NULL), 0);
+	assert_int_equal(windows_new(&f->windows, f->writer, f->tr.tasks, NULL), 0);
+	assert_int_equal(
+	        stacks_new(&f->tr.stacks, f->writer, f->tr.tasks, f->kernel, f->windows, NULL), 0);
 	assert_int_equal(asleep_new(&f->tr.asleep, NULL), 0);
 	f->tr.writer = f->writer;
 	f->tr.start_ns = START_NS;
@@ -64,6 +67,7 @@ static int teardown(void **state)
 	translate_done(&f->tr);
 	asleep_free(f->tr.asleep);
 	stacks_free(f->tr.stacks);
+	windows_free(f->windows);
 	kernel_syms_free(f->kernel);
 	tasks_free(f->tr.tasks);
 	stint_writer_free(f->writer);
@@ -194,6 +198,102 @@ static void test_generations(void **state)
 	send_stack(f, 21, &frame, 1);
 	send_sample(f, 3, 21);
 	assert_int_equal(f->tr.samples_without_stack, 1);
+}
+
+/* A window's first chunk: its words count from word on. */
+static void send_window(struct fixture *f, uint64_t hash, uint16_t n_words, uint64_t word)
+{
+	struct {
+		struct event_window window;
+		uint64_t words[EVENT_CHUNK_BYTES / 8];
+	} chunk = {0};
+	uint16_t i;
+
+	chunk.window.stack.h.type = EVENT_STACK;
+	chunk.window.stack.h.flags = EVENT_STACK_EXACT | EVENT_STACK_WINDOW;
+	chunk.window.stack.h.time_ns = 5;
+	chunk.window.stack.hash = hash;
+	chunk.window.stack.pid = (uint32_t)getpid();
+	chunk.window.stack.n_frames = n_words;
+	chunk.window.ip = (uintptr_t)send_window;
+	chunk.window.regs[STINT_WINDOW_SP] = 4096;
+	for (i = 0; i < n_words; i++)
+		chunk.words[i] = word + i;
+	assert_int_equal(stacks_add(f->tr.stacks, &chunk.window.stack,
+	                            sizeof(chunk.window) + n_words * 8u, NULL),
+	                 0);
+}
+
+static void send_more(struct fixture *f, uint64_t hash, uint8_t number, uint16_t n_words, uint64_t word)
+{
+	struct {
+		struct event_stack more;
+		uint64_t words[EVENT_CHUNK_BYTES / 8];
+	} chunk = {0};
+	uint16_t i;
+
+	chunk.more.h.type = EVENT_STACK;
+	chunk.more.h.flags = EVENT_STACK_MORE;
+	chunk.more.hash = hash;
+	chunk.more.chunk = number;
+	chunk.more.n_frames = n_words;
+	for (i = 0; i < n_words; i++)
+		chunk.words[i] = word + i;
+	assert_int_equal(stacks_add(f->tr.stacks, &chunk.more, sizeof(chunk.more) + n_words * 8u, NULL), 0);
+}
+
+/*
+ * A copied stack has a node like no other, which every stack that names it stands on, and one window.
+ * Its chunks are put together; those behind a lost one are of no use.
+ */
+static void test_windows(void **state)
+{
+	const uint16_t full = EVENT_CHUNK_BYTES / 8;
+	struct fixture *f = *state;
+	struct stint_window *windows;
+	struct stint_sample *samples;
+	struct stint_stack *stacks;
+	struct event_stack marker = {.h = {.type = EVENT_STACK, .time_ns = 5}, .hash = 35};
+	struct event_sample event = {.h = {.type = EVENT_SAMPLE, .time_ns = 6}, .user_stack = 31};
+	uint64_t word;
+	size_t n;
+
+	send_window(f, 31, full, 100);
+	send_more(f, 31, 1, 2, 100 + full);
+	send_window(f, 33, full, 100);
+	send_more(f, 33, 2, 2, 100 + 2 * full);
+	send_window(f, 35, 1, 7); /* nobody has named it by its time */
+	assert_true(stacks_window_bytes(f->tr.stacks) > 2 * EVENT_CHUNK_BYTES);
+	send_sample(f, 6, 31);
+	send_sample(f, 7, 33);
+	assert_int_equal(translate_event(&f->tr, &marker.h, NULL), 0);
+	event.pid = event.h.tid = (uint32_t)getpid();
+	event.kernel_stack = 2; /* lost: another stack on the same window */
+	assert_int_equal(translate_event(&f->tr, &event.h, NULL), 0);
+	assert_int_equal(stacks_window_bytes(f->tr.stacks), 0);
+	windows = read_rows(f, STINT_WINDOW, sizeof(*windows), &n);
+	assert_int_equal(n, 3);
+	/* Their bytes are gone with the reader: sizes are left. */
+	assert_int_equal(windows[0].bytes.size, (full + 2) * 8);
+	assert_int_equal(windows[1].bytes.size, full * 8);
+	assert_int_equal(windows[2].bytes.size, 8);
+	assert_int_equal(windows[0].time_ns, 5);
+	assert_int_equal(windows[0].ip, (uintptr_t)send_window);
+	assert_int_equal(windows[0].regs[STINT_WINDOW_SP], 4096);
+	samples = read_rows(f, STINT_SAMPLE, sizeof(*samples), &n);
+	assert_int_equal(n, 3);
+	stacks = read_rows(f, STINT_STACK, sizeof(*stacks), &n);
+	for (word = 0; word < 3; word++) {
+		assert_int_equal(stacks[samples[word].stack - 1].user_end, STINT_USER_WINDOW);
+		assert_int_equal(stacks[windows[word].stack - 1].user_end, STINT_USER_WINDOW);
+	}
+	assert_int_equal(stacks[samples[0].stack - 1].leaf, stacks[windows[0].stack - 1].leaf);
+	assert_int_equal(stacks[samples[1].stack - 1].leaf, stacks[windows[1].stack - 1].leaf);
+	assert_int_equal(stacks[samples[2].stack - 1].leaf, stacks[windows[0].stack - 1].leaf);
+	assert_int_not_equal(stacks[windows[0].stack - 1].leaf, stacks[windows[1].stack - 1].leaf);
+	free(windows);
+	free(samples);
+	free(stacks);
 }
 
 /* A thread may sleep through any number of generations: its stack is kept, and others aren't. */
@@ -368,7 +468,7 @@ int main(void)
 	        TEST(test_stacks),     TEST(test_generations),
 	        TEST(test_kept_stacks), TEST(test_intervals),
 	        TEST(test_open_start), TEST(test_asleep),      TEST(test_open_end),
-	        TEST(test_malformed),
+	        TEST(test_malformed),  TEST(test_windows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
