@@ -32,8 +32,8 @@ static const struct {
 			       "events were not written: the output failed"},
 	[STINT_LOSS_MODULE] = {"module", "file's build ID could not be read",
 			       "files' build IDs could not be read"},
-	[STINT_LOSS_REPAIRED] = {"repaired", "row was left out by a repair",
-				 "rows were left out by a repair"},
+	[STINT_LOSS_REPAIRED] = {"repaired", "row, or block of unknown rows, was left out by a repair",
+				 "rows, or blocks of unknown rows, were left out by a repair"},
 	[STINT_LOSS_CUT_OFF] =
 		{"cut-off", "thread was off the CPU at the start, and its stack could not be read",
 		 "threads were off the CPU at the start, and their stacks could not be read"},

@@ -12,7 +12,7 @@ struct copy {
 	const struct stint_reader *reader;
 	struct stint_block_writer *w;
 	struct stint_rows rows;
-	struct stint_loss *losses; /* of the blocks that were left out */
+	struct stint_loss *losses; /* of what was left out */
 	size_t n_losses;
 	struct stint_map numbers;                 /* of the blocks that were copied */
 	uint32_t next_id[STINT_FIRST_EVENT_TABLE]; /* behind the last one copied, by dictionary */
@@ -34,7 +34,8 @@ struct stint_file_header stint_copy_header(const struct stint_reader *reader)
 	return header;
 }
 
-static int note_loss(struct copy *c, const struct stint_block_info *block, struct stint_err *err)
+static int note_loss(struct copy *c, uint64_t from_ns, uint64_t to_ns, uint64_t count, uint32_t table,
+                     struct stint_err *err)
 {
 	struct stint_loss *losses = reallocarray(c->losses, c->n_losses + 1, sizeof(*losses));
 
@@ -42,13 +43,57 @@ static int note_loss(struct copy *c, const struct stint_block_info *block, struc
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory to list what is lost");
 	c->losses = losses;
 	losses[c->n_losses++] = (struct stint_loss){
-	        .from_ns = block->t_min_ns,
-	        .to_ns = block->t_max_ns > block->t_min_ns ? block->t_max_ns : block->t_min_ns,
-	        .count = block->n_rows,
+	        .from_ns = from_ns,
+	        .to_ns = to_ns > from_ns ? to_ns : from_ns,
+	        .count = count,
 	        .cause = STINT_LOSS_REPAIRED,
-	        .table = block->table,
+	        .table = table,
 	};
 	return 0;
+}
+
+static int note_block(struct copy *c, const struct stint_block_info *block, struct stint_err *err)
+{
+	return note_loss(c, block->t_min_ns, block->t_max_ns, block->n_rows, block->table, err);
+}
+
+/*
+ * The places without a block that could be found. How many blocks each held, the numbers of those around it say: one at
+ * least; and so do their times, roughly, as blocks of one flush are about the same time.
+ */
+static int note_places(struct copy *c, struct stint_err *err)
+{
+	const struct stint_file_info *info = stint_reader_info(c->reader);
+	const struct stint_block_info *before = NULL, *next = NULL, *block;
+	uint64_t from_ns = 0, to_ns;
+	size_t i, k = 0, ahead;
+	int code = 0;
+
+	for (i = 0; i < info->n_damage && !code; i++) {
+		const struct stint_damage *damage = stint_reader_damage(c->reader, i);
+
+		if (!damage->size_bytes)
+			continue;
+		for (; k < info->n_blocks; k++) {
+			block = stint_reader_block(c->reader, k);
+			if (block->file_off > damage->file_off)
+				break;
+			before = block;
+			if (block->t_max_ns)
+				from_ns = block->t_min_ns;
+		}
+		next = k < info->n_blocks ? stint_reader_block(c->reader, k) : NULL;
+		to_ns = before ? before->t_max_ns : 0;
+		for (ahead = k; ahead < info->n_blocks && ahead < k + STINT_N_TABLES; ahead++) {
+			block = stint_reader_block(c->reader, ahead);
+			if (block->t_max_ns > to_ns)
+				to_ns = block->t_max_ns;
+		}
+		code = note_loss(c, from_ns, to_ns,
+		                 before && next && next->seq > before->seq + 1 ? next->seq - before->seq - 1 : 1,
+		                 0, err);
+	}
+	return code;
 }
 
 /*
@@ -89,7 +134,7 @@ static int copy_block(struct copy *c, size_t i, struct stint_err *err)
 	if (!code || code == STINT_ERR_NOTFOUND)
 		code = stint_reader_raw(c->reader, i, &c->rows, &data, &size, &why);
 	if (code == STINT_ERR_FORMAT || code == STINT_ERR_LIMIT)
-		return note_loss(c, block, err);
+		return note_block(c, block, err);
 	if (code) {
 		if (err)
 			*err = why;
@@ -99,7 +144,7 @@ static int copy_block(struct copy *c, size_t i, struct stint_err *err)
 	if (code)
 		return code;
 	if (leave_out)
-		return note_loss(c, block, err);
+		return note_block(c, block, err);
 	stint_block_header_decode(data, &header);
 	return stint_block_writer_copy(c->w, &header, data + STINT_BLOCK_HEADER_BYTES, err);
 }
@@ -128,6 +173,8 @@ int stint_copy_blocks(const struct stint_reader *reader, struct stint_block_writ
 
 	for (i = 0; i < stint_reader_info(reader)->n_blocks && !code; i++)
 		code = copy_block(&c, i, err);
+	if (!code)
+		code = note_places(&c, err);
 	if (!code)
 		code = write_losses(&c, err);
 	stint_map_done(&c.numbers);

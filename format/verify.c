@@ -91,7 +91,7 @@ static void check_sum(struct verify *v, uint32_t table)
 {
 	uint64_t counted = v->in_file[table] + v->in_ledger[table];
 	/* How many events a lost block stood for isn't known, so only too many is wrong then. */
-	bool partial = v->has_damage || v->repaired[table];
+	bool partial = v->has_damage || v->repaired[table] || v->repaired[0];
 
 	if (!v->has_total[table] ||
 	    (partial ? counted <= v->seen[table] : counted == v->seen[table]))

@@ -275,6 +275,50 @@ static void test_repair(void **state)
 	stint_buf_done(&out);
 }
 
+/* A block whose header is gone, with the one behind it, is said too: how many rows it had isn't known. */
+static void test_repair_without_header(void **state)
+{
+	uint64_t counts[16] = {0};
+	struct stint_verify_result result;
+	const struct stint_loss *loss;
+	struct stint_reader *reader;
+	struct stint_rows rows = {0};
+	struct stint_buf buf, out;
+	uint64_t file_off;
+	size_t n;
+
+	(void)state;
+	write_small(&buf, false);
+	assert_int_equal(stint_reader_open_memory(&reader, buf.data, buf.len, NULL), 0);
+	n = stint_reader_info(reader)->n_blocks;
+	assert_true(n > 6);
+	file_off = stint_reader_block(reader, 4)->file_off;
+	buf.data[file_off] ^= 1;
+	buf.data[stint_reader_block(reader, 5)->file_off] ^= 1;
+	stint_reader_free(reader);
+	assert_int_equal(stint_reader_open_memory(&reader, buf.data, buf.len, NULL), 0);
+	assert_int_equal(stint_reader_info(reader)->n_blocks, n - 2);
+	stint_buf_init(&out, SIZE_MAX);
+	assert_int_equal(stint_repair(reader, util_sink(&out), NULL), 0);
+	stint_reader_free(reader);
+	assert_int_equal(stint_reader_open_memory(&reader, out.data, out.len, NULL), 0);
+	assert_int_equal(stint_verify(reader, count_kind, counts, &result, NULL), 0);
+	assert_int_equal(counts[STINT_PROBLEM_DAMAGE] + counts[STINT_PROBLEM_SUM], 0);
+	n = stint_reader_info(reader)->n_blocks;
+	assert_int_equal(stint_reader_block(reader, n - 1)->table, STINT_LOSS);
+	assert_int_equal(stint_reader_decode(reader, n - 1, &rows, NULL), 0);
+	loss = rows.rows;
+	assert_int_equal(rows.n_rows, 1);
+	assert_int_equal(loss->cause, STINT_LOSS_REPAIRED);
+	assert_int_equal(loss->table, 0);
+	assert_int_equal(loss->count, 2);
+	assert_true(loss->from_ns <= loss->to_ns);
+	stint_rows_done(&rows);
+	stint_reader_free(reader);
+	stint_buf_done(&buf);
+	stint_buf_done(&out);
+}
+
 static void append_block(struct stint_buf *out, const struct stint_buf *buf,
                          const struct stint_reader *reader, size_t i)
 {
@@ -355,6 +399,7 @@ int main(void)
 	        cmocka_unit_test(test_flip_every_bit),
 	        cmocka_unit_test(test_missing_bytes),
 	        cmocka_unit_test(test_repair),
+	        cmocka_unit_test(test_repair_without_header),
 	        cmocka_unit_test(test_repair_duplicates),
 	        cmocka_unit_test(test_repair_order),
 	};
