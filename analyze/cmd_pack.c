@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "analyze/commands.h"
+#include "analyze/json.h"
 #include "analyze/options.h"
 #include "analyze/out_file.h"
 #include "analyze/pack.h"
@@ -14,11 +15,11 @@
 struct pack_arguments {
 	const char *path;
 	const char *output;
-	bool only_missing, code;
+	bool only_missing, code, json;
 	struct symbol_spec symbols;
 };
 
-enum { KEY_ONLY_MISSING = 0x600, KEY_CODE };
+enum { KEY_FORMAT = 0x680, KEY_ONLY_MISSING = 0x600, KEY_CODE };
 
 static const struct argp_option options[] = {
 	{"output", 'o', "FILE", 0, "Where the packed recording goes; '-' is standard output. Never FILE itself", 0},
@@ -28,8 +29,11 @@ static const struct argp_option options[] = {
 	 "Pack the machine code of the functions too, and their source lines, so that 'stint annotate' works without "
 	 "the programs",
 	 0},
+	{"format", KEY_FORMAT, "FORMAT", 0, "How to say what is missing: 'text' (default) or 'json'", 0},
 	{0},
 };
+
+static const char *const formats[] = {"text", "json", NULL};
 
 static error_t parser(int key, char *arg, struct argp_state *state)
 {
@@ -42,6 +46,9 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'o':
 		a->output = arg;
+		return 0;
+	case KEY_FORMAT:
+		a->json = option_word(state, "format", arg, formats) == 1;
 		return 0;
 	case KEY_ONLY_MISSING:
 		a->only_missing = true;
@@ -115,24 +122,63 @@ static void print_missing(FILE *to, const struct model *m, const struct pack_mis
 	fputs(")\n", to);
 }
 
-static void print_result(const char *command, const struct pack_arguments *a, const struct model *m,
-			 const struct pack_result *result)
+/* The same for programs, that fetch what is missing: one document. */
+static int print_json(FILE *to, const struct model *m, const struct pack_result *result, struct stint_err *err)
 {
-	FILE *to = strcmp(a->output, "-") ? stdout : stderr;
+	struct json *j = json_new(to);
 	size_t i;
 
-	for (i = 0; i < result->n_missing; i++)
+	if (!j)
+		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory to write JSON");
+	json_object_begin(j);
+	json_key_string(j, "schema", "stint.pack/1");
+	json_key_u64(j, "addresses", result->n_frames);
+	json_key_u64(j, "packed", result->n_packed);
+	json_key_u64(j, "without_name", result->n_unresolved);
+	json_key(j, "missing");
+	json_array_begin(j);
+	for (i = 0; i < result->n_missing; i++) {
+		const struct pack_missing *missing = &result->missing[i];
+		const struct stint_module *module = &m->modules.rows[missing->module];
+		const struct stint_string *build_id = &m->strings.rows[module->build_id_str];
+
+		json_object_begin(j);
+		json_key(j, "build_id");
+		if (build_id->size)
+			json_hex_bytes(j, build_id->data, build_id->size);
+		else
+			json_null(j);
+		json_key_string(j, "path", model_str(m, module->path_str));
+		json_key_u64(j, "addresses", missing->n_frames);
+		json_key_string(j, "why", missing->why);
+		json_object_end(j);
+	}
+	json_array_end(j);
+	json_object_end(j);
+	json_free(j);
+	return 0;
+}
+
+static int print_result(const char *command, const struct pack_arguments *a, const struct model *m,
+			const struct pack_result *result, struct stint_err *err)
+{
+	FILE *to = strcmp(a->output, "-") ? stdout : stderr;
+	int code = a->json ? print_json(to, m, result, err) : 0;
+	size_t i;
+
+	for (i = 0; i < result->n_missing && !a->json; i++)
 		print_missing(to, m, &result->missing[i]);
 	fprintf(stderr, "%s: %" PRIu64 " of %" PRIu64 " addresses packed now, %" PRIu64 " without a name\n", command,
 		result->n_packed, result->n_frames, result->n_unresolved);
 	if (!a->code)
-		return;
+		return code;
 	fprintf(stderr, "%s: the code of %" PRIu64 " functions packed now, %" PRIu64 " bytes; %" PRIu64
 			" functions have none here\n",
 		command, result->n_functions, result->n_code_bytes, result->n_without_code);
 	if (result->n_over_limit)
 		fprintf(stderr, "%s: the code of %" PRIu64 " functions is left out: it is more than %" PRIu64 " MB\n",
 			command, result->n_over_limit, PACK_MAX_CODE_BYTES >> 20);
+	return code;
 }
 
 int cmd_pack(int argc, char **argv)
@@ -149,10 +195,10 @@ int cmd_pack(int argc, char **argv)
 	code = model_open(&m, a.path, &err);
 	if (!code)
 		code = write_packed(&a, m, &result, &err);
+	if (!code)
+		code = print_result(argv[0], &a, m, &result, &err);
 	if (code)
 		status = options_failed(argv[0], &err);
-	else
-		print_result(argv[0], &a, m, &result);
 	if (!status)
 		status = options_finish_output(argv[0]);
 	pack_result_done(&result);

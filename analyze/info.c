@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyze/info.h"
 
+#include "analyze/info_packed.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -269,6 +271,8 @@ static int collect(struct info *info, struct model *m, struct belongings *b, str
 		code = add_events(info, m, b, VIEW_OFF_CPU, &stamp, &info->off_cpu, err);
 	if (!code)
 		code = count_frames(info, m, err);
+	if (!code)
+		code = info_packed_count(m, b->module, info->modules, &info->packed, err);
 	if (!code)
 		code = model_code_size(m, &info->n_code_functions, &info->n_code_bytes, err);
 	if (!code)

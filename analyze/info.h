@@ -21,10 +21,16 @@ struct info_process {
 	uint64_t user_ends[N_USER_ENDS]; /* of its samples' and intervals' stacks */
 };
 
+/* Addresses that were looked up by stint pack. */
+struct info_packed {
+	uint64_t with_name, without_name;
+};
+
 /* A mapped file, or another place that code is in: modules that share path and build ID are one. */
 struct info_module {
 	uint32_t row;               /* the first of them */
 	uint64_t samples, switches; /* whose stacks have a frame in it */
+	struct info_packed packed;
 	struct symbol_source source;
 };
 
@@ -38,6 +44,7 @@ struct info {
 	uint32_t n_threads;
 	uint32_t n_frames; /* of stacks: packed code has others */
 	uint64_t n_code_functions, n_code_bytes; /* packed machine code */
+	struct info_packed packed;
 	struct info_module *modules; /* by samples, switches and path */
 	uint32_t n_modules;
 	struct notes notes;

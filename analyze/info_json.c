@@ -109,6 +109,15 @@ static void put_loss(struct json *j, const struct model *m)
 	json_array_end(j);
 }
 
+static void put_packed(struct json *j, const struct info_packed *packed)
+{
+	json_key(j, "packed");
+	json_object_begin(j);
+	json_key_u64(j, "with_name", packed->with_name);
+	json_key_u64(j, "without_name", packed->without_name);
+	json_object_end(j);
+}
+
 static void put_counts(struct json *j, const struct info *info)
 {
 	const struct model *m = info->m;
@@ -126,6 +135,7 @@ static void put_counts(struct json *j, const struct info *info)
 	json_key_u64(j, "task_events", m->n_tasks);
 	json_key_u64(j, "blocks", stint_reader_info(m->reader)->n_blocks);
 	json_object_end(j);
+	put_packed(j, &info->packed);
 	json_key(j, "code");
 	json_object_begin(j);
 	json_key_u64(j, "functions", info->n_code_functions);
@@ -214,6 +224,7 @@ static void put_modules(struct json *j, const struct info *info)
 		json_key_string(j, "symbols",
 				module->source.from ? module->source.from : module->source.why);
 		json_key_bool(j, "has_symbols", module->source.from != NULL);
+		put_packed(j, &module->packed);
 		json_object_end(j);
 	}
 	json_array_end(j);

@@ -63,6 +63,9 @@ static void print_totals(const struct info *info, FILE *out)
 		text_count(info->n_known_processes).s, text_count(info->n_threads).s,
 		text_count(m->n_file_stacks - 1).s, text_count(info->n_frames).s,
 		text_count(m->mappings.n - 1).s);
+	if (info->packed.with_name || info->packed.without_name)
+		fprintf(out, "%-10s%s addresses with a name, %s that nobody had one for\n", "Packed",
+			text_count(info->packed.with_name).s, text_count(info->packed.without_name).s);
 	if (info->n_code_functions)
 		fprintf(out, "%-10sof %s functions, %s\n", "Code", text_count(info->n_code_functions).s,
 			text_size(info->n_code_bytes).s);

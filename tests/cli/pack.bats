@@ -104,6 +104,41 @@ views() {
 	cmp before after
 }
 
+@test "the list for programs, and info, say what is packed and what is missing" {
+	"$stint" pack --format=json rec.stint -o packed.stint >missing.json
+	jq -e '.schema == "stint.pack/1" and .without_name >= 2 and .packed > 50' missing.json
+	jq -e '.missing | map(select(.build_id == "01020304")) | . == [{"build_id": "01020304", "path": "/nowhere/library.so",
+		"addresses": 1, "why": "not found"}]' missing.json
+	"$stint" info --format=json packed.stint >info.json
+	# Code without a file is in neither.
+	jq -e --slurpfile said missing.json '.packed.with_name + .packed.without_name == $said[0].packed' info.json
+	jq -e '.modules[] | select(.path == "/nowhere/library.so") | .packed == {"with_name": 0, "without_name": 1} and
+		.symbols == "not found"' info.json
+	jq -e '.modules[] | select(.path | endswith("/program")) | .packed.with_name > 30 and .symbols == "recording"' info.json
+	"$stint" info packed.stint | grep -qE '^Packed +[0-9]+ addresses with a name, 1 that nobody had one for$'
+	! "$stint" info rec.stint | grep -q ^Packed
+	# Packed again, there is nothing to add, and the same is missing.
+	"$stint" pack --format=json packed.stint -o twice.stint >again.json
+	cmp packed.stint twice.stint
+	jq -e --slurpfile said missing.json '.packed == 0 and .missing == $said[0].missing' again.json
+}
+
+@test "--only-missing leaves alone what the recording has a name for" {
+	{
+		cat description
+		echo "symbol APP 0x$(nm program | awk '$3 == "main" {print $1}') 0x1000 recorded_name"
+	} | "$BUILD/tools/make_recording" named.stint
+	"$stint" pack --only-missing named.stint -o few.stint >missing
+	"$stint" pack named.stint -o all.stint >missing
+	few=$("$stint" dump few.stint | grep -c '"table":"chain"')
+	all=$("$stint" dump all.stint | grep -c '"table":"chain"')
+	[ "$few" -gt 10 ]
+	[ "$few" -lt "$all" ]
+	mv program program.kept
+	"$stint" report --limit=0 few.stint | grep -q recorded_name
+	"$stint" report --limit=0 few.stint | grep -q 'app::'
+}
+
 @test "packing goes through pipes" {
 	"$stint" pack rec.stint -o packed.stint >missing
 	"$stint" pack - -o - <rec.stint >piped.stint 2>err
