@@ -9,6 +9,9 @@
 #include "base/arena.h"
 #include "base/map.h"
 
+/* Bytes between functions that the rules before them may cover: padding, and code that is taken out. */
+#define MAX_GAP 15u
+
 /* Rules that are kept; programs have more addresses than stacks ever have. */
 #define MAX_CACHE_BYTES ((size_t)16 << 20)
 #define MAX_CACHED      (256u << 10) /* addresses, also those without rules */
@@ -212,6 +215,25 @@ static Dwarf_Frame *frame_at(struct frame_file *file, uint64_t vaddr)
 	return NULL;
 }
 
+/* The rules of the function before a short gap, which also the recorder's tables have there. */
+static Dwarf_Frame *frame_before_gap(struct frame_file *file, uint64_t vaddr)
+{
+	Dwarf_Frame *before = NULL, *behind = NULL;
+	unsigned back, ahead;
+
+	for (back = 1; back <= MAX_GAP && back <= vaddr && !before; back++)
+		before = frame_at(file, vaddr - back);
+	/* The gap is of back - 2 bytes up to vaddr, and ahead from there on. */
+	for (ahead = 1; before && back - 2 + ahead <= MAX_GAP && !behind; ahead++)
+		behind = frame_at(file, vaddr + ahead);
+	if (behind) {
+		free(behind);
+		return before;
+	}
+	free(before);
+	return NULL;
+}
+
 int frame_file_find(struct frame_file *file, uint64_t vaddr, const struct frame_rules **ret)
 {
 	struct frame_rules *rules = NULL;
@@ -229,6 +251,8 @@ int frame_file_find(struct frame_file *file, uint64_t vaddr, const struct frame_
 		return STINT_ERR_NOMEM;
 	if (is_new) {
 		frame = frame_at(file, vaddr);
+		if (!frame)
+			frame = frame_before_gap(file, vaddr);
 		if (frame) {
 			rules = translate(file, frame);
 			free(frame);

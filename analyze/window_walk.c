@@ -103,20 +103,23 @@ static int push(struct walk *walk, const struct mapped *map, struct stint_err *e
 #define MAX_ARGS 4096u
 
 /*
- * Whether the stack is as the kernel made it for a new program: argc, then as many pointers to what
- * is above, then NULL.
+ * Whether the stack is as the kernel made it for a new program, as far as it was copied: argc, then
+ * pointers to as many strings, which lie above in that order, then NULL.
  */
 static bool is_initial_stack(struct walk *walk)
 {
-	uint64_t sp = walk->regs.r[FRAME_SP], argc, arg, i;
+	uint64_t sp = walk->regs.r[FRAME_SP], argc, arg, last = sp, i;
 
 	if (!(walk->regs.known >> FRAME_SP & 1) || sp & 15 || !read_window(walk, sp, &argc) ||
 	    argc < 1 || argc > MAX_ARGS)
 		return false;
-	for (i = 1; i <= argc; i++)
-		if (!read_window(walk, sp + 8 * i, &arg) || arg <= sp || arg > FRAME_ADDR_MAX)
+	for (i = 1; i <= argc && read_window(walk, sp + 8 * i, &arg); i++) {
+		if (arg <= last || arg > FRAME_ADDR_MAX)
 			return false;
-	return read_window(walk, sp + 8 * i, &arg) && arg == 0;
+		last = arg;
+	}
+	/* Pages of the stack that nobody has touched yet can't be copied. */
+	return i > 1 && (i <= argc || !read_window(walk, sp + 8 * i, &arg) || arg == 0);
 }
 
 /*
