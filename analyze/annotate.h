@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 
+#define ANNOTATE_MAX_CODE_BYTES (4u << 20) /* disassembled in one run; further functions are shown without code */
 #define ANNOTATE_MAX_FUNCTIONS 4096u /* that one name may stand for; those found later are left out, and counted */
 
 /* Where a jump or call goes. */
@@ -78,10 +79,11 @@ struct annotation {
 	uint32_t module;     /* id */
 	bool kernel;
 	struct metrics self, total;
-	struct part *parts; /* by address */
+	struct part *parts; /* by address; these and the lines once it is open */
 	size_t n_parts;
-	struct source_line *lines; /* the most first, see annotations_sort */
+	struct source_line *lines; /* the most first */
 	size_t n_lines;
+	struct stint_arena arena; /* of what its instructions say */
 	struct hits *hits; /* private */
 };
 
@@ -110,10 +112,13 @@ struct annotations {
 	struct annotation *all; /* the most first */
 	size_t n, cap;
 	uint64_t n_left_out;
-	struct stint_arena arena;
 	struct stint_intern keys;      /* private: of the functions */
 	struct stint_intern places;    /* private: of their modules */
 	struct stint_map matches;      /* private: by linkage name */
+	struct disassembler *disassembler; /* private, as is what follows: NULL until it is needed */
+	enum machine machine;
+	bool has_machine;
+	uint64_t n_code_bytes;
 };
 
 /*
@@ -123,8 +128,12 @@ struct annotations {
  */
 int annotations_find(struct annotations *a, struct stint_err *err);
 
-/* Finds and disassembles their code, and lays the events on it. */
-int annotations_code(struct annotations *a, struct stint_err *err);
+/*
+ * Finds and disassembles the code of one of them, and lays the events on it. To be closed before the next one is
+ * opened, so that memory is for one at a time. Fails with STINT_ERR_NOMEM.
+ */
+int annotation_open(struct annotations *a, struct annotation *f, struct stint_err *err);
+void annotation_close(struct annotation *f);
 
 void annotations_done(struct annotations *a); /* zeroed is fine; sources and functions are the caller's */
 
@@ -155,7 +164,7 @@ static inline uint64_t hit_look(const struct hit *hit)
 
 struct annotate_emitter {
 	const char *name;
-	int (*write)(const struct annotations *a, FILE *out, struct stint_err *err);
+	int (*write)(struct annotations *a, FILE *out, struct stint_err *err);
 	size_t default_limit, default_rows;
 };
 

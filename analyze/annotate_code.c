@@ -5,13 +5,6 @@
 
 #include "analyze/annotate.h"
 
-struct coder {
-	struct annotations *a;
-	struct disassembler *disassembler;
-	enum machine machine;
-	bool has_machine;
-};
-
 static int no_memory(struct stint_err *err)
 {
 	return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the code");
@@ -40,10 +33,10 @@ static struct place *add_place(struct part *part)
 /* --- instructions --- */
 
 /* The name at an ELF address outside of the part. In another segment the distance would be another one. */
-static int name_target(struct coder *c, const struct annotation *f, const struct part *part, struct place *place,
+static int name_target(struct annotations *a, const struct annotation *f, const struct part *part, struct place *place,
 		       uint64_t target, struct stint_err *err)
 {
-	struct symbolizer *symbolizer = c->a->functions->symbolizer;
+	struct symbolizer *symbolizer = a->functions->symbolizer;
 	const struct symbol *symbol;
 	struct symbol_chain chain;
 	uint64_t addr = part->start + (target - part->elf_start);
@@ -60,17 +53,15 @@ static int name_target(struct coder *c, const struct annotation *f, const struct
 	return 0;
 }
 
-static int take_instruction(struct coder *c, const struct annotation *f, const struct part *part,
+static int take_instruction(struct annotations *a, struct annotation *f, const struct part *part,
 			    const struct instruction *insn, struct place *place, struct stint_err *err)
 {
-	struct stint_arena *arena = &c->a->arena;
-
 	place->n_bytes = insn->n_bytes;
 	place->is_data = insn->is_data;
 	place->is_syscall = insn->is_syscall;
 	place->reference = insn->has_reference ? insn->reference : 0;
-	place->mnemonic = stint_arena_strndup(arena, insn->mnemonic, strlen(insn->mnemonic));
-	place->operands = stint_arena_strndup(arena, insn->operands, strlen(insn->operands));
+	place->mnemonic = stint_arena_strndup(&f->arena, insn->mnemonic, strlen(insn->mnemonic));
+	place->operands = stint_arena_strndup(&f->arena, insn->operands, strlen(insn->operands));
 	if (!place->mnemonic || !place->operands)
 		return no_memory(err);
 	if (!insn->has_target)
@@ -80,10 +71,10 @@ static int take_instruction(struct coder *c, const struct annotation *f, const s
 		place->target_offset = insn->target - part->elf_start;
 		return 0;
 	}
-	return name_target(c, f, part, place, insn->target, err);
+	return name_target(a, f, part, place, insn->target, err);
 }
 
-static int disassemble_part(struct coder *c, const struct annotation *f, struct part *part,
+static int disassemble_part(struct annotations *a, struct annotation *f, struct part *part,
 			    const struct symbol_code *code, struct stint_err *err)
 {
 	struct instruction insn;
@@ -91,17 +82,18 @@ static int disassemble_part(struct coder *c, const struct annotation *f, struct 
 	uint64_t off;
 	int rc = 0;
 
+	a->n_code_bytes += code->n_bytes;
 	for (off = 0; off < code->n_bytes && !rc; off += insn.n_bytes) {
-		disassemble(c->disassembler, code->bytes + off, code->n_bytes - off, code->elf_start + off, &insn);
+		disassemble(a->disassembler, code->bytes + off, code->n_bytes - off, code->elf_start + off, &insn);
 		place = add_place(part);
 		if (!place)
 			return no_memory(err);
 		place->addr = part->start + off;
 		place->elf_addr = insn.addr;
 		place->bytes = code->bytes + off;
-		rc = take_instruction(c, f, part, &insn, place, err);
+		rc = take_instruction(a, f, part, &insn, place, err);
 		if (!rc)
-			rc = symbolizer_lookup(c->a->functions->symbolizer, part->module, place->addr, true,
+			rc = symbolizer_lookup(a->functions->symbolizer, part->module, place->addr, true,
 					       &place->chain, err);
 	}
 	return rc;
@@ -109,11 +101,11 @@ static int disassemble_part(struct coder *c, const struct annotation *f, struct 
 
 /* --- parts --- */
 
-static int add_part(struct coder *c, struct annotation *f, const struct hit *hit, struct part **ret,
+static int add_part(struct annotations *a, struct annotation *f, const struct hit *hit, struct part **ret,
 		    struct stint_err *err)
 {
 	struct part *parts = realloc(f->parts, (f->n_parts + 1) * sizeof(*parts));
-	struct symbolizer *symbolizer = c->a->functions->symbolizer;
+	struct symbolizer *symbolizer = a->functions->symbolizer;
 	struct symbol_chain chain;
 	struct symbol_code code;
 	struct part *part;
@@ -134,18 +126,20 @@ static int add_part(struct coder *c, struct annotation *f, const struct hit *hit
 	*ret = part;
 	if (!code.n_bytes)
 		return 0;
-	if (code.machine && !machine_is_elf(c->machine, code.machine))
+	if (code.machine && !machine_is_elf(a->machine, code.machine))
 		part->why = "it is code of another machine";
-	else if (!c->has_machine)
+	else if (!a->has_machine)
 		part->why = "there is no disassembler for the recording's machine";
+	else if (code.n_bytes > ANNOTATE_MAX_CODE_BYTES - a->n_code_bytes)
+		part->why = "more than 4 MB of code at once; a name that matches fewer functions shows it";
 	else
-		return disassemble_part(c, f, part, &code, err);
+		return disassemble_part(a, f, part, &code, err);
 	part->n_missing = part->size;
 	return 0;
 }
 
 /* The part that has the hit; one that nobody knows the extent of has all that are in no other. */
-static int part_of(struct coder *c, struct annotation *f, const struct hit *hit, struct part **ret,
+static int part_of(struct annotations *a, struct annotation *f, const struct hit *hit, struct part **ret,
 		   struct stint_err *err)
 {
 	uint64_t look = hit_look(hit);
@@ -157,7 +151,7 @@ static int part_of(struct coder *c, struct annotation *f, const struct hit *hit,
 			*ret = &f->parts[i - 1];
 			return 0;
 		}
-	rc = add_part(c, f, hit, ret, err);
+	rc = add_part(a, f, hit, ret, err);
 	if (rc || (*ret)->size)
 		return rc;
 	for (i = 0; i + 1 < f->n_parts; i++)
@@ -188,7 +182,7 @@ static struct place *instruction_at(const struct part *part, uint64_t addr)
 	return &part->places[low - 1];
 }
 
-static int place_of_hit(struct coder *c, struct part *part, const struct hit *hit, struct place **ret,
+static int place_of_hit(struct annotations *a, struct part *part, const struct hit *hit, struct place **ret,
 			struct stint_err *err)
 {
 	struct place *place = hit->entered_kernel && hit->addr ? instruction_at(part, hit->addr - 1) : NULL;
@@ -209,17 +203,17 @@ static int place_of_hit(struct coder *c, struct part *part, const struct hit *hi
 		place->is_return = !hit->exact;
 	}
 	*ret = place;
-	return symbolizer_lookup(c->a->functions->symbolizer, hit->module, hit->addr, hit->exact, &place->chain, err);
+	return symbolizer_lookup(a->functions->symbolizer, hit->module, hit->addr, hit->exact, &place->chain, err);
 }
 
-static int lay_hit(struct coder *c, struct annotation *f, const struct hit *hit, struct stint_err *err)
+static int lay_hit(struct annotations *a, struct annotation *f, const struct hit *hit, struct stint_err *err)
 {
 	struct place *place = NULL;
 	struct part *part = NULL;
-	int code = part_of(c, f, hit, &part, err);
+	int code = part_of(a, f, hit, &part, err);
 
 	if (!code)
-		code = place_of_hit(c, part, hit, &place, err);
+		code = place_of_hit(a, part, hit, &place, err);
 	if (code)
 		return code;
 	if (!place->bytes)
@@ -329,13 +323,21 @@ static int by_start(const void *a, const void *b)
 	return pa->start < pb->start ? -1 : pa->start > pb->start;
 }
 
-static int lay_function(struct coder *c, struct annotation *f, struct stint_err *err)
+static int prepare(struct annotations *a, struct stint_err *err)
+{
+	if (a->disassembler)
+		return 0;
+	a->has_machine = machine_of_arch(model_meta(a->m, "arch"), &a->machine);
+	return a->has_machine ? disassembler_new(&a->disassembler, a->machine, a->intel, err) : 0;
+}
+
+int annotation_open(struct annotations *a, struct annotation *f, struct stint_err *err)
 {
 	size_t i, k;
-	int code = 0;
+	int code = prepare(a, err);
 
 	for (i = 0; i < f->hits->n && !code; i++)
-		code = lay_hit(c, f, &f->hits->at[i], err);
+		code = lay_hit(a, f, &f->hits->at[i], err);
 	if (code)
 		return code;
 	if (f->n_parts)
@@ -343,20 +345,19 @@ static int lay_function(struct coder *c, struct annotation *f, struct stint_err 
 	for (i = 0; i < f->n_parts; i++)
 		for (k = 0; k < f->parts[i].n; k++)
 			mark_outside(f, &f->parts[i].places[k]);
-	return make_lines(c->a, f, err);
+	return make_lines(a, f, err);
 }
 
-int annotations_code(struct annotations *a, struct stint_err *err)
+void annotation_close(struct annotation *f)
 {
-	size_t i, n = a->limit && a->limit < a->n ? a->limit : a->n;
-	struct coder c = {.a = a};
-	int code = 0;
+	size_t i;
 
-	c.has_machine = machine_of_arch(model_meta(a->m, "arch"), &c.machine);
-	if (c.has_machine)
-		code = disassembler_new(&c.disassembler, c.machine, a->intel, err);
-	for (i = 0; i < n && !code; i++)
-		code = lay_function(&c, &a->all[i], err);
-	disassembler_free(c.disassembler);
-	return code;
+	for (i = 0; i < f->n_parts; i++)
+		free(f->parts[i].places);
+	free(f->parts);
+	free(f->lines);
+	stint_arena_done(&f->arena);
+	f->parts = NULL;
+	f->lines = NULL;
+	f->n_parts = f->n_lines = 0;
 }

@@ -315,13 +315,10 @@ static void hits_free(struct hits *hits)
 
 void annotations_done(struct annotations *a)
 {
-	size_t i, k;
+	size_t i;
 
 	for (i = 0; i < a->n; i++) {
-		for (k = 0; k < a->all[i].n_parts; k++)
-			free(a->all[i].parts[k].places);
-		free(a->all[i].parts);
-		free(a->all[i].lines);
+		annotation_close(&a->all[i]);
 		hits_free(a->all[i].hits);
 	}
 	free(a->all);
@@ -332,5 +329,5 @@ void annotations_done(struct annotations *a)
 	stint_intern_done(&a->keys);
 	stint_intern_done(&a->places);
 	stint_map_done(&a->matches);
-	stint_arena_done(&a->arena);
+	disassembler_free(a->disassembler);
 }

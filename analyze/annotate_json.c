@@ -151,12 +151,15 @@ static void put_lines(struct json *j, const struct annotations *a, const struct 
 	json_array_end(j);
 }
 
-static void put_function(struct json *j, const struct annotations *a, const struct annotation *f)
+static int put_function(struct json *j, struct annotations *a, struct annotation *f, struct stint_err *err)
 {
 	const struct stint_module *module = &a->m->modules.rows[f->module];
 	const struct stint_string *id = &a->m->strings.rows[module->build_id_str];
+	int code = annotation_open(a, f, err);
 	size_t i;
 
+	if (code)
+		return code;
 	json_object_begin(j);
 	json_key_string(j, "name", f->name);
 	json_key_string(j, "linkage", f->linkage);
@@ -176,13 +179,15 @@ static void put_function(struct json *j, const struct annotations *a, const stru
 	json_array_end(j);
 	put_lines(j, a, f);
 	json_object_end(j);
+	annotation_close(f);
+	return 0;
 }
 
-static int write_json(const struct annotations *a, FILE *out, struct stint_err *err)
+static int write_json(struct annotations *a, FILE *out, struct stint_err *err)
 {
 	size_t i, n = a->limit && a->limit < a->n ? a->limit : a->n;
 	enum metric metrics[N_METRICS];
-	int k, n_metrics = view_metrics(a->view, metrics);
+	int k, code = 0, n_metrics = view_metrics(a->view, metrics);
 	struct json *j = json_new(out);
 
 	if (!j)
@@ -203,14 +208,14 @@ static int write_json(const struct annotations *a, FILE *out, struct stint_err *
 	json_key_u64(j, "left_out", a->n_left_out);
 	json_key(j, "functions");
 	json_array_begin(j);
-	for (i = 0; i < n; i++)
-		put_function(j, a, &a->all[i]);
+	for (i = 0; i < n && !code; i++)
+		code = put_function(j, a, &a->all[i], err);
 	json_array_end(j);
 	json_key(j, "notes");
 	notes_print_json(&a->notes, j);
 	json_object_end(j);
 	json_free(j);
-	return 0;
+	return code;
 }
 
 const struct annotate_emitter annotate_json = {.name = "json", .write = write_json};

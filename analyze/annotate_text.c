@@ -71,7 +71,7 @@ static void print_part_header(const struct annotation *f, FILE *out, size_t i)
 		fputs("; no code: ", out);
 		text_print_name(out, part->why);
 	} else if (part->n_missing) {
-		fprintf(out, "; the last %s bytes are not here", text_count(part->n_missing).s);
+		fprintf(out, "; the last %s bytes are not shown", text_count(part->n_missing).s);
 	}
 	fputc('\n', out);
 }
@@ -149,7 +149,7 @@ static void print_list(const struct annotations *a, size_t n, FILE *out)
 	fputc('\n', out);
 }
 
-static int write_text(const struct annotations *a, FILE *out, struct stint_err *err)
+static int write_text(struct annotations *a, FILE *out, struct stint_err *err)
 {
 	size_t i, n = a->limit && a->limit < a->n ? a->limit : a->n;
 	int code = 0;
@@ -161,7 +161,10 @@ static int write_text(const struct annotations *a, FILE *out, struct stint_err *
 	if (a->n > 1)
 		print_list(a, n, out);
 	for (i = 0; i < n && !code; i++) {
-		code = print_function(a, &a->all[i], out, err);
+		code = annotation_open(a, &a->all[i], err);
+		if (!code)
+			code = print_function(a, &a->all[i], out, err);
+		annotation_close(&a->all[i]);
 		fputc('\n', out);
 	}
 	if (a->n_left_out)

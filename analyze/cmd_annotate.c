@@ -241,8 +241,6 @@ static int annotate(struct arguments *args, struct model *m, struct symbolizer *
 	if (!code && a->tally.n_events)
 		code = annotations_find(a, err);
 	if (!code)
-		code = annotations_code(a, err);
-	if (!code)
 		code = make_notes(a, m, sel, err);
 	if (!code)
 		code = args->emitter->write(a, stdout, err);

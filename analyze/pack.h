@@ -6,7 +6,7 @@
 #include "analyze/model.h"
 #include "format/writer.h"
 
-#define PACK_MAX_CODE_BYTES ((uint64_t)64 << 20) /* in one run */
+#define PACK_MAX_CODE_BYTES ((uint64_t)16 << 20) /* in one run */
 
 struct pack_options {
 	struct symbolizer_options symbols; /* where to look; lines and inlines are always looked up */
