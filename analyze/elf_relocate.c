@@ -81,11 +81,12 @@ static unsigned size_of(uint16_t machine, uint32_t type, bool *ret_relative)
 /* The value of a symbol, with the address of its section. */
 static uint64_t symbol_value(const struct elf_file *ef, struct elf_bytes symbols, uint64_t index)
 {
-	const uint8_t *at = symbols.at + index * sizeof(Elf64_Sym);
+	const uint8_t *at;
 	uint16_t section;
 
 	if (index >= symbols.size / sizeof(Elf64_Sym))
 		return 0;
+	at = symbols.at + index * sizeof(Elf64_Sym);
 	section = elf_u16(at + 6);
 	return elf_u64(at + 8) + (section != SHN_UNDEF && section < ef->n_sections ? ef->sections[section].addr : 0);
 }
@@ -96,13 +97,14 @@ static void apply(const struct elf_file *ef, const uint8_t *rela, struct elf_byt
 	uint64_t off = elf_u64(rela), info = elf_u64(rela + 8), value;
 	bool relative;
 	unsigned size = size_of(ef->machine, (uint32_t)info, &relative), i;
-	uint8_t *to = (uint8_t *)(uintptr_t)contents.at + off;
+	uint8_t *to;
 
 	if (!size || off > contents.size || size > contents.size - off)
 		return;
 	value = symbol_value(ef, symbols, info >> 32) + elf_u64(rela + 16);
 	if (relative)
 		value -= target->addr + off;
+	to = (uint8_t *)(uintptr_t)contents.at + off;
 	for (i = 0; i < size; i++)
 		to[i] = (uint8_t)(value >> 8 * i);
 }
