@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Compares stint's user stacks, frame by frame, with eu-stack's and gdb's of the same sleeping thread.
 
-usage: compare.py [GROUP|CASE...]      (all cases without a name)
+usage: compare.py [--dump] [GROUP|CASE...]      (all cases without a name)
 
 For each case a program sleeps again and again at the bottom of a known stack. The recorder sees it leave the CPU
 (walked in the kernel) and finds it asleep (walked from outside); both must name the frames that eu-stack and gdb
-name, and must have ended at the outermost one. DISSENT lists where the two differ, and why. Prints TAP.
+name, and must have ended at the outermost one. With --dump stacks are copied (--unwind=dump) and unwound by stint pack.
+DISSENT lists where the two differ, and why. Prints TAP.
 """
 
 import collections
@@ -22,13 +23,17 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.environ.get("STINT_BUILD", os.path.join(HERE, "..", "..", "build")))
-COMPLETE, NO_MAPPING = 1, 3  # STINT_USER_... in format/rows.h
+COMPLETE, DEPTH, NO_MAPPING, WINDOW = 1, 2, 3, 9  # STINT_USER_... in format/rows.h
+DUMP = "--dump" in sys.argv
 OPEN_AT_START = 1  # flag of an interval that began before the recording
 
 Case = collections.namedtuple("Case", "group name commands argv")
 
 # glibc's own information claims a caller for what makecontext starts: walks end at an address that isn't code.
 ENDS = {"context": NO_MAPPING}
+
+# What is copied ends with the copy: frames of many kilobytes, and a second stack, are not in it.
+CUT = {"large", "signals"}
 
 # Where gdb needn't agree.
 DISSENT = {
@@ -157,22 +162,29 @@ def recorded(path, flag=0):
     By thread, the stacks of its off-CPU intervals: walked in the kernel, and from outside (open from the start). With a
     flag, of the intervals that have it.
     """
-    tables, events = collections.defaultdict(dict), []
+    tables, events, unwound = collections.defaultdict(dict), [], []
     text = subprocess.run([f"{BUILD}/stint", "dump", path], capture_output=True, text=True, check=True).stdout
     for line in text.splitlines():
         row = json.loads(line)
         if row["table"] == "off-cpu":
             events.append(row)
+        elif row["table"] == "unwound":
+            unwound.append(row)
         elif "id" in row:
             tables[row["table"]][row["id"]] = row
     stacks = collections.defaultdict(lambda: {"in the kernel": collections.Counter(),
                                               "from outside": collections.Counter()})
+    user_parts = {}  # node of a copied stack's innermost user frame: what it was unwound to
+    for row in unwound:
+        user_parts[tables["stack"][row["stack"]]["leaf"]] = tables["stack"][row["as_stack"]]
     for event in events:
         if event["flags"] & flag != flag or not event["stack"]:
             continue
         stack = tables["stack"][event["stack"]]
-        node, skip, frames = stack["leaf"], stack["n_kernel"], []
+        node, skip, frames, end = stack["leaf"], stack["n_kernel"], [], stack["user_end"]
         while node:
+            if not skip and not frames and end == WINDOW and node in user_parts:
+                end, node = user_parts[node]["user_end"], user_parts[node]["leaf"]
             row = tables["node"][node]
             frame = tables["frame"][row["frame"]]
             name = bytes.fromhex(tables["string"][tables["module"][frame["module"]]["path_str"]]["hex"]).decode()
@@ -182,7 +194,7 @@ def recorded(path, flag=0):
                 frames.append((os.path.basename(name), frame["addr"]))
             node = row["parent"]
         where = "from outside" if event["flags"] & OPEN_AT_START else "in the kernel"
-        stacks[tables["thread"][event["thread"]]["tid"]][where][(stack["user_end"], tuple(frames))] += 1
+        stacks[tables["thread"][event["thread"]]["tid"]][where][(end, tuple(frames))] += 1
     return stacks
 
 
@@ -206,9 +218,12 @@ def judge(case, proc, recording, script):
             if not stacks:
                 continue
             (end, frames), _ = stacks.most_common(1)[0]
-            differ = [name for name, of in theirs.items() if list(frames) != of[tid]]
+            cut = DUMP and mode in CUT
+            differ = [name for name, of in theirs.items()
+                      if list(frames) != (of[tid][:len(frames)] if cut else of[tid])]
             seen.add(where)
-            if (differ and not (differ == ["gdb"] and mode in DISSENT)) or end != ENDS.get(mode, COMPLETE):
+            if (differ and not (differ == ["gdb"] and mode in DISSENT)) or \
+                    end != (DEPTH if cut else ENDS.get(mode, COMPLETE)):
                 bad.append(f"walked {where}, end {end}:\n{show(frames)}\n" + "\n".join(
                     f"#   {name}:\n{show(of[tid])}" for name, of in theirs.items()))
             agree = [name for name in theirs if name not in differ]
@@ -245,7 +260,12 @@ def run_group(directory, group):
             procs[-1].stdout.readline()
         time.sleep(0.2)
         subprocess.run([f"{BUILD}/stint-record", "-F", "0", "-p", ",".join(str(p.pid) for p in procs), "-d", "0.4",
-                        "-o", recording], check=True, stderr=subprocess.DEVNULL)
+                        "--unwind=dump" if DUMP else "--unwind=auto", "-o", recording], check=True, stderr=subprocess.DEVNULL)
+        if DUMP:
+            packed = os.path.join(directory, "packed.stint")
+            subprocess.run([f"{BUILD}/stint", "pack", recording, "-o", packed], check=True, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+            recording = packed
         stacks = recorded(recording)
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             yield from zip(group, pool.map(lambda x: judge(x[0], x[1], stacks, script), zip(group, procs)))
@@ -256,7 +276,7 @@ def run_group(directory, group):
 
 
 def main():
-    wanted, known = sys.argv[1:], list(cases())
+    wanted, known = [word for word in sys.argv[1:] if word != "--dump"], list(cases())
     unknown = set(wanted) - {c.group for c in known} - {c.name for c in known}
     if unknown:
         sys.exit(f"compare.py: no case or group is named {', '.join(sorted(unknown))}")
