@@ -7,6 +7,10 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
+/* Reading a large file in vain takes time: after each time, it is tried again half as often. */
+#define RETRY_NS            1000000000ull
+#define MAX_RETRY_DOUBLINGS 6u
+
 void unwind_files_init(struct unwind_files *files, const struct unwind_map_fds *maps,
                        uint64_t max_bytes)
 {
@@ -14,10 +18,19 @@ void unwind_files_init(struct unwind_files *files, const struct unwind_map_fds *
 	unwind_store_init(&files->store, maps->segments, max_bytes);
 }
 
-static void file_free(struct unwind_file *file)
+/* One file less has these rows. When it was the last one, their room is given back. */
+static void rows_put(struct unwind_files *files, struct unwind_rows *rows, uint64_t now_ns)
 {
-	free(file->chunks);
-	free(file);
+	const uint64_t *known;
+
+	if (!rows || --rows->n_files)
+		return;
+	known = stint_map_get(&files->by_rows, rows->hash);
+	if (known && *known == (uint64_t)(uintptr_t)rows)
+		stint_map_remove(&files->by_rows, rows->hash);
+	unwind_store_remove(&files->store, rows->chunks, rows->n_chunks, now_ns);
+	free(rows->chunks);
+	free(rows);
 }
 
 void unwind_files_done(struct unwind_files *files)
@@ -26,10 +39,13 @@ void unwind_files_done(struct unwind_files *files)
 
 	if (!files)
 		return;
-	for (i = 0; i < files->n_files; i++)
-		file_free(files->files[i]);
+	for (i = 0; i < files->n_files; i++) {
+		rows_put(files, files->files[i]->rows, 0);
+		free(files->files[i]);
+	}
 	free(files->files);
 	stint_map_done(&files->by_id);
+	stint_map_done(&files->by_rows);
 	unwind_store_done(&files->store);
 }
 
@@ -108,16 +124,17 @@ static struct unwind_file_key key_of(const struct unwind_file *file)
 static void publish(const struct unwind_files *files, const struct unwind_file *file)
 {
 	struct unwind_file_key key = key_of(file);
-	struct unwind_file_rows rows = {.n_chunks = file->n_chunks};
+	const struct unwind_rows *of = file->rows;
+	struct unwind_file_rows rows = {.n_chunks = of->n_chunks};
 	uint32_t i;
 
-	if (file->n_chunks > UNWIND_FILE_CHUNKS)
+	if (of->n_chunks > UNWIND_FILE_CHUNKS)
 		return;
-	for (i = 0; i < file->n_chunks; i++) {
-		rows.chunk[i].segment = file->chunks[i].segment;
-		rows.chunk[i].first_row = file->chunks[i].first_row;
-		rows.chunk[i].n_rows = file->chunks[i].n_rows;
-		rows.chunk[i].pc = file->chunks[i].pc;
+	for (i = 0; i < of->n_chunks; i++) {
+		rows.chunk[i].segment = of->chunks[i].segment;
+		rows.chunk[i].first_row = of->chunks[i].first_row;
+		rows.chunk[i].n_rows = of->chunks[i].n_rows;
+		rows.chunk[i].pc = of->chunks[i].pc;
 	}
 	unwind_bpf_update(files->map_fd, &key, &rows);
 }
@@ -134,28 +151,64 @@ static void publish_none(const struct unwind_files *files, const struct unwind_f
 static void drop_rows(struct unwind_files *files, struct unwind_file *file, uint64_t now_ns)
 {
 	publish_none(files, file);
-	unwind_store_remove(&files->store, file->chunks, file->n_chunks, now_ns);
-	free(file->chunks);
-	file->chunks = NULL;
-	file->n_chunks = 0;
+	rows_put(files, file->rows, now_ns);
+	file->rows = NULL;
 	file->state = UNWIND_FILE_EVICTED;
 }
 
-/* The loaded file that is missed least: one that nobody maps, else the one unused for longest. */
-static struct unwind_file *least_used(const struct unwind_files *files, uint64_t keep_ns)
+/* Takes the rows from all files that have them. Returns how many were freed. */
+static uint64_t evict(struct unwind_files *files, const struct unwind_rows *rows, uint64_t now_ns)
 {
-	struct unwind_file *least = NULL;
+	uint64_t n_rows = rows->n_rows;
+	uint32_t i, left = rows->n_files;
+
+	for (i = 0; left && i < files->n_files; i++) {
+		if (files->files[i]->rows != rows)
+			continue;
+		drop_rows(files, files->files[i], now_ns);
+		left--;
+	}
+	files->n_evicted++;
+	return n_rows;
+}
+
+/* Gathers how the rows are used by all files that have them. */
+static void gather_use(const struct unwind_files *files)
+{
+	struct unwind_rows *rows;
 	uint32_t i;
 
 	for (i = 0; i < files->n_files; i++) {
-		struct unwind_file *file = files->files[i];
+		rows = files->files[i]->rows;
+		if (rows)
+			rows->n_maps = 0, rows->used_ns = 0;
+	}
+	for (i = 0; i < files->n_files; i++) {
+		const struct unwind_file *file = files->files[i];
 
-		if (file->state != UNWIND_FILE_LOADED || !file->n_chunks ||
-		    (file->n_maps && file->used_ns >= keep_ns))
+		rows = file->rows;
+		if (!rows)
 			continue;
-		if (!least || !file->n_maps > !least->n_maps ||
-		    (!file->n_maps == !least->n_maps && file->used_ns < least->used_ns))
-			least = file;
+		rows->n_maps += file->n_maps;
+		if (rows->used_ns < file->used_ns)
+			rows->used_ns = file->used_ns;
+	}
+}
+
+/* The loaded rows that are missed least: of files that nobody maps, else those unused for longest. */
+static const struct unwind_rows *least_used(const struct unwind_files *files, uint64_t keep_ns)
+{
+	const struct unwind_rows *least = NULL, *rows;
+	uint32_t i;
+
+	gather_use(files);
+	for (i = 0; i < files->n_files; i++) {
+		rows = files->files[i]->rows;
+		if (!rows || (rows->n_maps && rows->used_ns >= keep_ns))
+			continue;
+		if (!least || !rows->n_maps > !least->n_maps ||
+		    (!rows->n_maps == !least->n_maps && rows->used_ns < least->used_ns))
+			least = rows;
 	}
 	return least;
 }
@@ -177,13 +230,11 @@ static bool make_room(struct unwind_files *files, uint64_t n_rows, uint64_t *now
 	uint64_t freed = 0;
 
 	while (freed < n_rows) {
-		struct unwind_file *victim = least_used(files, keep_ns);
+		const struct unwind_rows *victim = least_used(files, keep_ns);
 
 		if (!victim)
 			break;
-		freed += victim->n_rows;
-		files->n_evicted++;
-		drop_rows(files, victim, *now_ns);
+		freed += evict(files, victim, *now_ns);
 	}
 	if (!freed)
 		return false;
@@ -210,26 +261,67 @@ void unwind_files_read(int fd, struct unwind_table *ret, bool *ret_unreadable)
 	*ret_unreadable = (fd >= 0 ? unwind_table_read(ret, fd, NULL) : read_vdso(ret, NULL)) != 0;
 }
 
+/* The table's rows, if a file has them already; or NULL. */
+static struct unwind_rows *find_same(struct unwind_files *files, const struct unwind_table *table,
+                                     uint64_t hash)
+{
+	const uint64_t *known = stint_map_get(&files->by_rows, hash);
+	struct unwind_rows *rows = known ? (struct unwind_rows *)(uintptr_t)*known : NULL;
+
+	return rows && unwind_store_holds(&files->store, rows->chunks, rows->n_chunks, table) ? rows : NULL;
+}
+
+/* Loads the table's rows, for which there is room or room is made. NULL where there is none. */
+static struct unwind_rows *load(struct unwind_files *files, const struct unwind_table *table,
+                                uint64_t hash, uint64_t now_ns, uint64_t keep_ns)
+{
+	struct unwind_rows *rows = calloc(1, sizeof(*rows));
+	uint64_t *known;
+
+	if (!rows)
+		return NULL;
+	rows->hash = hash;
+	rows->n_rows = table->n_rows;
+	while (unwind_store_add(&files->store, table, now_ns, &rows->chunks, &rows->n_chunks, NULL)) {
+		if (!make_room(files, table->n_rows, &now_ns, keep_ns)) {
+			free(rows);
+			return NULL;
+		}
+	}
+	known = stint_map_put(&files->by_rows, hash, NULL);
+	if (known)
+		*known = (uint64_t)(uintptr_t)rows;
+	return rows;
+}
+
 void unwind_files_store(struct unwind_files *files, struct unwind_file *file,
                         const struct unwind_table *table, uint64_t now_ns, uint64_t keep_ns)
 {
+	uint64_t hash;
+
 	file->queued = false;
 	if (file->state != UNWIND_FILE_NEW && file->state != UNWIND_FILE_EVICTED)
 		return;
 	file->state = table->n_rows ? UNWIND_FILE_EVICTED : UNWIND_FILE_NO_ROWS;
-	file->n_rows = table->n_rows;
 	if (!table->n_rows) {
 		publish_none(files, file);
 		return;
 	}
-	while (unwind_store_add(&files->store, table, now_ns, &file->chunks, &file->n_chunks,
-	                        NULL)) {
-		if (!make_room(files, table->n_rows, &now_ns, keep_ns)) {
-			files->n_refused++;
-			publish_none(files, file);
-			return;
-		}
+	hash = stint_hash_bytes(table->rows, table->n_rows * sizeof(*table->rows));
+	file->rows = find_same(files, table, hash);
+	if (file->rows)
+		files->n_shared++;
+	else
+		file->rows = load(files, table, hash, now_ns, keep_ns);
+	if (!file->rows) {
+		files->n_refused++;
+		file->retry_ns = now_ns + (RETRY_NS << file->n_refused);
+		file->n_refused += file->n_refused < MAX_RETRY_DOUBLINGS;
+		publish_none(files, file);
+		return;
 	}
+	file->n_refused = 0;
+	file->rows->n_files++;
 	file->state = UNWIND_FILE_LOADED;
 	publish(files, file);
 	files->n_loaded++;
@@ -270,7 +362,7 @@ static void forget(struct unwind_files *files, struct unwind_file *file)
 				at->next = file->next;
 	}
 	unpublish(files, file);
-	file_free(file);
+	free(file);
 }
 
 void unwind_files_expire(struct unwind_files *files, uint64_t before_ns, uint64_t now_ns)

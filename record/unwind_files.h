@@ -21,16 +21,27 @@ enum unwind_file_state {
 	UNWIND_FILE_EVICTED, /* it has rows, and there is no memory for them */
 };
 
+/* Rows as they are loaded. Copies of a file (in containers, say) have the same ones. */
+struct unwind_rows {
+	uint64_t hash; /* of the rows */
+	uint64_t n_rows;
+	struct unwind_chunk *chunks;
+	uint32_t n_chunks;
+	uint32_t n_files;
+	uint32_t n_maps;  /* of these files; only while a victim is looked for */
+	uint64_t used_ns; /* likewise */
+};
+
 struct unwind_file {
 	uint64_t dev, ino; /* of the file; 0 and 1 for the vDSO */
 	uint64_t size_bytes;
 	int64_t mtime_ns; /* another file with the same number is another file */
 	enum unwind_file_state state;
-	struct unwind_chunk *chunks;
-	uint32_t n_chunks;
+	struct unwind_rows *rows; /* NULL unless they are loaded */
 	uint32_t n_maps;  /* mappings that refer to it */
 	uint64_t used_ns; /* when a walk last used it, as far as was noticed */
-	uint64_t n_rows;
+	uint32_t n_refused;       /* times in a row that there was no room */
+	uint64_t retry_ns;        /* and until when it needn't be read again for that */
 	bool queued;              /* somebody is about to read it: it stays */
 	struct unwind_file *next; /* of the same hash */
 };
@@ -40,9 +51,11 @@ struct unwind_files {
 	int map_fd; /* where the walker in the kernel finds them by identity; not owned */
 	struct unwind_file **files;
 	uint32_t n_files, cap_files;
-	struct stint_map by_id; /* hash of dev and ino -> index + 1 */
+	struct stint_map by_id;   /* hash of dev and ino -> the newest file */
+	struct stint_map by_rows; /* their hash -> struct unwind_rows */
 
 	uint64_t n_loaded;     /* tables made */
+	uint64_t n_shared;     /* of them, those that another file had already */
 	uint64_t n_evicted;    /* tables dropped to make room for others */
 	uint64_t n_refused;    /* tables not loaded for want of room */
 	uint64_t n_unreadable; /* files that couldn't be opened, or aren't ELF */

@@ -310,18 +310,18 @@ void unwind_procs_touch(struct unwind_procs *procs, const struct unwind_file *fi
  */
 static uint32_t write_map(const struct unwind_map *map, struct unwind_mapping *to)
 {
-	const struct unwind_file *file = map->file;
+	const struct unwind_rows *rows = map->file ? map->file->rows : NULL;
 	uint64_t bias = map->start - map->file_off;
 	uint32_t i, n = 0;
 
-	for (i = 0; file && i < file->n_chunks; i++) {
-		const struct unwind_chunk *chunk = &file->chunks[i];
+	for (i = 0; rows && i < rows->n_chunks; i++) {
+		const struct unwind_chunk *chunk = &rows->chunks[i];
 		uint64_t start = chunk->pc + bias;
-		uint64_t end = i + 1 < file->n_chunks ? chunk[1].pc + bias : map->end;
+		uint64_t end = i + 1 < rows->n_chunks ? chunk[1].pc + bias : map->end;
 
 		if (chunk->pc < map->file_off)
 			start = map->start;
-		if (i + 1 < file->n_chunks && chunk[1].pc <= map->file_off)
+		if (i + 1 < rows->n_chunks && chunk[1].pc <= map->file_off)
 			continue;
 		if (start >= map->end)
 			break;

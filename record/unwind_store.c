@@ -171,6 +171,23 @@ int unwind_store_add(struct unwind_store *store, const struct unwind_table *tabl
 	return 0;
 }
 
+bool unwind_store_holds(struct unwind_store *store, const struct unwind_chunk *chunks, uint32_t n,
+                        const struct unwind_table *table)
+{
+	uint32_t i, done = 0;
+
+	for (i = 0; i < n; i++) {
+		const struct unwind_row *rows = segment_rows(&store->segments[chunks[i].segment]);
+
+		if (!rows || chunks[i].n_rows > table->n_rows - done ||
+		    memcmp(rows + chunks[i].first_row, table->rows + done,
+		           chunks[i].n_rows * sizeof(*rows)) != 0)
+			return false;
+		done += chunks[i].n_rows;
+	}
+	return done == table->n_rows;
+}
+
 void unwind_store_remove(struct unwind_store *store, const struct unwind_chunk *chunks, uint32_t n,
                          uint64_t now_ns)
 {

@@ -46,6 +46,10 @@ uint64_t unwind_store_bytes(const struct unwind_store *store);
 int unwind_store_add(struct unwind_store *store, const struct unwind_table *table, uint64_t now_ns,
                      struct unwind_chunk **ret_chunks, uint32_t *ret_n, struct stint_err *err);
 
+/* Are the table's rows those that the chunks have? */
+bool unwind_store_holds(struct unwind_store *store, const struct unwind_chunk *chunks, uint32_t n,
+                        const struct unwind_table *table);
+
 /* Gives their room back once no walk can be reading it. */
 void unwind_store_remove(struct unwind_store *store, const struct unwind_chunk *chunks, uint32_t n,
                          uint64_t now_ns);

@@ -220,10 +220,16 @@ static void bring_back_file(struct unwind_tables *t, struct unwind_file *file, p
 	queue(t, file, fd);
 }
 
-/*
- * Evicted files whose mappings are walked again are read again, as far as others are used less; and
- * so are files that found no room in the line.
- */
+/* Is the file to be read (again)? One that found no room in the line; one that was evicted and is walked again. */
+static bool is_missed(const struct unwind_tables *t, const struct unwind_file *file)
+{
+	if (file->queued)
+		return false;
+	return file->state == UNWIND_FILE_NEW ||
+	       (file->state == UNWIND_FILE_EVICTED && file->used_ns == t->now_ns && file->retry_ns <= t->now_ns);
+}
+
+/* Reads what is missed, as far as others are used less. */
 static void bring_back(struct unwind_tables *t)
 {
 	uint32_t i, j;
@@ -236,10 +242,7 @@ static void bring_back(struct unwind_tables *t)
 			struct proc_exec_map map = {
 			        .start = m->start, .end = m->end, .file_off = m->file_off};
 
-			if (!m->file || m->file->queued ||
-			    !(m->file->state == UNWIND_FILE_NEW ||
-			      (m->file->state == UNWIND_FILE_EVICTED &&
-			       m->file->used_ns == t->now_ns)))
+			if (!m->file || !is_missed(t, m->file))
 				continue;
 			map.dev = m->file->dev;
 			map.ino = m->file->ino;
@@ -366,13 +369,17 @@ static int start(struct unwind_tables *t, const struct unwind_tables_options *op
 	return 0;
 }
 
-/* The tables of what runs already, before anything is recorded. */
+/*
+ * The tables of what runs already, before anything is recorded. What is evicted on the way for want of memory stays out
+ * until it is known what is used.
+ */
 static void load_all(struct unwind_tables *t)
 {
 	pthread_mutex_lock(&t->lock);
 	do {
 		while (t->n_pending)
 			load_next(t);
+		t->now_ns = now();
 		bring_back(t);
 	} while (t->n_pending);
 	unwind_procs_commit(&t->procs, t->now_ns);
@@ -528,8 +535,8 @@ static enum unwind_at find_row(void *context, uint64_t addr, const struct unwind
 	if (!map)
 		return UNWIND_AT_NOWHERE;
 	pc = addr - map->start + map->file_off;
-	for (i = map->file ? map->file->n_chunks : 0; i-- > 0;) {
-		const struct unwind_chunk *chunk = &map->file->chunks[i];
+	for (i = map->file && map->file->rows ? map->file->rows->n_chunks : 0; i-- > 0;) {
+		const struct unwind_chunk *chunk = &map->file->rows->chunks[i];
 
 		if (pc < chunk->pc)
 			continue;

@@ -102,3 +102,58 @@ os.execve(fd, ["app", "alloca"], {})'
 			length > 0 and all(.end == "no-rows")' >/dev/null || fail "$("$stint" info x.stint)"
 	done
 }
+
+# Copies of bash, each asleep in a read of its own: their tables alone are 140 KB each. Their pids are in $copies.
+start_copies_of_bash() {
+	local i
+	copies=()
+	for ((i = 0; i < $1; i++)); do
+		cp "$(command -v bash)" "copy$i"
+		start "out$i" "./copy$i" --norc -c 'while :; do read -r -t 0.03; done'
+		copies+=("$started")
+	done
+	sleep 0.3
+}
+
+@test "copies of a file have one table" {
+	start_copies_of_bash 40
+	record -p "$(IFS=,; echo "${copies[*]}")" -F 0 -d 0.7 --unwind-memory=4M -o x.stint
+	equal "tables left out" "$(info x.stint | jq '[.loss[] | select(.cause == "unwind") | .count] | add // 0')" 0
+	all_complete x.stint "${copies[0]}"
+	all_complete x.stint "${copies[39]}"
+}
+
+@test "tables that find no room in a small budget are in the ledger, and those in use stay" {
+	local program known=()
+	for program in /usr/lib/x86_64-linux-gnu/libLLVM-14.so.1 /usr/lib/x86_64-linux-gnu/libclang-cpp.so.14; do
+		[ -e "$program" ] && known+=("$program")
+	done
+	[ ${#known[@]} -eq 2 ] || skip "no libraries with large tables are installed"
+	start_copies_of_bash 1
+	start out /usr/bin/python3 -c 'import ctypes, sys, time
+for path in sys.argv[1:]: ctypes.CDLL(path)
+print("ready", flush=True)
+while True: time.sleep(0.02)' "${known[@]}"
+	wait_for_line out ready
+	record -p "${copies[0]},$started" -F 0 -d 1 --unwind-memory=4M -o x.stint
+	between "tables left out" "$(info x.stint | jq '[.loss[] | select(.cause == "unwind") | .count] | add // 0')" 1 1000
+	"$stint" info x.stint | grep -q "left out for want of memory" || fail "$("$stint" info x.stint)"
+	all_complete x.stint "${copies[0]}"
+}
+
+@test "hundreds of processes are complete from the start of a recording" {
+	local i pids=() began
+	shapes app
+	for ((i = 0; i < 300; i++)); do
+		start out ./app qsort
+		pids+=("$started")
+	done
+	wait_for_line out ready
+	sleep 0.5
+	began=$(date +%s%N)
+	record -a -F 0 -d 0.5 -o x.stint
+	echo "recorded for $((($(date +%s%N) - began) / 1000000)) ms, of which 500 were asked for" >&2
+	info x.stint | jq '[.processes[] | select(.name | startswith("app")) | .user_stacks]' >ends
+	between "processes with stacks" "$(jq 'map(select(length > 0)) | length' ends)" 300 300
+	equal "incomplete stacks" "$(jq '[.[][] | select(.end != "complete") | .count] | add // 0' ends)" 0
+}

@@ -7,6 +7,7 @@ usage: compare_real.py [--rounds N] [--verbose] [WORKLOAD...]
 Each round stops a load's processes (SIGSTOP) wherever they happen to be while they are recorded. A thread's last
 interval then has its stack as it was walked at that moment, and the others read the same stack while it stands
 still. Prints how many stacks were compared and who agreed; the exit status is 1 where stint agrees with neither.
+Walks that ended too early are compared as far as they go, and so are those through code made at run time.
 """
 
 import argparse
@@ -69,11 +70,12 @@ def same(mine, theirs):
     return plain(mine) == plain(theirs)
 
 
-def verdict(frames, of):
+def verdict(end, frames, of):
     """The tools that agree: on all frames, or up to code that has no file, which stint alone can leave."""
-    jit = next((i for i, (path, _) in enumerate(frames) if path in ("", "//anon")), None)
-    return {name for name, theirs in of.items()
-            if same(frames, theirs) or (jit is not None and same(frames[:jit], theirs[:jit]))}
+    jit = next((i for i, (path, _) in enumerate(frames) if path in ("", "//anon")), len(frames))
+    if jit == len(frames) and end == compare.COMPLETE:
+        return {name for name, theirs in of.items() if same(frames, theirs)}
+    return {name for name, theirs in of.items() if same(frames[:jit], theirs[:jit])}
 
 
 class Tally:
@@ -81,9 +83,10 @@ class Tally:
         self.by = collections.Counter()
         self.differ = []
 
-    def add(self, frames, of):
-        agree = verdict(frames, of)
+    def add(self, end, frames, of):
+        agree = verdict(end, frames, of)
         self.by["both" if len(agree) == 2 else min(agree, default="neither")] += 1
+        self.by["cut short"] += end != compare.COMPLETE
         if len(agree) < 2:
             self.differ.append((frames, of))
 
@@ -117,9 +120,9 @@ def one_round(load, root, directory, tally):
             theirs = {"eu-stack": compare.eu_stacks(pid, maps), "gdb": compare.gdb_stacks(pid, maps, script)}
             for tid in map(int, os.listdir(f"/proc/{pid}/task")):
                 for stacks in last[tid].values():
-                    for _, frames in stacks:
+                    for end, frames in stacks:
                         if frames:
-                            tally.add(list(frames), {name: of[tid] for name, of in theirs.items()})
+                            tally.add(end, list(frames), {name: of[tid] for name, of in theirs.items()})
     finally:
         for pid in stopped:
             try:
@@ -143,8 +146,8 @@ def run(options, name):
                 one_round(load, root, directory, tally)
         finally:
             place.end()
-    print(f"| {name} | {sum(tally.by.values())} | " +
-          " | ".join(str(tally.by[key]) for key in ("both", "eu-stack", "gdb", "neither")) + " |", flush=True)
+    columns = [tally.by[key] for key in ("both", "eu-stack", "gdb", "neither")]
+    print(f"| {name} | {sum(columns)} | {' | '.join(map(str, columns))} | {tally.by['cut short']} |", flush=True)
     for frames, of in tally.differ if options.verbose else []:
         print(f"stint:\n{compare.show(frames)}\n" +
               "\n".join(f"{tool}:\n{compare.show(theirs)}" for tool, theirs in of.items()))
@@ -160,7 +163,7 @@ def main():
     unknown = set(options.workloads) - set(workloads.WORKLOADS)
     if unknown:
         parser.error(f"no workload is named {', '.join(sorted(unknown))}")
-    print("| program | stacks | as both | as eu-stack only | as gdb only | as neither |\n|---|---|---|---|---|---|")
+    print("| program | stacks | as both | as eu-stack only | as gdb only | as neither | of them cut short |\n" + "|---" * 7 + "|")
     results = [run(options, name) for name in options.workloads or workloads.WORKLOADS]
     return 0 if all(results) else 1
 
