@@ -275,7 +275,8 @@ static struct unwind_rows *find_same(struct unwind_files *files, const struct un
 static struct unwind_rows *load(struct unwind_files *files, const struct unwind_table *table,
                                 uint64_t hash, uint64_t now_ns, uint64_t keep_ns)
 {
-	struct unwind_rows *rows = calloc(1, sizeof(*rows));
+	bool fits = unwind_store_fits(&files->store, table->n_rows);
+	struct unwind_rows *rows = fits ? calloc(1, sizeof(*rows)) : NULL;
 	uint64_t *known;
 
 	if (!rows)

@@ -135,6 +135,12 @@ static int take(struct unwind_store *store, uint32_t n, uint64_t now_ns, struct 
 	return 0;
 }
 
+bool unwind_store_fits(const struct unwind_store *store, uint32_t n_rows)
+{
+	return (uint64_t)n_rows + UNWIND_SEGMENT_ROWS - 1 <
+	       (store->max_bytes / SEGMENT_BYTES + 1) * (uint64_t)UNWIND_SEGMENT_ROWS;
+}
+
 int unwind_store_add(struct unwind_store *store, const struct unwind_table *table, uint64_t now_ns,
                      struct unwind_chunk **ret_chunks, uint32_t *ret_n, struct stint_err *err)
 {

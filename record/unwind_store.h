@@ -38,6 +38,9 @@ void unwind_store_done(struct unwind_store *store);
 /* What the segments take now: never more than max_bytes. */
 uint64_t unwind_store_bytes(const struct unwind_store *store);
 
+/* Could so many rows be there at all, if nothing else was? */
+bool unwind_store_fits(const struct unwind_store *store, uint32_t n_rows);
+
 /*
  * Copies a table into one or several chunks, which the caller frees. Fails with STINT_ERR_LIMIT
  * when there is no room within max_bytes (nothing is changed), STINT_ERR_SYSTEM when the kernel

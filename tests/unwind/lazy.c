@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sleeps in the resolver of an indirect function, which the dynamic linker calls when the function is first used: on the
- * stack below is its trampoline, which aligns the stack and keeps the old stack pointer in rbx. Two parts of one program.
+ * Sleeps in the resolver of an indirect function, which the dynamic linker calls when the function is first used. On
+ * the stack below is its trampoline, which aligns the stack and keeps the old stack pointer in rbx. Two parts of one
+ * program.
  */
 #ifdef LIBRARY
 #include <time.h>
