@@ -341,7 +341,7 @@ static uint32_t write_map(const struct unwind_map *map, struct unwind_mapping *t
 	if (to)
 		*to = (struct unwind_mapping){.start = map->start,
 		                              .end = map->end,
-		                              .segment = file && file->state == UNWIND_FILE_NEW
+		                              .segment = map->file && map->file->state == UNWIND_FILE_NEW
 		                                                 ? UNWIND_PENDING_SEGMENT
 		                                                 : UNWIND_NO_SEGMENT};
 	return 1;

@@ -128,9 +128,12 @@ def record(options, proc, directory, mode):
 def perf_share(options, proc, directory, comms, outermost):
     """The same of perf's user stacks by frame pointers; there are only samples."""
     data, result, maps = os.path.join(directory, "perf.data"), Result(), collections.defaultdict(list)
-    pids = ",".join(map(str, workloads.descendants(proc.pid)))
-    subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-F", str(FREQUENCY), "--call-graph=fp", "-p", pids,
-                    "-o", data, "--", "sleep", str(options.seconds)], check=True, stderr=subprocess.DEVNULL)
+    for _ in range(5):  # a process that has ended meanwhile is refused
+        pids = ",".join(map(str, workloads.descendants(proc.pid)))
+        if not subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-F", str(FREQUENCY), "--call-graph=fp", "-p",
+                               pids, "-o", data, "--", "sleep", str(options.seconds)], stderr=subprocess.DEVNULL,
+                              check=False).returncode:
+            break
     text = subprocess.run(["perf", "script", "-i", data, "--show-mmap-events", "-F", "comm,pid,ip"], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
     for block in re.split(r"\n(?=\S)", text):
