@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <alloca.h>
 #include <execinfo.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -166,17 +165,16 @@ static void read_stacks(struct model *m, uint32_t *stacks)
 
 static void copy_window(struct copied *to, const ucontext_t *here)
 {
+	static const int by_number[STINT_WINDOW_REGS] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
+							 REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
+							 REG_R12, REG_R13, REG_R14, REG_R15};
 	const greg_t *r = here->uc_mcontext.gregs;
 	struct stint_window *window = &to->window;
-	uint64_t size = 0, n;
+	uint64_t size = 0, n, i;
 
 	*window = (struct stint_window){.ip = (uint64_t)r[REG_RIP]};
-	memcpy(window->regs,
-	       (const uint64_t[]){(uint64_t)r[REG_RAX], (uint64_t)r[REG_RDX], (uint64_t)r[REG_RCX], (uint64_t)r[REG_RBX],
-				  (uint64_t)r[REG_RSI], (uint64_t)r[REG_RDI], (uint64_t)r[REG_RBP], (uint64_t)r[REG_RSP],
-				  (uint64_t)r[REG_R8], (uint64_t)r[REG_R9], (uint64_t)r[REG_R10], (uint64_t)r[REG_R11],
-				  (uint64_t)r[REG_R12], (uint64_t)r[REG_R13], (uint64_t)r[REG_R14], (uint64_t)r[REG_R15]},
-	       sizeof(window->regs));
+	for (i = 0; i < STINT_WINDOW_REGS; i++)
+		window->regs[i] = (uint64_t)r[by_number[i]];
 	/* Not by memcpy: a sanitizer would rightly ask what it is doing there. */
 	for (; size < sizeof(to->bytes); size += n) {
 		uint64_t at = window->regs[STINT_WINDOW_SP] + size;
@@ -213,7 +211,7 @@ static int compare(const void *a, const void *b)
 /* Recursion through qsort, with frames whose size isn't known before. */
 static __attribute__((noinline)) void deep(int n)
 {
-	char *room = alloca((size_t)(16 + 40 * (n % 7)));
+	char *room = __builtin_alloca((size_t)(16 + 40 * (n % 7)));
 	int numbers[3] = {3, n, 1};
 
 	room[0] = (char)n;
