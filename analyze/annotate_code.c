@@ -123,6 +123,8 @@ static int add_part(struct annotations *a, struct annotation *f, const struct hi
 	*part = (struct part){.module = hit->module, .start = code.start, .elf_start = code.elf_start,
 			      .size = code.size, .why = code.why, .n_missing = code.size - code.n_bytes,
 			      .linkage = chain.symbols[chain.n - 1].linkage};
+	if (!code.size && !chain.symbols[chain.n - 1].resolved)
+		part->why = "it has no symbol";
 	*ret = part;
 	if (!code.n_bytes)
 		return 0;

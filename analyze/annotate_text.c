@@ -62,7 +62,7 @@ static void print_part_header(const struct annotation *f, FILE *out, size_t i)
 			(unsigned long long)(part->elf_start + part->size), text_count(part->size).s,
 			part->size == 1 ? "" : "s");
 	else
-		fputs("where it begins and ends isn't known", out);
+		fputs("extent unknown", out);
 	if (f->n_parts > 1 && part->linkage) {
 		fputs(", ", out);
 		text_print_name(out, part->linkage);

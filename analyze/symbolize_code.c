@@ -129,7 +129,9 @@ static const char *why_no_code(const struct module *m)
 	case STINT_MODULE_VDSO:
 		return "the vDSO's code is in no file";
 	case STINT_MODULE_FILE:
-		if (m->program && m->program->debug && !m->program->code)
+		if (m->program && m->program->code)
+			return "no symbol says where it begins and ends";
+		if (m->program && m->program->debug)
 			return "only its debug file is here";
 		return m->program && m->program->why ? m->program->why : "its file isn't here";
 	default:
