@@ -47,7 +47,7 @@ static const char *last_part(const char *name)
 {
 	const char *at, *last = name;
 
-	for (at = name; *at && *at != '<' && *at != '('; at++)
+	for (at = name; *at && *at != '('; at++)
 		if (at[0] == ':' && at[1] == ':' && at[2])
 			last = at + 2;
 	return last;
@@ -79,26 +79,44 @@ static int by_distance(const void *a, const void *b)
 	return strcmp(na->name, nb->name);
 }
 
-int annotate_near_names(const struct annotations *a, struct stint_buf *out, struct stint_err *err)
+/* Keeps the names that are near and short enough to be shown, without template arguments; returns how many. */
+static size_t gather(const struct annotations *a, struct near_name *near, struct stint_arena *arena)
 {
 	const struct functions *f = a->functions;
-	struct near_name *near = calloc(f->n, sizeof(*near));
-	size_t n = 0, shown = 0, i;
+	struct stint_buf name;
+	size_t n = 0;
+	uint32_t i;
+
+	stint_buf_init(&name, INT32_MAX);
+	for (i = 1; i < f->n; i++) {
+		stint_buf_reset(&name);
+		text_short_name(&name, f->all[i].name);
+		stint_buf_u8(&name, 0);
+		if (!f->all[i].resolved || stint_buf_status(&name) || name.len > MAX_NEAR_BYTES ||
+		    !is_near(a->symbol, (const char *)name.data, &near[n].distance))
+			continue;
+		near[n].name = stint_arena_strndup(arena, name.data, name.len - 1);
+		n += near[n].name != NULL;
+	}
+	stint_buf_done(&name);
+	return n;
+}
+
+int annotate_near_names(const struct annotations *a, struct stint_buf *out, struct stint_err *err)
+{
+	struct near_name *near = calloc(a->functions->n, sizeof(*near));
+	struct stint_arena arena = {0};
+	size_t n, shown = 0, i;
 
 	if (!near)
 		return no_memory(err);
-	for (i = 1; i < f->n; i++) {
-		near[n].name = f->all[i].name;
-		n += f->all[i].resolved && is_near(a->symbol, f->all[i].name, &near[n].distance);
-	}
+	n = gather(a, near, &arena);
 	if (n)
 		qsort(near, n, sizeof(*near), by_distance);
-	for (i = 0; i < n && shown < MAX_NEAR; i++) {
-		if (strlen(near[i].name) > MAX_NEAR_BYTES || (i && !strcmp(near[i].name, near[i - 1].name)))
-			continue;
-		stint_buf_printf(out, "%s", shown++ ? ", " : "");
-		text_escape(out, near[i].name);
-	}
+	for (i = 0; i < n && shown < MAX_NEAR; i++)
+		if (!i || strcmp(near[i].name, near[i - 1].name))
+			stint_buf_printf(out, "%s%s", shown++ ? ", " : "", near[i].name);
 	free(near);
+	stint_arena_done(&arena);
 	return stint_buf_status(out) ? no_memory(err) : 0;
 }

@@ -179,32 +179,6 @@ static void append_source(struct writer *w, const char *file, uint32_t line, boo
 	free(copy);
 }
 
-/* A name without template arguments: "std::map<>::find". Those of Rust's impls, which begin a part of it, stay. */
-static void append_short_name(struct writer *w, const char *name)
-{
-	char *copy = strdup(name);
-	size_t i, n = 0, depth = 0;
-
-	if (!copy) {
-		w->t.failed = true;
-		return;
-	}
-	for (i = 0; name[i]; i++) {
-		bool operator_sign = n >= 8 && !strncmp(copy + n - 8, "operator", 8);
-
-		if (depth)
-			depth += (name[i] == '<') - (name[i] == '>' && name[i - 1] != '-');
-		else
-			depth = name[i] == '<' && n && !operator_sign && !strchr(":<& ", copy[n - 1]) &&
-				strchr(name + i, '>');
-		if (!depth || (name[i] == '<' && copy[n ? n - 1 : 0] != '<'))
-			copy[n++] = name[i];
-	}
-	copy[n] = '\0';
-	text_escape(&w->text, depth ? name : copy);
-	free(copy);
-}
-
 /* What is inlined, as far as it fits. */
 static void append_inlined(struct writer *w, const struct symbol_chain *chain)
 {
@@ -214,7 +188,7 @@ static void append_inlined(struct writer *w, const struct symbol_chain *chain)
 		return;
 	stint_buf_bytes(&w->text, "  [inlined ", strlen("  [inlined "));
 	len = w->text.len;
-	append_short_name(w, chain->symbols[0].name);
+	text_short_name(&w->text, chain->symbols[0].name);
 	if (w->text.len - len > MAX_NAME_COLUMNS) {
 		len += MAX_NAME_COLUMNS - 3;
 		while (len > 0 && (w->text.data[len] & 0xc0) == 0x80)
@@ -262,7 +236,7 @@ static void append_instruction(struct writer *w, const struct part *part, const 
 		stint_buf_printf(&w->text, " <another part>");
 	} else if (place->target_kind == TARGET_OTHER) {
 		stint_buf_printf(&w->text, " <");
-		append_short_name(w, place->target);
+		text_short_name(&w->text, place->target);
 		if (place->target_offset)
 			stint_buf_printf(&w->text, "+0x%llx", (unsigned long long)place->target_offset);
 		stint_buf_printf(&w->text, ">");

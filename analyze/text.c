@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "analyze/json.h"
+#include "base/err.h"
 
 struct text_short text_count(uint64_t n)
 {
@@ -114,6 +115,43 @@ void text_escape(struct stint_buf *out, const char *name)
 		n = text_escape_next(name, left, text);
 		stint_buf_bytes(out, text, strlen(text));
 	}
+}
+
+/* Whether the '<' behind the n bytes of a name begins template arguments, and isn't of an operator's name. */
+static bool begins_arguments(const char *name, size_t n)
+{
+	static const char word[] = "operator";
+	size_t len = sizeof(word) - 1;
+
+	return n && !strchr(":<& ", name[n - 1]) && strncmp(name + (n > len ? n - len : 0), word, len) &&
+	       strchr(name + n, '>');
+}
+
+void text_short_name(struct stint_buf *out, const char *name)
+{
+	size_t size = strlen(name) + 1, i, n = 0, depth = 0;
+	char *copy = (char *)stint_buf_grow(out, size);
+
+	if (!copy)
+		return;
+	for (i = 0; name[i]; i++) {
+		if (depth) {
+			depth += (name[i] == '<') - (name[i] == '>' && name[i - 1] != '-');
+		} else if (name[i] == '<' && begins_arguments(name, i)) {
+			copy[n++] = '<';
+			depth = 1;
+		}
+		if (!depth)
+			copy[n++] = name[i];
+	}
+	copy[n] = '\0';
+	copy = strdup(depth ? name : copy);
+	out->len -= size;
+	if (copy)
+		text_escape(out, copy);
+	else
+		out->failed = STINT_ERR_NOMEM;
+	free(copy);
 }
 
 const char *text_file_name(const char *path)

@@ -34,6 +34,12 @@ void text_escape(struct stint_buf *out, const char *name);
 #define TEXT_ESCAPED_BYTES 20
 size_t text_escape_next(const char *name, size_t size, char out[TEXT_ESCAPED_BYTES]);
 
+/*
+ * Appends the name, escaped, without template arguments: "std::map<>::find". Those in front of which there is no name,
+ * as of Rust's impls, stay.
+ */
+void text_short_name(struct stint_buf *out, const char *name);
+
 /* The last part of a path; all of it where that is empty. */
 const char *text_file_name(const char *path);
 

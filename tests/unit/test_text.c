@@ -25,6 +25,39 @@ static void check_name(const char *name, const char *want)
 	free(got);
 }
 
+static void check_short_name(const char *name, const char *want)
+{
+	struct stint_buf buf;
+
+	stint_buf_init(&buf, 1 << 20);
+	stint_buf_u8(&buf, '|');
+	text_short_name(&buf, name);
+	stint_buf_u8(&buf, 0);
+	assert_int_equal(stint_buf_status(&buf), 0);
+	assert_string_equal((const char *)buf.data + 1, want);
+	stint_buf_done(&buf);
+}
+
+static void test_short_names(void **state)
+{
+	(void)state;
+	check_short_name("", "");
+	check_short_name("f", "f");
+	check_short_name("std::map<int, std::less<int> >::find", "std::map<>::find");
+	check_short_name("a<b>::c<d>(e)", "a<>::c<>(e)");
+	check_short_name("operator<", "operator<");
+	check_short_name("ns::operator<<", "ns::operator<<");
+	check_short_name("ns::operator->", "ns::operator->");
+	check_short_name("f<&(g()->h)>::i", "f<>::i");
+	check_short_name("<alloc::vec::Vec<T> as core::Drop>::drop", "<alloc::vec::Vec<> as core::Drop>::drop");
+	check_short_name("core::slice::<impl [T]>::sort", "core::slice::<impl [T]>::sort");
+	/* What isn't closed is no template. */
+	check_short_name("a<b", "a<b");
+	check_short_name("a<b<c>", "a<b<c>");
+	check_short_name("x<\033>", "x<>");
+	check_short_name("\033<x>", "\\x1b<>");
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -54,6 +87,7 @@ static void test_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_short_names),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_numbers),
 	};
