@@ -12,6 +12,8 @@
 /* Bytes between functions that the rules before them may cover: padding, and code that is taken out. */
 #define MAX_GAP 15u
 
+#define RBX 3
+
 /* Rules that are kept; programs have more addresses than stacks ever have. */
 #define MAX_CACHE_BYTES ((size_t)16 << 20)
 #define MAX_CACHED      (256u << 10) /* addresses, also those without rules */
@@ -160,7 +162,11 @@ static bool set_reg(struct frame_file *file, Dwarf_Frame *frame, int reg, struct
 	if (dwarf_frame_register(frame, reg, mem, &ops, &run.n))
 		return true;
 	if (!run.n) {
-		rule->how = ops ? FRAME_LOST : FRAME_SAME;
+		/*
+		 * Registers that the information doesn't mention are as the ABI says, which libdw
+		 * has wrong of one of them: it takes rax for rbx.
+		 */
+		rule->how = ops && reg != RBX ? FRAME_LOST : FRAME_SAME;
 		return true;
 	}
 	run.ops = ops;
