@@ -420,7 +420,15 @@ static struct symbol_chain *resolve(struct symbolizer *s, const struct module *m
 	/* A recorded name goes first, but where this system has the file's DWARF it says the same and more. */
 	if (known && (!recorded || m->program->dwarf)) {
 		chain = resolve_in_program(s, m, elf_addr, vaddr);
-		if (!chain || !recorded || chain->symbols[chain->n - 1].resolved)
+		if (!chain || !recorded)
+			return chain;
+		/* Where DWARF has no function (assembly code), the two symbol tables may have chosen otherwise. */
+		symbol = (struct symbol *)&chain->symbols[chain->n - 1];
+		if (chain->n == 1 && !s->frames[0].name && !s->frames[0].linkage) {
+			symbol->start = recorded->addr + (vaddr - look);
+			return name_symbol(s, symbol, recorded->name) ? chain : NULL;
+		}
+		if (symbol->resolved)
 			return chain;
 	}
 	chain = chain_of(s, 1);

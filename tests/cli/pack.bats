@@ -115,7 +115,8 @@ views() {
 	jq -e '.modules[] | select(.path == "/nowhere/library.so") | .packed == {"with_name": 0, "without_name": 1} and
 		.symbols == "not found"' info.json
 	jq -e '.modules[] | select(.path | endswith("/program")) | .packed.with_name > 30 and .symbols == "recording"' info.json
-	"$stint" info packed.stint | grep -qE '^Packed +[0-9]+ addresses with a name, 1 that nobody had one for$'
+	"$stint" info packed.stint |
+		grep -q "^Packed  *$(jq -r '"\(.packed.with_name) addresses with a name, \(.packed.without_name) that"' info.json) nobody"
 	! "$stint" info rec.stint | grep -q ^Packed
 	# Packed again, there is nothing to add, and the same is missing.
 	"$stint" pack --format=json packed.stint -o twice.stint >again.json

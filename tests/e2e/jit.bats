@@ -57,7 +57,7 @@ share() {
 		class Hot {
 			static int inner(int n) { int s = 0; for (int i = 0; i < n; i++) s = (s * 31 + i) % 1000003; return s; }
 			public static void main(String[] a) {
-				long end = System.currentTimeMillis() + 6000, x = 0;
+				long end = System.currentTimeMillis() + 60000, x = 0;
 				while (System.currentTimeMillis() < end) x += inner(200000);
 				System.out.println(x >= 0);
 			}
@@ -67,11 +67,13 @@ share() {
 	start java.out java -XX:+PreserveFramePointer -cp . Hot
 	local java=$started
 	sleep 1
-	start record.out "$recorder" -F 499 --off-cpu=none -d 3 -o j.stint -p "$java"
+	start record.out "$recorder" -F 499 --off-cpu=none -o j.stint -p "$java"
 	local recording=$started
 	wait_for_recorder j.stint
 	sleep 1
 	jcmd "$java" Compiler.perfmap
+	sleep 1
+	kill -INT "$recording"
 	end_of "$recording" || fail "the recorder: $(cat record.out.err)"
 	rm -f "/tmp/perf-$java.map"
 	between "Hot.inner's share" "$(share j.stint 'Hot\.inner')" 50 100

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """
 Holds the packed chains of a recording's kernel frames against addr2line and llvm-symbolizer.
-usage: compare.py STINT RECORDING PACKED VMLINUX MODULE.ko
+usage: compare.py [-v] STINT RECORDING PACKED VMLINUX MODULE.ko
 Every address where the two agree with each other must be the same in stint: functions from the innermost to the
 outermost, and their files and lines. Where they don't, stint must agree with one of them or is counted.
 """
@@ -75,7 +75,8 @@ def text_of(elf):
 
 
 def main():
-    stint, recording, packed, vmlinux, module = sys.argv[1:]
+    verbose = sys.argv[1] == "-v"
+    stint, recording, packed, vmlinux, module = sys.argv[1 + verbose:]
     plain, rows = tables(stint, recording), tables(stint, packed)
     strings = {row["id"]: bytes.fromhex(row["hex"]).decode(errors="replace") for row in rows["string"]}
     modules = {row["id"]: row for row in rows["module"]}
@@ -108,6 +109,8 @@ def main():
                     print(f"{what} 0x{addresses[i]:x}: stint {mine}, both others {one[i]}")
             elif mine not in (one[i], other):
                 alone += 1
+                if verbose:
+                    print(f"{what} 0x{addresses[i]:x}:\n  stint {mine}\n  addr2line {one[i]}\n  llvm {other}")
         print(f"{what}: {len(frames)} addresses, {inlined} with inlined functions; the others agree on {agreed}, stint "
               f"with them on {same}; elsewhere stint is with neither on {alone} of {len(frames) - agreed}")
         failed |= same < agreed * 0.99 or not agreed

@@ -2,7 +2,7 @@
 /*
  * Compiles at run time, as far as anybody can tell: runs one function, then another one at the same address, and
  * tells profilers of both in a perf map ("map") or a jitdump ("dump").
- * usage: recode map|dump FIRST_MS SECOND_MS
+ * usage: recode map|dump FIRST_MS SECOND_MS (of CPU time)
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -75,15 +75,15 @@ static void open_told(void)
 	}
 }
 
-/* Returns the CPU time it took, and how much of it was before the function could be told of. */
+/* Runs for some CPU time, however long that takes, and returns how much it was. */
 static uint64_t run(const char *name, const uint8_t *bytes, size_t size, uint64_t ms)
 {
-	uint64_t cpu_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID), end_ns = now_ns() + ms * 1000000;
+	uint64_t cpu_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID), end_ns = cpu_ns + ms * 1000000;
 
 	memcpy(code, bytes, size);
 	__builtin___clear_cache((char *)code, (char *)code + CODE_BYTES);
 	(dumping ? tell_dump : tell_map)(name);
-	while (now_ns() < end_ns)
+	while (clock_now_ns(CLOCK_THREAD_CPUTIME_ID) < end_ns)
 		((void (*)(int))(uintptr_t)code)(1000000);
 	return clock_now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
 }
