@@ -26,21 +26,54 @@ static __always_inline __u16 task_syscall(struct task_struct *task)
 	return number;
 }
 
+static __always_inline struct user_regs task_user_regs(struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	return (struct user_regs){
+	        .ip = regs->ip,
+	        .sp = regs->sp,
+	        .bp = regs->bp,
+	        .is_64bit = regs->cs == USER_CS_64,
+	};
+}
+
 /* Walks the user stack of the thread that is running. */
 static __always_inline __u64 walk_task(struct scratch *scratch, struct task_struct *task,
                                        __u8 *ret_end)
 {
-	struct pt_regs *task_regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	struct user_regs regs = {
-	        .ip = task_regs->ip,
-	        .sp = task_regs->sp,
-	        .bp = task_regs->bp,
-	        .is_64bit = task_regs->cs == USER_CS_64,
-	};
-	__u64 hash = user_stack_walk(&scratch->user, task, &regs);
+	struct user_regs regs = task_user_regs(task);
+	__u64 hash = user_stack_walk(&scratch->user, task, &regs, false);
 
 	*ret_end = scratch->user.end;
 	return hash;
+}
+
+/* The user stack of a thread that leaves. */
+static __always_inline void leave_stack(struct scratch *scratch, struct task_struct *prev,
+                                        struct thread *thread)
+{
+	struct user_regs regs = task_user_regs(prev);
+	struct user_walk *walk = &scratch->user;
+	__u64 salt = image_salt(prev), version = known_walk_version(), hash;
+	struct known_walk *known = known_walk_of(&regs, salt);
+	bool been_here;
+
+	if (!known)
+		return;
+	been_here = known_walk_is_from(known, &regs, salt);
+	if (been_here && known_walk_holds(known, walk, regs.sp)) {
+		thread->user_stack = known->hash;
+		thread->user_end = known->end;
+		thread->stack_generation = known->generation;
+		return;
+	}
+	hash = user_stack_walk(walk, prev, &regs, been_here);
+	if (hash != thread->user_stack || thread->stack_generation != control.stack_generation)
+		user_stack_send(walk, &thread->stack_generation);
+	thread->user_stack = hash;
+	thread->user_end = walk->end;
+	known_walk_keep(known, walk, &regs, salt, version, thread->stack_generation);
 }
 
 static __always_inline __u64 offcpu_kernel_stack(struct task_struct *task, __u64 length_ns,
@@ -168,7 +201,6 @@ static __always_inline void switch_out(struct task_struct *prev, bool runnable, 
 {
 	struct scratch *scratch = scratch_get(SCRATCH_SWITCH);
 	struct thread *thread;
-	__u64 hash;
 
 	if (!scratch)
 		return;
@@ -204,11 +236,7 @@ static __always_inline void switch_out(struct task_struct *prev, bool runnable, 
 		return;
 	}
 	thread->syscall = task_syscall(prev);
-	hash = walk_task(scratch, prev, &thread->user_end);
-	/* Most threads leave again and again from the same place. */
-	if (hash != thread->user_stack || thread->stack_generation != control.stack_generation)
-		user_stack_send(&scratch->user, &thread->stack_generation);
-	thread->user_stack = hash;
+	leave_stack(scratch, prev, thread);
 }
 
 /* A target that nobody has seen before: it has been off the CPU since before recording began. */

@@ -40,7 +40,7 @@ int on_sample(struct bpf_perf_event_data *ctx)
 		regs.sp = ctx->sp;
 		regs.bp = ctx->bp;
 		regs.is_64bit = ctx->cs == USER_CS_64;
-		ev.user_stack = user_stack_walk(&scratch->user, task, &regs);
+		ev.user_stack = user_stack_walk(&scratch->user, task, &regs, false);
 		ev.user_end = scratch->user.end;
 	} else {
 		ev.user_stack = walk_task(scratch, task, &ev.user_end);

@@ -5,6 +5,7 @@
 #define STINT_BPF_SCRATCH_H
 
 #include "bpf/kernel_stack.h"
+#include "bpf/known_walk.h"
 #include "bpf/user_stack.h"
 
 /*
@@ -35,8 +36,11 @@ static __always_inline struct scratch *scratch_get(__u32 kind)
 {
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &kind);
 
-	if (scratch)
+	if (scratch) {
 		scratch->user.kind = kind;
+		scratch->user.row_cache =
+		        kind == SCRATCH_SAMPLE ? ROW_CACHE_SAMPLE : ROW_CACHE_SCHED;
+	}
 	return scratch;
 }
 

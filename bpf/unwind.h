@@ -4,6 +4,7 @@
 #define STINT_BPF_UNWIND_H
 
 #include "bpf/maps.h"
+#include "bpf/row_cache.h"
 #include "bpf/unwind_tables.h"
 #include "bpf/window.h"
 
@@ -66,10 +67,12 @@ const __u64 unwind_no_fresh[sizeof(struct unwind_fresh) / 8]; /* too large for a
 /* The process that is walked, and where in it the walk is. */
 struct unwind_place {
 	struct unwind_slice slice; /* n is 0 while there is none */
+	__u64 generation;          /* of the tables when the walk began, or before */
 	__u64 vdso;
 	__u32 pid;
 	__u32 looked_up;             /* mappings looked up in this walk: more than one can't be */
 	struct unwind_mapping found; /* the last one */
+	__u64 table;                 /* its rows' name in the row cache; 0 when it has none */
 };
 
 enum unwind_found {
@@ -94,8 +97,11 @@ static __always_inline struct unwind_mappings *unwind_all_mappings(void)
 
 static __always_inline void unwind_start(struct unwind_place *place, struct task_struct *task)
 {
+	struct unwind_mappings *all = unwind_all_mappings();
 	struct unwind_slice *slice;
 
+	place->generation = all ? all->generation : 0;
+	barrier_var(place);
 	place->pid = task->tgid;
 	place->vdso = (__u64)task->mm->context.vdso;
 	place->looked_up = 0;
@@ -289,8 +295,6 @@ static __always_inline enum unwind_found unwind_look_up(struct unwind_place *pla
 static __always_inline enum unwind_found unwind_find_mapping(struct unwind_place *place,
                                                              __u64 addr)
 {
-	if (addr >= place->found.start && addr < place->found.end)
-		return UNWIND_FOUND_ROW;
 	if (unwind_find_prepared(place, addr) || unwind_find_fresh(place, addr))
 		return UNWIND_FOUND_ROW;
 	if (place->looked_up)
@@ -327,18 +331,35 @@ static __always_inline bool unwind_find_row(const struct unwind_mapping *mapping
 	return ret->pc <= pc && UNWIND_ROW_KIND(ret->kind) != UNWIND_NONE;
 }
 
-static __always_inline enum unwind_found unwind_find(struct unwind_place *place, __u64 addr,
-                                                     struct unwind_row *ret)
+static __always_inline enum unwind_found
+unwind_find(struct unwind_place *place, struct row_cache *cache, __u64 addr, struct unwind_row *ret)
 {
-	enum unwind_found found = unwind_find_mapping(place, addr);
+	enum unwind_found found;
+	struct cached_rows *set;
+	__u64 cached;
+	__u32 pc;
 
-	if (found != UNWIND_FOUND_ROW)
-		return found;
-	if (place->found.segment == UNWIND_PENDING_SEGMENT)
+	if (addr < place->found.start || addr >= place->found.end) {
+		found = unwind_find_mapping(place, addr);
+		if (found != UNWIND_FOUND_ROW) {
+			place->found.start = place->found.end = 0; /* half of one may be there */
+			return found;
+		}
+		place->table = row_cache_table(&place->found, place->generation);
+	}
+	if (!place->table && place->found.segment == UNWIND_PENDING_SEGMENT)
 		return UNWIND_FOUND_PENDING;
-	if (place->found.segment == UNWIND_NO_SEGMENT ||
-	    !unwind_find_row(&place->found, addr - place->found.bias, ret))
+	if (!place->table)
 		return UNWIND_FOUND_NO_ROW;
+	pc = addr - place->found.bias;
+	set = row_cache_set(cache, place->table, pc);
+	if (row_cache_get(set, place->table, pc, &cached)) {
+		row_cache_unpack(cached, ret);
+		return UNWIND_FOUND_ROW;
+	}
+	if (!unwind_find_row(&place->found, pc, ret))
+		return UNWIND_FOUND_NO_ROW;
+	row_cache_put(set, place->table, pc, ret);
 	return UNWIND_FOUND_ROW;
 }
 

@@ -48,8 +48,10 @@ struct unwind_mapping {
 
 struct unwind_mappings {
 	struct unwind_mapping m[UNWIND_MAX_MAPPINGS];
-	uint64_t generation; /* goes up when rows are about to be dropped: what the walker found by
-	                        itself is void */
+	uint64_t generation; /* goes up when rows are about to be dropped, and again when no slice
+	                        names them any more: what the walker has kept for itself is void */
+	uint64_t version; /* goes up after anything here has changed, or was looked at for what is
+	                     used: a walk may end otherwise than before */
 };
 
 /*

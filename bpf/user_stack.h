@@ -37,10 +37,11 @@ struct user_walk {
 	__u32 end;
 	__u8 exact; /* ip is where it ran, not a return address */
 	__u8 bp_lost;
-	__u8 guessed; /* ip comes of a frame pointer */
-	__u8 no_window; /* it goes on without rows: there were too many windows */
-	__u32 others; /* enum other_regs */
-	__u32 kind;   /* enum scratch_kind */
+	__u8 guessed;    /* ip comes of a frame pointer */
+	__u8 no_window;  /* it goes on without rows: there were too many windows */
+	__u32 others;    /* enum other_regs */
+	__u32 kind;      /* enum scratch_kind */
+	__u32 row_cache; /* enum row_cache_kind */
 	struct unwind_place place;
 	struct window window;
 	struct stack_message msg;
@@ -126,6 +127,7 @@ static __always_inline bool user_other_reg(struct user_walk *walk, __u32 reg, __
 	void *at;
 
 	reg &= 15;
+	walk->window.notes.n = WINDOW_NOTES; /* that isn't a word of the stack */
 	if (walk->others == OTHER_REGS_TASK) {
 		at = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 		return bpf_probe_read_kernel(ret, sizeof(*ret), at + pt_regs_off[reg]) == 0;
@@ -184,8 +186,8 @@ static __always_inline bool user_restore_bp(struct user_walk *walk, __u32 rule, 
 }
 
 /*
- * A frame whose CFA is in a register that the callee keeps for it. The callee has saved it, unless it
- * is where the thread runs and has not got to that yet, or has put it back already.
+ * A frame whose CFA is in a register that the callee keeps for it. The callee has saved it, unless
+ * it is where the thread runs and has not got to that yet, or has put it back already.
  */
 static __always_inline bool user_step_kept(struct user_walk *walk, const struct unwind_row *row)
 {
@@ -270,8 +272,46 @@ static __always_inline bool user_wants_window(struct user_walk *walk)
 	return !walk->no_window;
 }
 
+/*
+ * The common step, which needs nobody's help: a return address in the mapping of the frame before
+ * whose row is cached and computes the CFA from sp, all of it in the window. False where it isn't
+ * that, with nothing changed.
+ */
+static __always_inline bool user_step_common(struct user_walk *walk, struct row_cache *cache)
+{
+	__u64 addr = walk->ip - 1, table = walk->place.table, row, rule, at, bp_at;
+	__u32 pc;
+
+	if (walk->n_frames >= EVENT_MAX_FRAMES || walk->exact || walk->guessed || !table ||
+	    addr < walk->place.found.start || addr >= walk->place.found.end)
+		return false;
+	pc = addr - walk->place.found.bias;
+	if (!row_cache_get(row_cache_set(cache, table, pc), table, pc, &row) ||
+	    ROW_CACHE_KIND(row) != ROW_CACHE_SP)
+		return false;
+	at = walk->sp - walk->window.start - 8 + ROW_CACHE_CFA(row);
+	if (at & 7 || at >= WINDOW_BYTES || at + 8 > walk->window.bytes)
+		return false;
+	rule = ROW_CACHE_FP(row);
+	if (rule != UNWIND_FP_SAME) {
+		bp_at = at + 8 - 8 * rule;
+		if (rule > UNWIND_FP_MAX || bp_at > at)
+			return false;
+		asm volatile("%[bp_at] &= 0x7f8" : [bp_at] "+r"(bp_at));
+		walk->bp = *(__u64 *)((void *)walk->window.words + bp_at);
+		walk->bp_lost = 0;
+		window_note(&walk->window, walk->window.start + bp_at, walk->bp);
+	}
+	asm volatile("%[at] &= 0x7f8" : [at] "+r"(at));
+	user_push(walk);
+	walk->sp += ROW_CACHE_CFA(row);
+	walk->ip = *(__u64 *)((void *)walk->window.words + at);
+	window_note(&walk->window, walk->window.start + at, walk->ip);
+	return true;
+}
+
 /* Takes down the frame in hand and goes on to its caller. False when the walk has ended. */
-static __always_inline bool user_step(struct user_walk *walk)
+static __always_inline bool user_step(struct user_walk *walk, struct row_cache *cache)
 {
 	__u32 found, why = USER_NO_MAPPING;
 	struct unwind_row row;
@@ -285,7 +325,7 @@ static __always_inline bool user_step(struct user_walk *walk)
 		return user_step_fp(walk, USER_FP_END);
 	}
 	/* A call may be the last instruction of its function: what counts is where the call is. */
-	found = unwind_find(&walk->place, walk->exact ? walk->ip : walk->ip - 1, &row);
+	found = unwind_find(&walk->place, cache, walk->exact ? walk->ip : walk->ip - 1, &row);
 	if (found >= UNWIND_FOUND_NO_MAPPING && walk->n_frames == 0 && user_in_exec())
 		return user_end(walk, USER_NONE);
 	if (found == UNWIND_FOUND_PENDING || found == UNWIND_FOUND_UNKNOWN) {
@@ -310,17 +350,28 @@ static __always_inline bool user_step(struct user_walk *walk)
 	return user_step_fp(walk, why);
 }
 
+#define USER_COMMON_STEPS 8 /* at a time */
+
 struct user_walk_loop {
 	struct user_walk *walk;
+	struct row_cache *cache; /* NULL without tables */
 };
 
 static long user_step_loop(__u32 i, struct user_walk_loop *loop)
 {
-	return user_step(loop->walk) ? 0 : 1;
+	__u32 n;
+
+	if (config.unwind == UNWIND_BY_FP)
+		return user_step(loop->walk, NULL) ? 0 : 1;
+	for (n = 0; n < USER_COMMON_STEPS; n++) {
+		if (!user_step_common(loop->walk, loop->cache))
+			break;
+	}
+	return user_step(loop->walk, loop->cache) ? 0 : 1;
 }
 
 static __always_inline void user_walk_start(struct user_walk *walk, struct task_struct *task,
-                                            const struct user_regs *regs)
+                                            const struct user_regs *regs, bool notes)
 {
 	walk->ip = regs->ip;
 	walk->sp = regs->sp;
@@ -335,6 +386,9 @@ static __always_inline void user_walk_start(struct user_walk *walk, struct task_
 	walk->others = OTHER_REGS_TASK;
 	walk->window.start = 0;
 	walk->window.bytes = 0;
+	walk->window.notes.n = notes ? 0 : WINDOW_NOTES;
+	walk->window.notes.bytes = 0;
+	walk->window.notes.base = regs->sp;
 	if (unwind_by_tables())
 		unwind_start(&walk->place, task);
 }
@@ -358,16 +412,18 @@ static __always_inline __u64 user_dump(struct user_walk *walk, struct task_struc
 
 /*
  * Walks into walk->msg, which is complete but for its header's time, or copies the stack: walk->end is then
- * USER_WINDOW. Returns the stack's hash, never 0.
+ * USER_WINDOW. What was read goes into the window's notes if they are wanted. Returns the stack's hash, never 0.
  */
 static __always_inline __u64 user_stack_walk(struct user_walk *walk, struct task_struct *task,
-                                             const struct user_regs *regs)
+                                             const struct user_regs *regs, bool notes)
 {
 	struct user_walk_loop loop = {.walk = walk};
 	__u64 hash;
 
-	user_walk_start(walk, task, regs);
-	if (!regs->is_64bit) {
+	user_walk_start(walk, task, regs, notes);
+	if (unwind_by_tables())
+		loop.cache = bpf_map_lookup_elem(&row_caches, &walk->row_cache);
+	if (!regs->is_64bit || (unwind_by_tables() && !loop.cache)) {
 		user_push(walk);
 		walk->end = USER_UNSUPPORTED;
 	} else if (!task->mm) {

@@ -12,7 +12,19 @@
 #define WINDOW_BYTES (WINDOW_WORDS * 8)
 #define PAGE_BYTES   4096ull
 
+#define WINDOW_NOTES 32u
+
+/* The words that were read, for bpf/known_walk.h. */
+struct window_notes {
+	__u64 base;
+	__u32 n;                /* WINDOW_NOTES: not wanted, or not all of them could be noted */
+	__u32 bytes;            /* from base to the end of the last one */
+	__u16 at[WINDOW_NOTES]; /* offsets from base */
+	__u64 words[WINDOW_NOTES];
+};
+
 struct window {
+	struct window_notes notes;
 	__u64 start; /* address of words[0] */
 	__u64 bytes; /* valid ones, from the start on */
 	__u64 words[WINDOW_WORDS];
@@ -38,6 +50,26 @@ static __always_inline bool window_fill(struct window *w, __u64 addr)
 	return false;
 }
 
+static __always_inline void window_note(struct window *w, __u64 addr, __u64 word)
+{
+	struct window_notes *notes = &w->notes;
+	__u64 at = addr - notes->base;
+	__u32 n = notes->n;
+
+	if (n >= WINDOW_NOTES)
+		return;
+	if (at > WINDOW_BYTES - 8) {
+		notes->n = WINDOW_NOTES;
+		return;
+	}
+	asm volatile("%[n] &= 31" : [n] "+r"(n));
+	notes->at[n] = at;
+	notes->words[n] = word;
+	notes->n = n + 1;
+	if (notes->bytes < at + 8)
+		notes->bytes = at + 8;
+}
+
 static __always_inline bool window_read(struct window *w, __u64 addr, __u64 *ret)
 {
 	__u64 off = addr - w->start;
@@ -54,6 +86,7 @@ static __always_inline bool window_read(struct window *w, __u64 addr, __u64 *ret
 	 * remove it. */
 	asm volatile("%[off] &= 255" : [off] "+r"(off));
 	*ret = w->words[off];
+	window_note(w, addr, *ret);
 	return true;
 }
 

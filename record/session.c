@@ -144,6 +144,7 @@ static void choose_programs(struct session *s)
 		bpf_map__set_autocreate(s->bpf->maps.unwind_slices, false);
 		bpf_map__set_autocreate(s->bpf->maps.unwind_files, false);
 		bpf_map__set_autocreate(s->bpf->maps.unwind_fresh, false);
+		bpf_map__set_autocreate(s->bpf->maps.row_caches, false);
 	}
 	if (!dumps)
 		bpf_map__set_autocreate(s->bpf->maps.dumps, false);

@@ -38,6 +38,7 @@ struct unwind_tables {
 	struct unwind_watch *watch;
 	struct unwind_view mappings; /* a struct unwind_mappings */
 	uint64_t *generation;        /* the one in it */
+	uint64_t *version;           /* likewise */
 	struct pending pending[MAX_PENDING];
 	uint32_t n_pending;
 	bool all;
@@ -61,6 +62,12 @@ static uint64_t now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* What the walker has learnt from what was there before may not be so any more. */
+static void changed(struct unwind_tables *t)
+{
+	__atomic_fetch_add(t->version, 1, __ATOMIC_SEQ_CST);
 }
 
 /*
@@ -87,6 +94,7 @@ static void load_next(struct unwind_tables *t)
 	unwind_table_done(&table);
 	unwind_procs_touch(&t->procs, next.file);
 	unwind_procs_commit(&t->procs, now());
+	changed(t);
 }
 
 /* Puts a file in line for reading. The descriptor is this function's from now on. */
@@ -279,8 +287,12 @@ static void update(struct unwind_tables *t)
 	if (lost)
 		read_again(t);
 	unwind_procs_commit(&t->procs, t->now_ns);
-	if (t->now_ns - t->sweep_ns >= SWEEP_NS)
+	if (n || lost)
+		changed(t);
+	if (t->now_ns - t->sweep_ns >= SWEEP_NS) {
 		sweep(t);
+		changed(t); /* walks that are known leave no mark on the mappings they use */
+	}
 }
 
 /*
@@ -340,6 +352,9 @@ static void on_evicted(void *context, uint64_t now_ns)
 	__atomic_fetch_add(t->generation, 1, __ATOMIC_SEQ_CST);
 	unwind_procs_touch(&t->procs, NULL);
 	unwind_procs_commit(&t->procs, now_ns);
+	/* A walk that began in between may have kept rows that are gone now. */
+	__atomic_fetch_add(t->generation, 1, __ATOMIC_SEQ_CST);
+	changed(t);
 }
 
 static int start(struct unwind_tables *t, const struct unwind_tables_options *options,
@@ -349,10 +364,13 @@ static int start(struct unwind_tables *t, const struct unwind_tables_options *op
 	int rc;
 
 	t->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!unwind_view_init(&t->mappings, options->maps.mappings, sizeof(struct unwind_mappings)))
+	if (!unwind_view_init(&t->mappings, options->maps.mappings, sizeof(struct unwind_mappings))) {
 		t->generation = unwind_view_get(&t->mappings, offsetof(struct unwind_mappings, generation),
 		                                sizeof(*t->generation));
-	if (t->stop_fd < 0 || !t->generation)
+		t->version = unwind_view_get(&t->mappings, offsetof(struct unwind_mappings, version),
+		                             sizeof(*t->version));
+	}
+	if (t->stop_fd < 0 || !t->generation || !t->version)
 		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
 		                     "mapping the kernel's unwind tables");
 	rc = unwind_procs_init(&t->procs, &t->files, options->maps.slices, &t->mappings);

@@ -44,6 +44,15 @@ load helpers
 	equal "intervals with a kernel stack" "$kernel" 50
 }
 
+@test "a thread that leaves again and again with the same registers: its stack is that of each time" {
+	for unwind in auto fp; do
+		record --unwind=$unwind -o t.stint -- "$workloads/twins" 400 1000
+		r=$(rows t.stint --view=off-cpu --group=symbol --state=S)
+		equal "under left_twin ($unwind)" "$(field count.total left_twin "$r")" "$(said left)"
+		equal "under right_twin ($unwind)" "$(field count.total right_twin "$r")" "$(said right)"
+	done
+}
+
 @test "a 70/30 burner: shares within 3 points at 999 Hz over 5 s" {
 	record -F 999 -o b.stint -- "$workloads/burner" 5000 70
 	r=$(rows b.stint --view=on-cpu --group=symbol)
