@@ -81,11 +81,12 @@ $(BUILD)/stint-record: $(call obj,$(record_bpf_src)) $(BUILD)/librecord.a $(BUIL
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static $^ $(record_libs) -o $@
 
 # BPF: one object, one generated skeleton.
+BPFFLAGS := -target bpf -mcpu=v2 -O2 -g -Wall -Werror -D__TARGET_ARCH_x86 -I.
 bpf_headers := $(wildcard bpf/*.h)
 $(BUILD)/bpf/stint.bpf.o: bpf/stint.bpf.c $(wildcard bpf/*.bpf.c) $(bpf_headers)
 	@mkdir -p $(@D)
 	$(call say,BPF)
-	$(Q)$(CLANG) -target bpf -mcpu=v2 -O2 -g -Wall -Werror -D__TARGET_ARCH_x86 -I. -c $< -o $@.tmp
+	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@.tmp
 	$(Q)$(STRIP) -g $@.tmp
 	$(Q)mv $@.tmp $@
 
@@ -127,7 +128,34 @@ $(BUILD)/workloads/%: tests/workloads/%.c
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -Wall -Wextra \
 		$(WERROR) -pthread $< -o $@
 
-.PHONY: unit workloads test-programs test demo deps bench lint asan fuzz-smoke install clean
+# What tests/bench/walk.py runs: the walker in BPF programs of its own, and programs to be walked.
+$(BUILD)/bench/walk.bpf.o: tests/bench/walk.bpf.c $(bpf_headers)
+	@mkdir -p $(@D)
+	$(call say,BPF)
+	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@.tmp
+	$(Q)$(STRIP) -g $@.tmp
+	$(Q)mv $@.tmp $@
+
+$(BUILD)/gen/walk.skel.h: $(BUILD)/bench/walk.bpf.o
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name walk_bpf > $@
+
+$(BUILD)/obj/tests/bench/walk.o: $(BUILD)/gen/walk.skel.h
+$(BUILD)/bench/walk: $(BUILD)/obj/tests/bench/walk.o $(BUILD)/librecord.a $(BUILD)/libformat.a $(BUILD)/libbase.a
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(record_libs) -o $@
+
+$(BUILD)/bench/chain-cfi: chain_flags := -fomit-frame-pointer
+$(BUILD)/bench/chain-fp: chain_flags := -fno-omit-frame-pointer
+$(BUILD)/bench/chain-%: tests/bench/chain.c tests/bench/chain.h tests/workloads/workload.h
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -I. -O2 -g $(chain_flags) -fno-optimize-sibling-calls -Wall -Wextra $(WERROR) \
+		$< -o $@
+
+bench-programs: $(if $(have_bpf),$(addprefix $(BUILD)/bench/,walk chain-cfi chain-fp))
+
+.PHONY: bench-programs unit workloads test-programs test demo deps bench lint asan fuzz-smoke install clean
 unit: $(unit_bins)
 	@set -e; for t in $^; do echo "$$t"; $$t; done
 
@@ -162,7 +190,7 @@ test: ## run every test
 	@STINT_BUILD=$(BUILD) tests/run.sh
 
 bench: ## measure stint and its peers in one interleaved run
-	@$(MAKE) --no-print-directory test-programs
+	@$(MAKE) --no-print-directory test-programs bench-programs
 	@STINT_BUILD=$(BUILD) tests/bench/run.sh
 
 lint: ## check who includes whom, who prints, and what is banned

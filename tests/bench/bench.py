@@ -23,6 +23,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "experiment"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import load  # noqa: E402
 import offline  # noqa: E402
+import walk  # noqa: E402
 
 BPFTRACE = """
 tracepoint:sched:sched_switch {
@@ -104,10 +105,15 @@ class Bench:
             Recorder("stint, off-CPU only", [options.recorder, "-a", "-F", "0", "-o", "FILE"], "stint", "f.stint"),
             Recorder("stint, on-CPU 99 Hz only", [options.recorder, "-a", "--off-cpu=none", "-o", "FILE"], "stint",
                      "c.stint"),
+            Recorder("stint, --unwind=fp", [options.recorder, "-a", "--unwind=fp", "-o", "FILE"], "stint", "p.stint"),
+            Recorder("stint, --unwind=dump", [options.recorder, "-a", "--unwind=dump", "-o", "FILE"], "stint", "u.stint"),
             Recorder("perf record -g, sched_switch", ["perf", "record", "-q", "-a", "-g", "-e", "sched:sched_switch", "-o",
                                                       "FILE"], "perf", "s.data"),
             Recorder("perf record -g -z, sched_switch", ["perf", "record", "-q", "-z", "-a", "-g", "-e",
                                                          "sched:sched_switch", "-o", "FILE"], "perf", "z.data"),
+            Recorder("perf record --call-graph dwarf, sched_switch", ["perf", "record", "-q", "-a", "--call-graph", "dwarf",
+                                                                      "-e", "sched:sched_switch", "-o", "FILE"], "perf",
+                     "w.data"),
             Recorder("perf sched record", ["perf", "sched", "record", "-q", "-a", "-o", "FILE"], "perf", "d.data"),
             Recorder("perf record -g -F 99", ["perf", "record", "-q", "-a", "-g", "-F", "99", "-o", "FILE"], "perf",
                      "c.data"),
@@ -235,7 +241,7 @@ def parse_options():
     build = build if os.path.isabs(build) else os.path.join(ROOT, build)
     parser = argparse.ArgumentParser(description="What recording and reporting cost, beside their peers.")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="pingpong,messaging,spin,nginx,offline", help="workloads, with commas")
+    parser.add_argument("--only", default="pingpong,messaging,spin,nginx,walk,offline", help="workloads, with commas")
     parser.add_argument("--recorders", help="only those whose name matches this (nothing always runs)")
     parser.add_argument("--samples", type=int, default=1000000, help="of the offline comparison")
     parser.add_argument("--tmp", help="where recordings are written")
@@ -258,7 +264,7 @@ def main():
     if options.recorders:
         bench.recorders = [r for r in bench.recorders if r.kind == "none" or re.search(options.recorders, r.name)]
     names = options.only.split(",")
-    unknown = [n for n in names if n not in Bench.WORKLOADS and n != "offline"]
+    unknown = [n for n in names if n not in Bench.WORKLOADS and n not in ("walk", "offline")]
     if unknown:
         log(f"bench: no such workload: {', '.join(unknown)}")
         return 2
@@ -266,12 +272,14 @@ def main():
           f"`tests/bench/run.sh {' '.join(sys.argv[1:])}`; load average before: {os.getloadavg()[0]:.1f}")
     if os.getloadavg()[0] > os.cpu_count() / 2:
         print("\nOther programs were running: slowdowns below are not to be trusted, sizes and counts are.")
-    online = [n for n in names if n != "offline"]
-    results = bench.run(online)
+    online = [n for n in names if n in Bench.WORKLOADS]
+    results = bench.run(online) if online else {}
     for name, reason in bench.left_out.items():
         print(f"\n{name}: left out: {reason}")
     for name in online:
         bench.print_table(name, results[name])
+    if "walk" in names:
+        walk.compare(options, log)
     if "offline" in names:
         offline.compare(options, log)
     return 0
