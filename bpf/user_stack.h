@@ -238,13 +238,14 @@ static __always_inline bool user_step_row(struct user_walk *walk, const struct u
 
 /*
  * Code without rows is where a program starts when its stack is as the kernel made it (the start of
- * ld.so), or when a caller's frame pointer is 0: the ABI's mark of the outermost frame.
+ * ld.so), or when a caller's frame pointer is 0: the ABI's mark of the outermost frame. Where rows are
+ * only not there yet, that register may hold anything.
  */
-static __always_inline bool user_is_outermost(const struct user_walk *walk)
+static __always_inline bool user_is_outermost(const struct user_walk *walk, bool pending)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	if (walk->bp == 0 && !walk->bp_lost && !walk->exact)
+	if (!pending && walk->bp == 0 && !walk->bp_lost && !walk->exact)
 		return true;
 	return walk->sp == BPF_CORE_READ(task, mm, start_stack);
 }
@@ -315,6 +316,7 @@ static __always_inline bool user_step(struct user_walk *walk, struct row_cache *
 {
 	__u32 found, why = USER_NO_MAPPING;
 	struct unwind_row row;
+	bool pending;
 
 	if (walk->ip == 0)
 		return user_end(walk, USER_COMPLETE);
@@ -328,10 +330,11 @@ static __always_inline bool user_step(struct user_walk *walk, struct row_cache *
 	found = unwind_find(&walk->place, cache, walk->exact ? walk->ip : walk->ip - 1, &row);
 	if (found >= UNWIND_FOUND_NO_MAPPING && walk->n_frames == 0 && user_in_exec())
 		return user_end(walk, USER_NONE);
-	if (found == UNWIND_FOUND_PENDING || found == UNWIND_FOUND_UNKNOWN) {
+	pending = found == UNWIND_FOUND_PENDING;
+	if (pending || found == UNWIND_FOUND_UNKNOWN) {
 		if (user_wants_window(walk))
 			return user_end(walk, USER_WINDOW);
-		found = found == UNWIND_FOUND_PENDING ? UNWIND_FOUND_NO_ROW : UNWIND_FOUND_NO_MAPPING;
+		found = pending ? UNWIND_FOUND_NO_ROW : UNWIND_FOUND_NO_MAPPING;
 	}
 	if (found == UNWIND_FOUND_NO_MAPPING && walk->guessed)
 		return user_end(walk, USER_NO_ROWS); /* that was no frame pointer */
@@ -341,7 +344,7 @@ static __always_inline bool user_step(struct user_walk *walk, struct row_cache *
 	if (found == UNWIND_FOUND_ROW)
 		return user_step_row(walk, &row);
 	if (found == UNWIND_FOUND_NO_ROW) {
-		if (user_is_outermost(walk))
+		if (user_is_outermost(walk, pending))
 			return user_end(walk, USER_COMPLETE);
 		why = USER_NO_ROWS;
 	}

@@ -24,8 +24,9 @@ import workloads
 from outermost import Outermost, readelf
 
 BUILD = os.path.abspath(os.environ.get("STINT_BUILD", os.path.join(workloads.ROOT, "build")))
-ENDS = ["none", "complete", "depth", "no-mapping", "no-rows", "unsupported", "unreadable", "fp-end", "not-taken"]
-NONE, COMPLETE, DEPTH, NOT_TAKEN = 0, 1, 2, 8
+ENDS = ["none", "complete", "depth", "no-mapping", "no-rows", "unsupported", "unreadable", "fp-end", "not-taken",
+        "window"]
+NONE, NOT_TAKEN, WINDOW = 0, 8, 9
 FREQUENCY = 997
 
 
@@ -33,20 +34,45 @@ class Recording:
     """The user stacks of the threads with some names, with how often each was seen."""
 
     def __init__(self, path, comms):
-        self.tables = collections.defaultdict(dict)
+        self.read(path)
+        # Stacks that were copied are unwound by packing.
+        if any(row["user_end"] == WINDOW for row in self.tables["stack"].values()):
+            if not subprocess.run([f"{BUILD}/stint", "pack", path, "-o", path + ".packed"], stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL, check=False).returncode:
+                self.read(path + ".packed")
+        self.unwound = {self.user_node(row["stack"]): row["as_stack"] for row in self.rows["unwound"]}
         self.events = {"on": collections.Counter(), "off": collections.Counter()}
-        events = []
+        self.n_copied = 0
+        wanted = {i for i, t in self.tables["thread"].items() if self.string(t["comm_str"]) in comms}
+        for table, kind in (("sample", "on"), ("off-cpu", "off")):
+            for row in self.rows[table]:
+                if row["thread"] in wanted:
+                    stack = self.walked(row["stack"])
+                    self.events[kind][stack] += 1
+                    self.n_copied += stack != row["stack"]
+
+    def read(self, path):
+        self.tables, self.rows = collections.defaultdict(dict), collections.defaultdict(list)
         with subprocess.Popen([f"{BUILD}/stint", "dump", path], stdout=subprocess.PIPE, text=True) as dump:
             for line in dump.stdout:
                 row = json.loads(line)
-                if row["table"] in ("sample", "off-cpu"):
-                    events.append((row["table"] == "sample", row["thread"], row["stack"]))
-                elif "id" in row:
+                if "id" in row:
                     self.tables[row["table"]][row["id"]] = row
-        wanted = {i for i, t in self.tables["thread"].items() if self.string(t["comm_str"]) in comms}
-        for on, thread, stack in events:
-            if thread in wanted:
-                self.events["on" if on else "off"][stack] += 1
+                elif row["table"] in ("sample", "off-cpu", "unwound"):
+                    self.rows[row["table"]].append(row)
+
+    def user_node(self, stack):
+        """The innermost user frame's node."""
+        node = self.tables["stack"][stack]["leaf"]
+        for _ in range(self.tables["stack"][stack]["n_kernel"]):
+            node = self.tables["node"][node]["parent"]
+        return node
+
+    def walked(self, stack):
+        """What has the frames of a stack: it, or what it was unwound to."""
+        if stack and self.tables["stack"][stack]["user_end"] == WINDOW:
+            return self.unwound.get(self.user_node(stack), stack)
+        return stack
 
     def string(self, number):
         row = self.tables["string"].get(number)
@@ -134,6 +160,8 @@ def perf_share(options, proc, directory, comms, outermost):
                                pids, "-o", data, "--", "sleep", str(options.seconds)], stderr=subprocess.DEVNULL,
                               check=False).returncode:
             break
+    else:
+        return result
     text = subprocess.run(["perf", "script", "-i", data, "--show-mmap-events", "-F", "comm,pid,ip"], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
     for block in re.split(r"\n(?=\S)", text):
@@ -174,12 +202,14 @@ def show_misses(kind, result, n_misses):
         print("\n".join(lines))
 
 
-def report(options, name, results, cells):
+def report(options, name, results, copied, cells):
     on, off = results["on"], results["off"]
     why = ", ".join(f"{n} {end}" for end, n in (on.ends + off.ends).most_common())
     starts = ", ".join(start for start, _ in (on.starts + off.starts).most_common())
     row = [name, on.total(), on.share(), off.total(), off.share(), on.deep + off.deep, why or "-", starts]
     print(f"| {' | '.join(map(str, row + cells))} |", flush=True)
+    if copied:
+        print(f"    of these stacks, {copied} were copied and unwound later", flush=True)
     for kind, result in results.items():
         show_misses(kind, result, options.misses)
     least = 98 if name == "node" else 99
@@ -197,7 +227,8 @@ def run(options, name, outermost):
         try:
             proc = load.start(place)
             time.sleep(options.warm_up)
-            results = measure(Recording(record(options, proc, directory, "auto"), load.comms), outermost)
+            recording = Recording(record(options, proc, directory, "auto"), load.comms)
+            results = measure(recording, outermost)
             cells = []
             if options.contrast:
                 by_fp = measure(Recording(record(options, proc, directory, "fp"), load.comms), outermost)
@@ -205,7 +236,7 @@ def run(options, name, outermost):
                 cells = [by_fp["on"].share(), by_fp["off"].share(), perf.share()]
         finally:
             place.end()
-        return report(options, name, results, cells)
+        return report(options, name, results, recording.n_copied, cells)
 
 
 def main():
