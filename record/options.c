@@ -59,7 +59,7 @@ static const struct argp_option option_list[] = {
          "who woke a thread, with or without its stack (default: task)", 0},
         {"unwind", KEY_UNWIND, "auto|cfi|fp|dump", 0,
          "how user stacks are walked: by call frame information, frame pointers, or the latter where "
-         "the former is missing (default: auto)",
+         "the former is missing; or copied, to be unwound offline (default: auto)",
          0},
         {"unwind-memory", KEY_UNWIND_MEMORY, "SIZE", 0,
          "memory for call frame information; tables used least leave first (default: 256M)", 0},

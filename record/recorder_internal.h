@@ -59,4 +59,19 @@ int recorder_open(struct recorder *r, struct stint_err *err);
 /* Every now and then, stops a recording that has nothing left to record. */
 void recorder_check_targets(struct recorder *r);
 
+/*
+ * recorder_sums.c: what was seen, and what was lost. recorder_note_losses begins a new period of the ledger;
+ * recorder_note_size_limit comes behind it, at the end.
+ */
+int recorder_note_losses(struct recorder *r, const struct event_counters *n, struct stint_err *err);
+int recorder_note_size_limit(struct recorder *r, const struct event_counters *n, struct stint_err *err);
+int recorder_write_totals(struct recorder *r, const struct event_counters *n, bool final, struct stint_err *err);
+
+/*
+ * The intervals that the totals promise: those that ended. At the end that is all that began and were not written as
+ * open ones, so that an interval that got lost on its way would show, and open ones for which there was no room count,
+ * too.
+ */
+uint64_t recorder_offcpu_seen(const struct recorder *r, const struct event_counters *n, bool final);
+
 #endif
