@@ -32,7 +32,9 @@ exact() { # INFO-JSON
 		"$stint" verify $f.stint >verify.out || fail "$(cat verify.out)"
 		ends $f.stint >$f.json
 		echo "# $f: $(cat $f.json)" >&3
-		equal "stacks that were walked in $f" "$(jq '[.ends | to_entries[] | select(.key | IN("0", "8", "9") | not) | .value] | add // 0' $f.json)" 0
+		equal "stacks that were walked in $f" "$(jq '[.ends | to_entries[] | select(.key | IN("0", "6", "8", "9") | not) | .value] | add // 0' $f.json)" 0
+		# 6: its memory couldn't be read at that moment, as where a new program is about to touch its stack first.
+		between "stacks that couldn't be read in $f" "$(jq '.ends["6"] // 0' $f.json)" 0 5
 		equal "stacks without their window in $f" "$(jq .missing $f.json)" 0
 		between "windows in $f" "$(jq .n_windows $f.json)" 3 100000
 		between "bytes of the largest in $f" "$(jq .max_bytes $f.json)" 100 8192
