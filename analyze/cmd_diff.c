@@ -60,9 +60,10 @@ static const char doc[] =
 /* Two files are the two sides; more need a ':' between them. */
 static error_t split_sides(struct argp_state *state, struct arguments *a)
 {
-	size_t i, colon = a->files.n;
+	size_t i, n_stdin = 0, colon = a->files.n;
 
 	for (i = 0; i < a->files.n; i++) {
+		n_stdin += !strcmp(a->files.at[i], "-");
 		if (strcmp(a->files.at[i], ":"))
 			continue;
 		if (colon < a->files.n)
@@ -72,6 +73,8 @@ static error_t split_sides(struct argp_state *state, struct arguments *a)
 	if (colon == a->files.n && a->files.n != 2)
 		option_fault(state,
 			   "two recordings are needed, or several with a ':' between the sides");
+	if (n_stdin > 1)
+		option_fault(state, "only one recording can come from standard input");
 	if (colon == 0 || colon + 1 == a->files.n)
 		option_fault(state, "no recording on one side of ':'");
 	for (i = 0; i < a->files.n; i++) {

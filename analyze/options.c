@@ -278,6 +278,8 @@ static error_t file_parser(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_ARG:
+		if (!*arg)
+			option_fault(state, "the name of the recording is empty");
 		if (*file)
 			option_fault(state, "one recording at a time, not also '%s'", arg);
 		*file = arg;

@@ -101,7 +101,7 @@ static int take_descriptor(struct stint_input *in, int fd, struct stint_err *err
 			return code;
 		return take_descriptor(in, code, err);
 	} else {
-		code = stint_err_set(err, STINT_ERR_USAGE, 0, -1, "is neither a file nor a pipe");
+		code = stint_err_set(err, STINT_ERR_IO, 0, -1, "is neither a file nor a pipe");
 	}
 	close(fd);
 	return code;

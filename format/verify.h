@@ -41,8 +41,8 @@ bool stint_loss_was_seen(uint32_t cause);
 
 /*
  * Writes a recording that has every whole block as it was but for its number, in order, a loss record
- * (STINT_LOSS_REPAIRED) for each block left out and each place where no block could be found, and an index. Rows that refer
- * to a dictionary block that was left out are kept, so the result may still have STINT_PROBLEM_REFERENCE.
+ * (STINT_LOSS_REPAIRED) for each block left out and each place where no block could be found, and an index. Rows that
+ * refer to a dictionary block that was left out are kept, so the result may still have STINT_PROBLEM_REFERENCE.
  * Fails with STINT_ERR_NOMEM, _IO or what the sink says.
  */
 int stint_repair(const struct stint_reader *reader, struct stint_sink sink, struct stint_err *err);

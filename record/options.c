@@ -203,6 +203,8 @@ static int parse_embed(struct parse *parse, char *arg)
 	char *save = NULL, *name;
 	size_t i;
 
+	if (!*arg)
+		return usage(parse, "--embed", arg, "not one of kernel, jit, symtab, none:");
 	parse->options->embed = 0;
 	for (name = strtok_r(arg, ",", &save); name; name = strtok_r(NULL, ",", &save)) {
 		for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {

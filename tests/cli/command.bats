@@ -84,6 +84,10 @@ fault() {
 @test "stint: bad input names the file" {
 	fault 3 "stint report: /nonexistent: cannot open: No such file or directory" report /nonexistent
 	fault 3 "stint info: /etc/passwd: not a stint recording" info /etc/passwd
+	fault 3 "stint report: /tmp: is neither a file nor a pipe" report /tmp
+	fault 3 "stint verify: /dev/null: is neither a file nor a pipe" verify /dev/null
+	fault 2 "stint report: the name of the recording is empty" report ""
+	fault 2 "stint diff: only one recording can come from standard input" diff - -
 	fault 3 "stint diff: /etc/passwd: not a stint recording" diff "$host" /etc/passwd
 	fault 3 "stint report: standard input: not a stint recording" report - </etc/passwd
 }

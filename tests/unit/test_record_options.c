@@ -140,6 +140,8 @@ static void test_words(void **state)
 	refused("--wakers");
 	assert_int_not_equal(parse("--embed=kernel,x", NULL), 0);
 	refused("--embed");
+	assert_int_not_equal(parse("--embed=", NULL), 0);
+	refused("--embed");
 	assert_int_not_equal(parse("--nonsense", NULL), 0);
 	refused("unknown option '--nonsense'");
 	assert_int_not_equal(parse("-F", "10", "-ax", NULL), 0);
