@@ -44,6 +44,17 @@ stopped() {
 	"$build/tools/make_windows" window.stint "$started"
 }
 
+# empty_root FILE…: a root directory with nothing but stint, its libraries and these files.
+empty_root() {
+	mkdir -p root/lib
+	cp "$stint" "$@" root/
+	ldd "$stint" | grep -oE '/[^ ]+' | while read -r library; do cp "$library" root/lib/; done
+}
+
+in_empty_root() {
+	chroot root "/lib/$(basename root/lib/ld-*)" --library-path /lib /stint "$@"
+}
+
 as_eu_stack() {
 	stopped "$@"
 	"$stint" pack window.stint -o packed.stint >/dev/null 2>&1
@@ -97,14 +108,12 @@ f(20)'
 	cmp <("$stint" dump packed.stint) <("$stint" dump repaired.stint)
 	"$stint" pack packed.stint -o again.stint >/dev/null 2>&1
 	cmp packed.stint again.stint
-	mkdir -p root/lib
-	cp "$stint" packed.stint root/
-	ldd "$stint" | grep -oE '/[^ ]+' | while read -r library; do cp "$library" root/lib/; done
+	empty_root packed.stint
 	for view in "report --group=stack" "report" "replay --format=json" "flame --format=folded"; do
 		# shellcheck disable=SC2086
 		"$stint" $view packed.stint >outside
 		# shellcheck disable=SC2086
-		chroot root "/lib/$(basename root/lib/ld-*)" --library-path /lib /stint $view packed.stint >inside
+		in_empty_root $view packed.stint >inside
 		cmp outside inside
 		# shellcheck disable=SC2086
 		"$stint" $view window.stint >before
@@ -112,4 +121,58 @@ f(20)'
 	done
 	grep -q "_start.*main.*deep.*compare" outside
 	rm -rf root
+}
+
+# The same as unwind.bats asks of stacks that the kernel walked: eu-stack and gdb name these frames.
+as_others_see() {
+	require_bpf
+	"$recorder" --help | grep -q -- '--unwind=.*dump' || skip "the recorder has no --unwind=dump"
+	STINT_BUILD=$build /usr/bin/python3 "$root/tests/unwind/compare.py" --dump "$@"
+}
+
+@test "recorded with --unwind=dump and packed: the same in an empty root, and the stacks of --unwind=cfi" {
+	require_bpf
+	gcc -O2 -x c - -o busy <<-'END'
+		#include <stdlib.h>
+		static volatile unsigned long n;
+		static int compare(const void *a, const void *b) { n++; return *(int *)a - *(int *)b; }
+		static __attribute__((noinline)) void deep(int left)
+		{
+			static int numbers[5000];
+			int i;
+			if (left) {
+				deep(left - 1);
+			} else {
+				for (i = 0; i < 5000; i++)
+					numbers[i] = rand();
+				qsort(numbers, 5000, sizeof(int), compare);
+			}
+			__asm__ volatile("");
+		}
+		int main(void) { for (;;) deep(12); }
+	END
+	start busy.out ./busy
+	for mode in dump cfi; do
+		"$recorder" -p "$started" -F 499 -d 1 --unwind=$mode -o $mode.stint 2>/dev/null
+		"$stint" flame --format=folded $mode.stint 2>/dev/null | sed 's/ [0-9]*$//; s/;[^;]*_\[k\]//g' |
+			grep -o '^.*;compare' | sort -u >$mode.stacks
+	done
+	[ "$(wc -l <dump.stacks)" -ge 3 ]
+	# Stacks that the one saw often the other saw too: both are samples of the same few paths through qsort.
+	[ "$(comm -12 dump.stacks cfi.stacks | wc -l)" -ge 3 ]
+	grep -vE '^busy;_start;(__libc_start_main[^;]*;__libc_start_call_main;|.*;)main;(deep;)+.*compare$' dump.stacks && return 1
+	"$stint" pack dump.stint -o packed.stint >/dev/null 2>&1
+	empty_root packed.stint
+	"$stint" report --group=stack --limit=0 packed.stint >outside
+	in_empty_root report --group=stack --limit=0 packed.stint >inside
+	cmp outside inside
+	rm -rf root
+}
+
+@test "recorded with --unwind=dump: frames of all kinds, signals, starts of threads" {
+	as_others_see frames signals starts
+}
+
+@test "recorded with --unwind=dump: what other compilers and options make" {
+	as_others_see O3 clang static files
 }
