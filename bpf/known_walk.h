@@ -100,7 +100,7 @@ static __always_inline void known_walk_keep(struct known_walk *known, const stru
 	known->bp = regs->bp;
 	known->salt = salt;
 	known->n_words = 0;
-	if (n >= WINDOW_NOTES || regs->sp & 7 || walk->no_window ||
+	if (n >= WINDOW_NOTES || regs->sp & 7 || walk->no_window || walk->used_others ||
 	    !(walk->end == USER_COMPLETE || walk->end == USER_FP_END))
 		return;
 	for (i = 0; i < WINDOW_NOTES && i < n; i++) {

@@ -39,6 +39,7 @@ struct user_walk {
 	__u8 bp_lost;
 	__u8 guessed;    /* ip comes of a frame pointer */
 	__u8 no_window;  /* it goes on without rows: there were too many windows */
+	__u8 used_others; /* the walk depends on registers other than ip, sp and bp */
 	__u32 others;    /* enum other_regs */
 	__u32 kind;      /* enum scratch_kind */
 	__u32 row_cache; /* enum row_cache_kind */
@@ -127,6 +128,7 @@ static __always_inline bool user_other_reg(struct user_walk *walk, __u32 reg, __
 	void *at;
 
 	reg &= 15;
+	walk->used_others = 1;
 	walk->window.notes.n = WINDOW_NOTES; /* that isn't a word of the stack */
 	if (walk->others == OTHER_REGS_TASK) {
 		at = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
@@ -196,6 +198,7 @@ static __always_inline bool user_step_kept(struct user_walk *walk, const struct 
 	__u32 reg = UNWIND_ROW_ARG(row->kind) & 15;
 
 	if (walk->n_frames == 2 && at < regs->sp) {
+		walk->used_others = 1;
 		if (bpf_probe_read_kernel(&base, sizeof(base), (void *)regs + pt_regs_off[reg]))
 			return user_end(walk, USER_UNSUPPORTED);
 	} else if (!window_read(&walk->window, at, &base)) {
@@ -387,6 +390,7 @@ static __always_inline void user_walk_start(struct user_walk *walk, struct task_
 	walk->guessed = 0;
 	walk->no_window = 0;
 	walk->others = OTHER_REGS_TASK;
+	walk->used_others = 0;
 	walk->window.start = 0;
 	walk->window.bytes = 0;
 	walk->window.notes.n = notes ? 0 : WINDOW_NOTES;
