@@ -393,6 +393,7 @@ static __always_inline void user_walk_start(struct user_walk *walk, struct task_
 	walk->used_others = 0;
 	walk->window.start = 0;
 	walk->window.bytes = 0;
+	walk->window.limit = (task->mm->start_stack | (PAGE_BYTES - 1)) + 1;
 	walk->window.notes.n = notes ? 0 : WINDOW_NOTES;
 	walk->window.notes.bytes = 0;
 	walk->window.notes.base = regs->sp;

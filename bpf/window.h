@@ -27,17 +27,21 @@ struct window {
 	struct window_notes notes;
 	__u64 start; /* address of words[0] */
 	__u64 bytes; /* valid ones, from the start on */
+	__u64 limit; /* where the first stack's frames end, and pages may be absent: reading on
+	                is a fault, which costs as much as hundreds of frames */
 	__u64 words[WINDOW_WORDS];
 };
 
 /* Brings the word at addr, and what follows it, into the window. */
 static __always_inline bool window_fill(struct window *w, __u64 addr)
 {
-	__u64 size;
+	__u64 size = WINDOW_BYTES;
 
+	if (addr < w->limit && w->limit - addr < size)
+		size = w->limit - addr;
 	w->start = addr;
-	w->bytes = WINDOW_BYTES;
-	if (bpf_probe_read_user(w->words, WINDOW_BYTES, (void *)addr) == 0)
+	w->bytes = size;
+	if (bpf_probe_read_user(w->words, size, (void *)addr) == 0)
 		return true;
 	/* The stack's end is near: take what the page has. */
 	size = PAGE_BYTES - (addr & (PAGE_BYTES - 1));
