@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# Addresses to functions, inlined functions and lines: what two of addr2line, eu-addr2line and llvm-symbolizer agree on,
+# Addresses to functions, inlined functions and lines: what two of addr2line, llvm-symbolizer and gdb agree on,
 # and the same answers wherever the debug information was moved to. The programs are built here.
 
 bats_require_minimum_version 1.5.0
@@ -42,7 +42,7 @@ same() {
 }
 
 agree() {
-	need addr2line eu-addr2line llvm-symbolizer-14
+	need addr2line gdb llvm-symbolizer-14
 	/usr/bin/python3 "$ROOT/tests/symbols/compare.py" -n 400 -v --tool "$SYMBOLIZE" "$1" | cut -c1-1000
 	return "${PIPESTATUS[0]}"
 }

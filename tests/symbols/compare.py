@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Holds stint's symbolizer against addr2line, llvm-symbolizer and eu-addr2line, address by address.
+"""Holds stint's symbolizer against addr2line, llvm-symbolizer and gdb, address by address.
 
 Usage: compare.py [-n N] [-s SEED] [--tool PATH] [--args ARGS] FILE
 Takes N seeded addresses of FILE's code. Where two of the three agree on the chain of functions (or on the chain of
@@ -15,6 +15,7 @@ import random
 import re
 import subprocess
 import sys
+import tempfile
 
 SUFFIX = re.compile(r"(\.(isra|constprop|part|cold|lto_priv|llvm|localalias)(\.\d+)*)+$|@@?[A-Z][\w.]*$")
 
@@ -84,10 +85,56 @@ def parse_pairs(text, addrs):
     return [chains.get(a, []) for a in addrs]
 
 
+def ask_gdb(path, addrs):
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gdb_chains.py")
+    with tempfile.NamedTemporaryFile("w") as f:
+        f.write("".join(f"{a:#x}\n" for a in addrs))
+        f.flush()
+        command = ["gdb", "-q", "-nx", "-batch", "-iex", "set debuginfod enabled off", "-iex", "set auto-load off",
+                   "-iex", f"py addresses = {f.name!r}", "-x", script, path]
+        return run(command, [])
+
+
+def ask_all(path, addrs, llvm="llvm-symbolizer-14"):
+    return {
+        "addr2line": parse_pairs(run(["addr2line", "-ifae", path], addrs), addrs),
+        "llvm": parse_pairs(run([llvm, "--no-demangle", "-a", "-f", "--inlines", f"--obj={path}"], addrs), addrs),
+        "gdb": parse_pairs(ask_gdb(path, addrs), addrs),
+    }
+
+
+def ask_stint(tool, args, path, addrs):
+    return parse_pairs(run([tool, "-m", "none", *args, path], addrs), addrs)
+
+
 def blind(them):
-    """The tools that lose most inlined functions in this file, as binutils and elfutils do where clang wrote the ranges."""
+    """The tools that lose most inlined functions in this file, as binutils does where clang wrote the ranges."""
     depth = {name: sum(len(chain) > 1 for chain in chains) for name, chains in them.items()}
     return {name for name, n in depth.items() if 2 * n < max(depth.values())}
+
+
+class Verdict:
+    """Of the functions, or of the lines, at all addresses of one file."""
+
+    def __init__(self, field, addrs, them, ours):
+        self.asked, self.agreed, self.matched, self.differ = len(addrs), 0, 0, []
+        out = blind(them)
+        for i, addr in enumerate(addrs):
+            views = {name: [f[field] for f in chains[i]] for name, chains in them.items()}
+            mine = [f[field] for f in ours[i]]
+            values = [v for name, v in views.items() if name not in out]
+            majority = next((v for v in values if values.count(v) > 1), values[0] if len(values) == 1 else None)
+            if not majority:
+                continue
+            self.agreed += 1
+            if majority == mine:
+                self.matched += 1
+            else:
+                self.differ.append((addr, mine, views))
+
+
+def judge(addrs, them, ours):
+    return {what: Verdict(field, addrs, them, ours) for what, field in (("functions", 0), ("lines", 1))}
 
 
 def main():
@@ -101,32 +148,14 @@ def main():
     ap.add_argument("file")
     a = ap.parse_args()
     addrs = pick(a.file, a.n, a.seed)
-    them = {
-        "addr2line": parse_pairs(run(["addr2line", "-ifae", a.file], addrs), addrs),
-        "llvm": parse_pairs(run([a.llvm, "--no-demangle", "-a", "-f", "--inlines", f"--obj={a.file}"], addrs), addrs),
-        "eu": parse_pairs(run(["eu-addr2line", "-ifae", a.file], addrs), addrs),
-    }
-    ours = parse_pairs(run([a.tool, "-m", "none", *a.args.split(), a.file], addrs), addrs)
-    out = blind(them)
-    result = {}
-    for what, field in (("functions", 0), ("lines", 1)):
-        agreed = matched = 0
-        for i, addr in enumerate(addrs):
-            views = {name: [f[field] for f in chains[i]] for name, chains in them.items()}
-            mine = [f[field] for f in ours[i]]
-            values = [v for name, v in views.items() if name not in out]
-            majority = next((v for v in values if values.count(v) > 1), values[0] if len(values) == 1 else None)
-            if majority is None or not majority:
-                continue
-            agreed += 1
-            if majority == mine:
-                matched += 1
-            elif a.verbose and agreed - matched <= 10 * a.verbose:
-                print(f"  {what} at {addr:#x}: stint {mine}, " + ", ".join(f"{n} {v}" for n, v in views.items()))
-        result[what] = (agreed, matched)
-    for what, (agreed, matched) in result.items():
-        print(f"{a.file}: {what}: two of three agree at {agreed} of {len(addrs)} addresses, stint at {matched} of these")
-    sys.exit(any(agreed != matched for agreed, matched in result.values()))
+    verdicts = judge(addrs, ask_all(a.file, addrs, a.llvm), ask_stint(a.tool, a.args.split(), a.file, addrs))
+    for what, v in verdicts.items():
+        for addr, mine, views in v.differ[:10 * a.verbose]:
+            print(f"  {what} at {addr:#x}: stint {mine}, " + ", ".join(f"{n} {view}" for n, view in views.items()))
+    for what, v in verdicts.items():
+        print(f"{a.file}: {what}: two of three agree at {v.agreed} of {v.asked} addresses, "
+              f"stint at {v.matched} of these")
+    sys.exit(any(v.agreed != v.matched for v in verdicts.values()))
 
 
 if __name__ == "__main__":
