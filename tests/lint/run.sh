@@ -25,6 +25,15 @@ if command -v "$cc" >/dev/null; then
 	done
 fi
 
+# One layout, once the whole tree has it: STINT_LINT_FORMAT=1 makes what .clang-format would change a fault.
+if [ "${STINT_LINT_FORMAT:-0}" = 1 ]; then
+	if command -v clang-format-14 >/dev/null; then
+		git ls-files -z '*.c' '*.h' | xargs -0 clang-format-14 --dry-run -Werror --ferror-limit=1 || status=1
+	else
+		echo "lint: clang-format-14 isn't installed; the layout is not checked"
+	fi
+fi
+
 if command -v shellcheck >/dev/null; then
 	mapfile -t scripts < <(git ls-files '*.sh' '*.bash' .ci/run 2>/dev/null)
 	if [ ${#scripts[@]} -gt 0 ]; then
