@@ -72,7 +72,8 @@ static struct elf_section section_header(const struct elf_file *ef, const uint8_
 					    .align = elf_u64(at + 48), .entry_size = elf_u64(at + 56)};
 	return (struct elf_section){.type = elf_u32(at + 4), .flags = elf_u32(at + 8), .addr = elf_u32(at + 12),
 				    .file_off = elf_u32(at + 16), .size = elf_u32(at + 20), .link = elf_u32(at + 24),
-				    .info = elf_u32(at + 28), .align = elf_u32(at + 32), .entry_size = elf_u32(at + 36)};
+				    .info = elf_u32(at + 28), .align = elf_u32(at + 32),
+				    .entry_size = elf_u32(at + 36)};
 }
 
 static int read_sections(struct elf_file *ef, struct table_place place, uint32_t names_index, struct stint_err *err)

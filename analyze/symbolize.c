@@ -569,7 +569,8 @@ struct symbol_source symbolizer_source(struct symbolizer *s, uint32_t module)
 	if (symbolizer_open(s, m, &err))
 		return (struct symbol_source){NULL, "no memory"};
 	if (m->misfit) {
-		snprintf(s->text, sizeof(s->text), "recording; its sections lie otherwise than in %s", m->program->from);
+		snprintf(s->text, sizeof(s->text), "recording; its sections lie otherwise than in %s",
+			 m->program->from);
 		why = keep(s, s->text, NULL);
 		return (struct symbol_source){why ? why : "recording", NULL};
 	}
