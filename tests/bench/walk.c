@@ -72,7 +72,7 @@ static struct walk_bpf *load(uint32_t unwind)
 	return bpf;
 }
 
-/* A file of its own: tables are told apart by file. */
+/* A file of its own. */
 static void copy_file(const char *path, const char *to)
 {
 	int in = open(path, O_RDONLY | O_CLOEXEC);

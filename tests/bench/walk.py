@@ -14,7 +14,7 @@ WALKS = {
 DEPTHS = (10, 30, 60, 120)
 HEADINGS = {
     "hot": "Hot: the same stack again and again",
-    "cold": "Cold: one walk in each of {copies} programs, 4 MiB of other memory before each",
+    "cold": "Cold: one walk in each of {copies} processes that share a table, 4 MiB of other memory before each",
 }
 
 
