@@ -348,6 +348,14 @@ static void unpublish(const struct unwind_files *files, const struct unwind_file
 	unwind_bpf_delete(files->map_fd, &key);
 }
 
+bool unwind_file_is_missed(const struct unwind_file *file, uint64_t now_ns)
+{
+	if (file->queued)
+		return false;
+	return file->state == UNWIND_FILE_NEW ||
+	       (file->state == UNWIND_FILE_EVICTED && file->used_ns == now_ns && file->retry_ns <= now_ns);
+}
+
 static void forget(struct unwind_files *files, struct unwind_file *file)
 {
 	uint64_t *head = stint_map_get(&files->by_id, id_hash(file->dev, file->ino));

@@ -99,6 +99,9 @@ void unwind_files_store(struct unwind_files *files, struct unwind_file *file,
 /* Nobody can read it: it has no rows from now on. */
 void unwind_files_give_up(struct unwind_files *files, struct unwind_file *file);
 
+/* Is it to be read (again)? One that found no room in the line; one that was evicted and is walked again now. */
+bool unwind_file_is_missed(const struct unwind_file *file, uint64_t now_ns);
+
 /* Forgets files that no process has mapped since before_ns. */
 void unwind_files_expire(struct unwind_files *files, uint64_t before_ns, uint64_t now_ns);
 

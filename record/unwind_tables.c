@@ -228,15 +228,6 @@ static void bring_back_file(struct unwind_tables *t, struct unwind_file *file, p
 	queue(t, file, fd);
 }
 
-/* Is the file to be read (again)? One that found no room in the line; one that was evicted and is walked again. */
-static bool is_missed(const struct unwind_tables *t, const struct unwind_file *file)
-{
-	if (file->queued)
-		return false;
-	return file->state == UNWIND_FILE_NEW ||
-	       (file->state == UNWIND_FILE_EVICTED && file->used_ns == t->now_ns && file->retry_ns <= t->now_ns);
-}
-
 /* Reads what is missed, as far as others are used less. */
 static void bring_back(struct unwind_tables *t)
 {
@@ -250,7 +241,7 @@ static void bring_back(struct unwind_tables *t)
 			struct proc_exec_map map = {
 			        .start = m->start, .end = m->end, .file_off = m->file_off};
 
-			if (!m->file || !is_missed(t, m->file))
+			if (!m->file || !unwind_file_is_missed(m->file, t->now_ns))
 				continue;
 			map.dev = m->file->dev;
 			map.ino = m->file->ino;

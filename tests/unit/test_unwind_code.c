@@ -160,7 +160,7 @@ static void test_init_sections(void **state)
 	close(fd);
 }
 
-/* Go's functions are known by the table that its runtime has of them: where stacks are switched, walks end. */
+/* Go's functions are known by the table that its runtime has: where stacks are switched, walks end. */
 static void test_go_functions(void **state)
 {
 	static const char asm_s[] =
