@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* stint pack: embeds the symbols that a recording needs. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -79,27 +78,18 @@ static const struct argp argp = {
 	.children = children,
 };
 
-static int write_all(void *context, const void *data, size_t size, struct stint_err *err)
-{
-	struct out_file *out = context;
-
-	if (fwrite(data, 1, size, out->stream) == size)
-		return 0;
-	return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "%s", out->path);
-}
-
 static int write_packed(const struct pack_arguments *a, struct model *m, struct pack_result *result,
 			struct stint_err *err)
 {
 	struct pack_options what = {.symbols = a->symbols.options, .only_missing = a->only_missing,
 				    .code = a->code};
-	struct stint_sink sink = {.write = write_all};
+	struct stint_sink sink;
 	struct out_file out;
 	int code = out_file_open(&out, a->output, err);
 
 	if (code)
 		return code;
-	sink.context = &out;
+	sink = out_file_sink(&out);
 	code = pack(m, &what, sink, result, err);
 	if (!code)
 		code = out_file_finish(&out, err);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* stint verify: checks every block and every reference of a recording; with --repair, copies what is whole. */
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -182,25 +181,16 @@ static int check(const struct verify_options *o, const struct stint_reader *read
 	return code;
 }
 
-static int write_all(void *context, const void *data, size_t size, struct stint_err *err)
-{
-	struct out_file *out = context;
-
-	if (fwrite(data, 1, size, out->stream) == size)
-		return 0;
-	return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "%s", out->path);
-}
-
 static int repair(const struct verify_options *o, const struct stint_reader *reader, struct stint_err *err)
 {
-	struct stint_sink sink = {.write = write_all};
+	struct stint_sink sink;
 	struct out_file out;
 	int code;
 
 	code = out_file_open(&out, o->output, err);
 	if (code)
 		return code;
-	sink.context = &out;
+	sink = out_file_sink(&out);
 	code = stint_repair(reader, sink, err);
 	if (!code)
 		code = out_file_finish(&out, err);

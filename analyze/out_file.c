@@ -106,3 +106,17 @@ bool out_file_is_same(const char *a, const char *b)
 
 	return !stat(a, &sa) && !stat(b, &sb) && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
+
+static int sink_write(void *context, const void *data, size_t size, struct stint_err *err)
+{
+	struct out_file *out = context;
+
+	if (fwrite(data, 1, size, out->stream) == size)
+		return 0;
+	return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "%s", out->path);
+}
+
+struct stint_sink out_file_sink(struct out_file *out)
+{
+	return (struct stint_sink){.write = sink_write, .context = out};
+}

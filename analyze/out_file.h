@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "format/writer.h"
 
 struct out_file {
 	FILE *stream; /* write here */
@@ -19,6 +20,9 @@ struct out_file {
  * name in out_file_finish; what else is there already (a device, a pipe) is written as it is. STINT_ERR_SYSTEM.
  */
 int out_file_open(struct out_file *out, const char *path, struct stint_err *err);
+
+/* For writers of recordings; valid while out is. Its failures are STINT_ERR_SYSTEM. */
+struct stint_sink out_file_sink(struct out_file *out);
 
 /* Completes the file. STINT_ERR_SYSTEM when anything couldn't be written; path is then as it was. */
 int out_file_finish(struct out_file *out, struct stint_err *err);
