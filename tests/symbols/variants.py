@@ -6,7 +6,7 @@ Usage: variants.py [-n N] [-v] [--tool PATH] [--only REGEX] [--keep DIR]
 Builds a library of C (stint's own base/ and format/), a C++, a Rust and a Go program in every variant, takes N seeded
 addresses of each (1,000), and prints a table: where two of the three agree, stint must agree with them. Then moves the
 debug information about (compressed, split off, shared, packed) and asks for every address of the code: the answers
-must be those of the plain twin. Exit status: 0 all do, 1 some don't. docs/symbols.md has the last table.
+must be those of the plain twin. Exit status: 0 all do, 1 some don't. docs/symbols-compared.md has the last table.
 """
 import argparse
 import bisect
