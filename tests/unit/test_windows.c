@@ -196,6 +196,10 @@ static __attribute__((noinline)) void copy_here(struct copied *to)
 	getcontext(&here);
 	copy_window(to, &here);
 	to->n_truth = backtrace(to->truth, MAX_FRAMES);
+#ifdef __SANITIZE_ADDRESS__
+	/* Its own backtrace() is between here and the real one. */
+	memmove(to->truth, to->truth + 1, (size_t)--to->n_truth * sizeof(to->truth[0]));
+#endif
 }
 
 static struct copied *current;
