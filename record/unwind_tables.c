@@ -9,10 +9,10 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bpf/event.h"
+#include "record/clock.h"
 #include "record/privileges.h"
 #include "record/unwind_bpf.h"
 #include "record/unwind_files.h"
@@ -56,15 +56,7 @@ struct add_context {
 	struct unwind_proc *proc;
 };
 
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-/* What the walker has learnt from what was there before may not be so any more. */
+/* What the walker remembers of walks may not be so any more. */
 static void changed(struct unwind_tables *t)
 {
 	__atomic_fetch_add(t->version, 1, __ATOMIC_SEQ_CST);
@@ -77,7 +69,7 @@ static void changed(struct unwind_tables *t)
 static void load_next(struct unwind_tables *t)
 {
 	struct pending next = t->pending[0];
-	uint64_t start_ns = now();
+	uint64_t start_ns = clock_now_ns();
 	struct unwind_table table;
 	bool unreadable;
 
@@ -87,13 +79,13 @@ static void load_next(struct unwind_tables *t)
 	if (next.fd >= 0)
 		close(next.fd);
 	pthread_mutex_lock(&t->lock);
-	t->files.load_ns += now() - start_ns;
+	t->files.load_ns += clock_now_ns() - start_ns;
 	t->files.n_unreadable += unreadable;
-	unwind_files_store(&t->files, next.file, &table, now(), now() - KEEP_NS);
+	unwind_files_store(&t->files, next.file, &table, clock_now_ns(), clock_now_ns() - KEEP_NS);
 	unwind_store_rest(&t->files.store);
 	unwind_table_done(&table);
 	unwind_procs_touch(&t->procs, next.file);
-	unwind_procs_commit(&t->procs, now());
+	unwind_procs_commit(&t->procs, clock_now_ns());
 	changed(t);
 }
 
@@ -282,7 +274,7 @@ static void update(struct unwind_tables *t)
 		changed(t);
 	if (t->now_ns - t->sweep_ns >= SWEEP_NS) {
 		sweep(t);
-		changed(t); /* walks that are known leave no mark on the mappings they use */
+		changed(t); /* known walks leave no mark on the mappings they use */
 	}
 }
 
@@ -309,7 +301,7 @@ static void *run(void *context)
 	while (read(t->stop_fd, &stop, sizeof(stop)) < 0) {
 		unwind_watch_wait(t->watch, t->stop_fd, SWEEP_NS / 1000000);
 		pthread_mutex_lock(&t->lock);
-		t->now_ns = now();
+		t->now_ns = clock_now_ns();
 		update(t);
 		pthread_mutex_unlock(&t->lock);
 		nanosleep(&batch, NULL);
@@ -345,7 +337,6 @@ static void on_evicted(void *context, uint64_t now_ns)
 	unwind_procs_commit(&t->procs, now_ns);
 	/* A walk that began in between may have kept rows that are gone now. */
 	__atomic_fetch_add(t->generation, 1, __ATOMIC_SEQ_CST);
-	changed(t);
 }
 
 static int start(struct unwind_tables *t, const struct unwind_tables_options *options,
@@ -370,7 +361,7 @@ static int start(struct unwind_tables *t, const struct unwind_tables_options *op
 	rc = unwind_watch_new(&t->watch, err);
 	if (rc)
 		return rc;
-	t->now_ns = t->sweep_ns = now();
+	t->now_ns = t->sweep_ns = clock_now_ns();
 	if (t->all && !proc_each_pid(read_process, t))
 		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "reading /proc");
 	for (i = 0; i < options->n_pids; i++)
@@ -388,7 +379,7 @@ static void load_all(struct unwind_tables *t)
 	do {
 		while (t->n_pending)
 			load_next(t);
-		t->now_ns = now();
+		t->now_ns = clock_now_ns();
 		bring_back(t);
 	} while (t->n_pending);
 	unwind_procs_commit(&t->procs, t->now_ns);
