@@ -29,7 +29,7 @@ setup() {
 @test "replay: names can't harm a terminal or break a line" {
 	"$bin" replay $host >"$tmp/out"
 	grep -q 'cli\\xff\\xfe/101' "$tmp/out"
-	! LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f\xff]' "$tmp/out"
+	! LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f\xff]' "$tmp/out" || false
 }
 
 @test "replay: JSON is one document, and its intervals add up to the report's" {
@@ -57,7 +57,7 @@ setup() {
 @test "replay: --thread takes a number or a name" {
 	by_tid=$("$bin" replay --thread=100 --stacks=none $host | md5sum)
 	[ "$by_tid" = "$("$bin" replay --thread=server --stacks=none $host | md5sum)" ]
-	! "$bin" replay --thread=100 --stacks=none $host | grep -qE '^ *[0-9.]+ \[[0-9-]+\] cli'
+	! "$bin" replay --thread=100 --stacks=none $host | grep -qE '^ *[0-9.]+ \[[0-9-]+\] cli' || false
 }
 
 @test "replay: windows side by side hold every sample once" {

@@ -9,14 +9,6 @@ ends() {
 	/usr/bin/python3 "$BATS_TEST_DIRNAME/ends.py" "$stint" "$@"
 }
 
-# Everything that was seen is in the file or in the ledger.
-exact() { # INFO-JSON
-	jq -e '([.loss[] | select(.cause | IN("ring-full", "no-storage", "below-min", "size-limit")) | .count] | add) as $lost
-		| .on_cpu.seen_is_final and .off_cpu.seen_is_final and
-		.on_cpu.seen + .off_cpu.seen == .on_cpu.samples + .off_cpu.count + $lost' <<<"$1" >exact.out ||
-		fail "the sums aren't exact: $(jq -c '[.on_cpu, .off_cpu, .loss]' <<<"$1")"
-}
-
 @test "--unwind=dump: copied stacks unwind offline to the frames that eu-stack and gdb name" {
 	STINT_BUILD=$build /usr/bin/python3 "$root/tests/unwind/compare.py" --dump frames starts
 }

@@ -143,3 +143,11 @@ equal() { # WHAT GOT WANT
 between() { # WHAT GOT LOW HIGH
 	[ "$2" -ge "$3" ] && [ "$2" -le "$4" ] || fail "$1: got $2, want $3 to $4"
 }
+
+# Everything that was seen is in the file or in the ledger.
+exact() { # INFO-JSON
+	jq -e '([.loss[] | select(.cause | IN("ring-full", "no-storage", "below-min", "size-limit")) | .count] | add) as $lost
+		| .on_cpu.seen_is_final and .off_cpu.seen_is_final and
+		.on_cpu.seen + .off_cpu.seen == .on_cpu.samples + .off_cpu.count + $lost' <<<"$1" >exact.out ||
+		fail "the sums aren't exact: $(jq -c '[.on_cpu, .off_cpu, .loss]' <<<"$1")"
+}

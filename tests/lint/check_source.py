@@ -156,6 +156,9 @@ class Checker:
         for number, line in enumerate(text.split("\n"), 1):
             if line != line.rstrip():
                 self.fault(path, number, "ends in white space")
+            # bash takes a negated command's status for no failure, wherever it isn't the last one.
+            if path.endswith(".bats") and re.match(r"\s+! ", line) and "||" not in line:
+                self.fault(path, number, "a negated command fails no test: write '! … || false'")
             if CODE.match(path) and len(line.expandtabs(8)) > MAX_COLUMNS:
                 self.fault(path, number, f"is {len(line.expandtabs(8))} columns wide, over {MAX_COLUMNS}")
         if not text.endswith("\n"):

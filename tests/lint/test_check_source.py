@@ -55,6 +55,8 @@ PLANTED = [
     ("the wrong licence in bpf", {"bpf/a.h": header("BPF_A_H")}, "lacks 'SPDX-License-Identifier: GPL-2.0 OR MIT'"),
     ("no licence in a script", {"tests/a.sh": "#!/bin/sh\n"}, "lacks 'SPDX"),
     ("unfinished", {"base/a.c": HEAD + "/* TO" + "DO: all of it */\n"}, "finish it"),
+    ("a negation in a test", {"tests/a.bats": "# SPDX-License-Identifier: MIT\n@test x {\n\t! grep x y\n}\n"},
+     "fails no test"),
     ("a long file", {"base/a.c": HEAD + "int x;\n" * 600}, "split it"),
     ("a wide line", {"base/a.c": HEAD + "/* " + "x" * 120 + " */\n"}, "columns wide"),
     ("white space at the end", {"base/a.c": HEAD + "int x; \n"}, "white space"),
