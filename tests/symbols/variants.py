@@ -110,7 +110,7 @@ def debug_link(plain, where):
     out = f"{where}/{os.path.basename(plain)}"
     sh(f"objcopy --only-keep-debug {plain} {out}.debug && strip -s -o {out} {plain} && "
        f"objcopy --add-gnu-debuglink={out}.debug {out}", where)
-    return ["-l", "-p", out], out
+    return [], out
 
 
 def build_id_tree(plain, where):
@@ -175,7 +175,7 @@ def mini_debug_info(plain, where):
        f"comm -13 dynamic all >keep && objcopy --only-keep-debug {plain} debug && "
        f"objcopy -S --remove-section .gdb_index --remove-section .comment --keep-symbols=keep debug mini && "
        f"strip -s -o {out} {plain} && xz -f mini && objcopy --add-section .gnu_debugdata=mini.xz {out}", where)
-    return ["-n", "-l", "-p", out], out
+    return ["-n"], out
 
 
 class Run:
@@ -269,7 +269,7 @@ class Run:
         theirs = list(zip(lines[0::2], (compare.clean_place(x) for x in lines[1::2])))
         stripped = f"{self.place('go stripped')}/go"
         sh(["strip", "-s", "-o", stripped, plain], self.directory)
-        ours = compare.ask_stint(self.options.tool, ["-l", "-p", stripped], stripped, addrs)
+        ours = compare.ask_stint(self.options.tool, [], stripped, addrs)
         full = compare.ask_stint(self.options.tool, [], plain, addrs)
         named = sum(bool(o) and o[-1][0] == symbols[bisect.bisect_right(starts, a) - 1][2]
                     for a, o in zip(addrs, ours))
