@@ -20,7 +20,7 @@
 #define TARGETS_POLL_NS 100000000ull
 
 #define PRIORITY         -10
-#define WINDOWS_PER_SECOND 200u /* of processes that start and of files that are being loaded */
+#define WINDOWS_PER_SECOND 500u /* of processes that start and of files that are being loaded */
 #define DICTIONARY_BYTES (4u << 20) /* of the whole 32 MiB that the recorder may hold */
 
 /* Where cgroup v2 is mounted: alone, or beside v1. */
