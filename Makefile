@@ -168,8 +168,8 @@ deps_build := build-essential libcapstone-dev libdw-dev libelf-dev libiberty-dev
 	      zlib1g-dev clang-14 llvm-14 bpftool libbpf-dev nginx-light wrk
 deps_test  := libcmocka-dev libdebuginfod-dev libclang-rt-14-dev lld-14 gcc-aarch64-linux-gnu debuginfod iproute2 \
 	      libc6-dev-arm64-cross golang-go rustc bats perl jq python3 python3-zstandard python3-xxhash elfutils \
-	      binutils dwz xz-utils nodejs openjdk-17-jdk-headless musl-tools libc6-dbg file gdb shellcheck chromium \
-	      util-linux bsdutils procps
+	      binutils dwz xz-utils nodejs openjdk-17-jdk-headless clang-format-14 musl-tools libc6-dbg file gdb shellcheck \
+	      chromium util-linux bsdutils procps
 deps_bench := linux-perf libbpf-tools bpftrace time
 deps = $(deps_build) $(if $(filter test asan fuzz-smoke lint,$(MAKECMDGOALS)),$(deps_test)) \
        $(if $(filter bench,$(MAKECMDGOALS)),$(deps_test) $(deps_bench))

@@ -86,7 +86,7 @@ static void sweep_ranges(struct sweep *sw, const struct addr_range *ranges, size
 }
 
 #define RADIX_BITS 11
-#define RADIX      (1u << RADIX_BITS)
+#define RADIX	   (1u << RADIX_BITS)
 
 /* One pass of a radix sort, by the digit at shift of what start is above base. */
 static void radix_pass(const struct addr_range *from, struct addr_range *to, size_t n, uint64_t base,

@@ -13,7 +13,7 @@
 
 struct addr_range {
 	uint64_t start;
-	uint64_t end;   /* exclusive; empty ranges are ignored */
+	uint64_t end;	/* exclusive; empty ranges are ignored */
 	uint32_t value; /* not ADDR_MAP_NONE */
 	uint32_t priority;
 };

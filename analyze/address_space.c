@@ -61,8 +61,7 @@ int address_spaces_new(struct address_spaces **ret, const struct model *m, struc
 	for (i = 1; i < m->mappings.n; i++)
 		spaces->order[spaces->n_order++] = i;
 	if (spaces->n_order)
-		qsort_r(spaces->order, spaces->n_order, sizeof(*spaces->order),
-			by_process_and_time, m->mappings.rows);
+		qsort_r(spaces->order, spaces->n_order, sizeof(*spaces->order), by_process_and_time, m->mappings.rows);
 	*ret = spaces;
 	return 0;
 }
@@ -162,11 +161,9 @@ static void replace(struct address_spaces *spaces, struct space *space, uint32_t
 }
 
 /* Maps one over what is there. */
-static bool apply(struct address_spaces *spaces, struct space *space,
-		  const struct stint_mapping *row)
+static bool apply(struct address_spaces *spaces, struct space *space, const struct stint_mapping *row)
 {
-	struct mapped with[3], map = {row->start, row->start + row->size_bytes, row->file_off,
-				      row->module};
+	struct mapped with[3], map = {row->start, row->start + row->size_bytes, row->file_off, row->module};
 	uint32_t from, to, n = 0;
 
 	if (map.end <= map.start)
@@ -192,8 +189,7 @@ static bool apply(struct address_spaces *spaces, struct space *space,
 }
 
 /* Applies what was mapped up to a time. */
-static int advance(struct address_spaces *spaces, struct space *space, uint64_t time_ns,
-		   struct stint_err *err)
+static int advance(struct address_spaces *spaces, struct space *space, uint64_t time_ns, struct stint_err *err)
 {
 	const struct stint_mapping *rows = spaces->m->mappings.rows;
 	const uint32_t *order = spaces->order + space->first;
@@ -213,8 +209,8 @@ static int advance(struct address_spaces *spaces, struct space *space, uint64_t 
 	return 0;
 }
 
-int address_spaces_find(struct address_spaces *spaces, uint32_t process, uint64_t time_ns,
-			uint64_t addr, const struct mapped **ret, struct stint_err *err)
+int address_spaces_find(struct address_spaces *spaces, uint32_t process, uint64_t time_ns, uint64_t addr,
+			const struct mapped **ret, struct stint_err *err)
 {
 	struct space *space = space_of(spaces, process);
 	uint32_t i;

@@ -21,7 +21,7 @@ void address_spaces_free(struct address_spaces *spaces); /* NULL is fine */
  * where nothing is. Times of a process are best asked for in ascending order: going back costs, and
  * is given up for a recording that makes it cost too much. Fails with STINT_ERR_NOMEM.
  */
-int address_spaces_find(struct address_spaces *spaces, uint32_t process, uint64_t time_ns,
-			uint64_t addr, const struct mapped **ret, struct stint_err *err);
+int address_spaces_find(struct address_spaces *spaces, uint32_t process, uint64_t time_ns, uint64_t addr,
+			const struct mapped **ret, struct stint_err *err);
 
 #endif

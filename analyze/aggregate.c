@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 
-const char *const group_names[] = {"symbol", "stack",   "module", "line", "thread", "process",
+const char *const group_names[] = {"symbol", "stack",	"module", "line", "thread", "process",
 				   "comm",   "syscall", "state",  "cpu",  "waker",  NULL};
 
 bool group_is_of_stacks(enum group_by group)
@@ -76,8 +76,7 @@ static int grow_rows(struct maker *mk, struct stint_err *err)
 }
 
 /* The row of the key in mk->key. A new one is called what stands in mk->name. */
-static int find_row(struct maker *mk, const char *module, struct table_row **ret,
-		    struct stint_err *err)
+static int find_row(struct maker *mk, const char *module, struct table_row **ret, struct stint_err *err)
 {
 	struct table *t = mk->t;
 	struct table_row *row;
@@ -215,8 +214,7 @@ static int grow_row_of_function(struct maker *mk, struct stint_err *err)
 	return 0;
 }
 
-static int row_of_located(struct maker *mk, const struct located *at, struct table_row **ret,
-			  struct stint_err *err)
+static int row_of_located(struct maker *mk, const struct located *at, struct table_row **ret, struct stint_err *err)
 {
 	const struct function *function = &mk->functions->all[at->function];
 	uint32_t *known;
@@ -237,7 +235,7 @@ static int row_of_located(struct maker *mk, const struct located *at, struct tab
 		stint_buf_u32(&mk->key, at->function);
 		break;
 	case GROUP_MODULE:
-		put_text(&mk->name, !at->function         ? "[no stack]"
+		put_text(&mk->name, !at->function	  ? "[no stack]"
 				    : function->module[0] ? function->module
 							  : "[unknown]");
 		stint_buf_bytes(&mk->key, mk->name.data, mk->name.len);
@@ -307,8 +305,7 @@ static int add_stack(struct maker *mk, const struct tally_row *from, struct stin
 		const struct located *at = &stack[n - 1 - i];
 
 		stint_buf_u32(&mk->key, at->function);
-		stint_buf_u8(&mk->key,
-			     (uint8_t)(at->kernel | (at->symbol && at->symbol->inlined) << 1));
+		stint_buf_u8(&mk->key, (uint8_t)(at->kernel | (at->symbol && at->symbol->inlined) << 1));
 		if (i)
 			put_text(&mk->name, ";");
 		put_text(&mk->name, mk->functions->all[at->function].name);
@@ -321,8 +318,8 @@ static int add_stack(struct maker *mk, const struct tally_row *from, struct stin
 	return add_member(mk->t, row, (uint32_t)from->key, err);
 }
 
-int table_make(struct table *ret, const struct tally *tally, enum group_by group,
-	       const struct labels *labels, struct functions *functions, struct stint_err *err)
+int table_make(struct table *ret, const struct tally *tally, enum group_by group, const struct labels *labels,
+	       struct functions *functions, struct stint_err *err)
 {
 	struct maker mk = {.t = ret, .labels = labels, .functions = functions};
 	size_t i;

@@ -66,8 +66,8 @@ struct table {
  * Makes rows of a tally that was collected by group_tally_key(group). functions may be NULL unless
  * group_is_of_stacks. *ret needs no initialization.
  */
-int table_make(struct table *ret, const struct tally *tally, enum group_by group,
-	       const struct labels *labels, struct functions *functions, struct stint_err *err);
+int table_make(struct table *ret, const struct tally *tally, enum group_by group, const struct labels *labels,
+	       struct functions *functions, struct stint_err *err);
 void table_done(struct table *t); /* NULL and zeroed are fine */
 
 /* By this metric, descending: self first (or total first, with by_total), then the other, then name

@@ -23,7 +23,7 @@
 #include "base/map.h"
 
 #define ANNOTATE_MAX_CODE_BYTES (4u << 20) /* disassembled in one run; further functions are shown without code */
-#define ANNOTATE_MAX_FUNCTIONS 4096u /* that one name may stand for; those found later are left out, and counted */
+#define ANNOTATE_MAX_FUNCTIONS	4096u /* that one name may stand for; those found later are left out, and counted */
 
 /* Where a jump or call goes. */
 enum target_kind {
@@ -35,31 +35,31 @@ enum target_kind {
 
 /* An instruction, or an address with events where there is no code to show. */
 struct place {
-	uint64_t addr;     /* by the module's kind */
-	uint64_t elf_addr; /* as in the ELF file, as disassemblers show it */
+	uint64_t addr;	      /* by the module's kind */
+	uint64_t elf_addr;    /* as in the ELF file, as disassemblers show it */
 	const uint8_t *bytes; /* NULL where there is no code */
 	uint8_t n_bytes;
-	bool is_data;   /* no valid instruction */
+	bool is_data; /* no valid instruction */
 	bool is_syscall;
 	bool is_return; /* without code: a return address, the call is in front of it */
-	bool outside;   /* of an inlined function: code that isn't its own */
+	bool outside;	/* of an inlined function: code that isn't its own */
 	enum target_kind target_kind;
 	const char *mnemonic, *operands; /* NULL where there is no code */
-	const char *target;              /* the other function's name */
+	const char *target;		 /* the other function's name */
 	uint64_t target_offset;
-	uint64_t reference; /* the ELF address of an operand in memory; 0 none */
+	uint64_t reference;	   /* the ELF address of an operand in memory; 0 none */
 	struct symbol_chain chain; /* innermost first: file, line, what is inlined here */
 	struct metrics self, total;
 };
 
 /* A function's code in one piece; the compiler may have moved some of it elsewhere. */
 struct part {
-	uint32_t module; /* id, of the events that came first */
+	uint32_t module;     /* id, of the events that came first */
 	const char *linkage; /* its own: that of a clone, or of one of several functions that are shown by one name */
 	uint64_t start, elf_start;
-	uint64_t size;    /* 0 unknown */
-	const char *why;  /* why there is no code; NULL where there is */
-	uint64_t n_missing; /* bytes at its end that are not here */
+	uint64_t size;	      /* 0 unknown */
+	const char *why;      /* why there is no code; NULL where there is */
+	uint64_t n_missing;   /* bytes at its end that are not here */
 	struct place *places; /* by address */
 	size_t n, cap;
 	struct metrics self, total;
@@ -68,7 +68,7 @@ struct part {
 /* What a source line has. */
 struct source_line {
 	const char *file; /* NULL unknown */
-	uint32_t line;    /* 0 unknown */
+	uint32_t line;	  /* 0 unknown */
 	struct metrics self, total;
 };
 
@@ -84,7 +84,7 @@ struct annotation {
 	struct source_line *lines; /* the most first */
 	size_t n_lines;
 	struct stint_arena arena; /* of what its instructions say */
-	struct hits *hits; /* private */
+	struct hits *hits;	  /* private */
 };
 
 enum annotate_order { ORDER_ADDRESS, ORDER_HOTTEST };
@@ -103,8 +103,8 @@ struct annotations {
 	enum annotate_order order;
 	enum annotate_group group;
 	bool selected, bytes, intel, colour;
-	size_t limit;   /* functions at most; 0 all */
-	size_t n_rows;  /* lines or hottest instructions of each at most; 0 all */
+	size_t limit;	/* functions at most; 0 all */
+	size_t n_rows;	/* lines or hottest instructions of each at most; 0 all */
 	size_t context; /* instructions shown around those with events; SIZE_MAX all */
 	struct source_text *sources;
 	struct tally tally; /* by TALLY_STACK */
@@ -112,9 +112,9 @@ struct annotations {
 	struct annotation *all; /* the most first */
 	size_t n, cap;
 	uint64_t n_left_out;
-	struct stint_intern keys;      /* private: of the functions */
-	struct stint_intern places;    /* private: of their modules */
-	struct stint_map matches;      /* private: by linkage name */
+	struct stint_intern keys;	   /* private: of the functions */
+	struct stint_intern places;	   /* private: of their modules */
+	struct stint_map matches;	   /* private: by linkage name */
 	struct disassembler *disassembler; /* private, as is what follows: NULL until it is needed */
 	enum machine machine;
 	bool has_machine;

@@ -93,8 +93,8 @@ static int disassemble_part(struct annotations *a, struct annotation *f, struct 
 		place->bytes = code->bytes + off;
 		rc = take_instruction(a, f, part, &insn, place, err);
 		if (!rc)
-			rc = symbolizer_lookup(a->functions->symbolizer, part->module, place->addr, true,
-					       &place->chain, err);
+			rc = symbolizer_lookup(a->functions->symbolizer, part->module, place->addr, true, &place->chain,
+					       err);
 	}
 	return rc;
 }
@@ -120,8 +120,12 @@ static int add_part(struct annotations *a, struct annotation *f, const struct hi
 	if (rc)
 		return rc;
 	part = &parts[f->n_parts++];
-	*part = (struct part){.module = hit->module, .start = code.start, .elf_start = code.elf_start,
-			      .size = code.size, .why = code.why, .n_missing = code.size - code.n_bytes,
+	*part = (struct part){.module = hit->module,
+			      .start = code.start,
+			      .elf_start = code.elf_start,
+			      .size = code.size,
+			      .why = code.why,
+			      .n_missing = code.size - code.n_bytes,
 			      .linkage = chain.symbols[chain.n - 1].linkage};
 	if (!code.size && !chain.symbols[chain.n - 1].resolved)
 		part->why = "it has no symbol";

@@ -51,7 +51,7 @@ static int match(struct finder *f, const struct symbol *symbol, enum match *ret,
 		else
 			*slot = MATCH_NONE;
 	}
-	*ret = (enum match)*slot;
+	*ret = (enum match) * slot;
 	return 0;
 }
 
@@ -84,8 +84,8 @@ static int find_best(struct finder *f, struct stint_err *err)
 static int place_of(struct annotations *a, uint32_t module, uint32_t *ret, struct stint_err *err)
 {
 	const struct stint_string *id = &a->m->strings.rows[a->m->modules.rows[module].build_id_str];
-	int code = id->size ? stint_intern_put(&a->places, id->data, (size_t)id->size, ret, NULL) :
-			      stint_intern_put(&a->places, &module, sizeof(module), ret, NULL);
+	int code = id->size ? stint_intern_put(&a->places, id->data, (size_t)id->size, ret, NULL)
+			    : stint_intern_put(&a->places, &module, sizeof(module), ret, NULL);
 
 	return code ? no_memory(err) : 0;
 }
@@ -125,8 +125,12 @@ static int annotation_of(struct annotations *a, const struct located *at, const 
 
 		if (!hits)
 			return no_memory(err);
-		a->all[a->n++] = (struct annotation){.name = name, .linkage = at->symbol->linkage, .host = host,
-						     .module = at->module, .kernel = at->kernel, .hits = hits};
+		a->all[a->n++] = (struct annotation){.name = name,
+						     .linkage = at->symbol->linkage,
+						     .host = host,
+						     .module = at->module,
+						     .kernel = at->kernel,
+						     .hits = hits};
 	}
 	*ret = &a->all[id - 1];
 	return 0;
@@ -151,8 +155,8 @@ static int hit_of(struct hits *hits, uint32_t module, const struct stint_frame *
 			hits->cap = cap;
 		}
 		*slot = hits->n;
-		hits->at[hits->n++] = (struct hit){.addr = frame->addr, .module = module, .exact = exact,
-						   .entered_kernel = entered_kernel};
+		hits->at[hits->n++] = (struct hit){
+			.addr = frame->addr, .module = module, .exact = exact, .entered_kernel = entered_kernel};
 	}
 	*ret = &hits->at[*slot];
 	return 0;
@@ -255,11 +259,12 @@ static int not_found(struct finder *f, struct stint_err *err)
 	code = annotate_near_names(f->a, &near, err);
 	if (!code) {
 		stint_buf_u8(&near, 0);
-		code = stint_buf_status(&near) ? no_memory(err) :
-		       stint_err_set(err, STINT_ERR_NOTFOUND, 0, -1, "no selected stack has a function '%s'%s%s%s",
-				     f->a->symbol,
-				     f->has_pattern ? "" : ", which is no regular expression either",
-				     near.len > 1 ? "; there is " : "", (const char *)near.data);
+		code = stint_buf_status(&near)
+			       ? no_memory(err)
+			       : stint_err_set(err, STINT_ERR_NOTFOUND, 0, -1,
+					       "no selected stack has a function '%s'%s%s%s", f->a->symbol,
+					       f->has_pattern ? "" : ", which is no regular expression either",
+					       near.len > 1 ? "; there is " : "", (const char *)near.data);
 	}
 	stint_buf_done(&near);
 	return code;

@@ -74,8 +74,8 @@ static void put_target(struct json *j, const struct annotation *f, const struct 
 	json_object_end(j);
 }
 
-static void put_place(struct json *j, const struct annotations *a, const struct annotation *f,
-		      const struct part *part, const struct place *place)
+static void put_place(struct json *j, const struct annotations *a, const struct annotation *f, const struct part *part,
+		      const struct place *place)
 {
 	json_object_begin(j);
 	put_hex(j, "address", place->elf_addr);

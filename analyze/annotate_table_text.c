@@ -17,7 +17,7 @@ struct writer {
 	FILE *out;
 	struct text_table t;
 	struct stint_buf kinds; /* enum row_kind of each row */
-	struct stint_buf text;  /* of the cell at hand */
+	struct stint_buf text;	/* of the cell at hand */
 	bool has_self, has_count;
 };
 

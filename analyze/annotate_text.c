@@ -20,12 +20,9 @@ static void print_function_header(const struct annotations *a, const struct anno
 	const struct stint_module *module = &a->m->modules.rows[f->module];
 	const struct stint_string *id = &a->m->strings.rows[module->build_id_str];
 	static const char *const meanings[N_METRICS] = {
-		[METRIC_COUNT] = "switches",
-		[METRIC_DURATION] = "off the CPU",
-		[METRIC_BLOCKED] = "blocked",
-		[METRIC_RUNQUEUE] = "waiting for a CPU",
-		[METRIC_MAX] = "the longest interval",
-		[METRIC_OPEN] = "still off at the end",
+		[METRIC_COUNT] = "switches",	       [METRIC_DURATION] = "off the CPU",
+		[METRIC_BLOCKED] = "blocked",	       [METRIC_RUNQUEUE] = "waiting for a CPU",
+		[METRIC_MAX] = "the longest interval", [METRIC_OPEN] = "still off at the end",
 	};
 	uint64_t i;
 

@@ -18,8 +18,7 @@ static int no_memory(struct stint_err *err)
 	return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the tree of calls");
 }
 
-static int add_node(struct builder *b, uint32_t parent, uint32_t depth, uint32_t function,
-		    struct stint_err *err)
+static int add_node(struct builder *b, uint32_t parent, uint32_t depth, uint32_t function, struct stint_err *err)
 {
 	if (b->n == b->cap) {
 		size_t cap = b->cap ? b->cap * 2 : 128;
@@ -39,8 +38,7 @@ static int add_node(struct builder *b, uint32_t parent, uint32_t depth, uint32_t
 	return 0;
 }
 
-static int child(struct builder *b, uint32_t parent, uint32_t function, uint32_t *ret,
-		 struct stint_err *err)
+static int child(struct builder *b, uint32_t parent, uint32_t function, uint32_t *ret, struct stint_err *err)
 {
 	bool is_new;
 	uint64_t *at = stint_map_put(&b->children, (uint64_t)parent << 32 | function, &is_new);
@@ -65,8 +63,8 @@ static bool is_named(const struct builder *b, const struct located *at, const ch
 
 /* Where in the stack the walk begins: the innermost call for callers, the outermost for callees; n
  * when there is none. */
-static uint32_t find_start(const struct builder *b, const struct located *stack, uint32_t n,
-			   const char *name, bool callers)
+static uint32_t find_start(const struct builder *b, const struct located *stack, uint32_t n, const char *name,
+			   bool callers)
 {
 	uint32_t i, k;
 
@@ -78,8 +76,8 @@ static uint32_t find_start(const struct builder *b, const struct located *stack,
 	return n;
 }
 
-static int add_stack(struct builder *b, const struct tally_row *from, const char *name,
-		     bool callers, struct stint_err *err)
+static int add_stack(struct builder *b, const struct tally_row *from, const char *name, bool callers,
+		     struct stint_err *err)
 {
 	const struct located *stack;
 	uint32_t i, n, at = 0;
@@ -113,8 +111,7 @@ struct sorter {
 static int by_parent_and_value(const void *a, const void *b, void *arg)
 {
 	const struct sorter *s = arg;
-	const struct call_node *na = &s->nodes[*(const uint32_t *)a],
-			       *nb = &s->nodes[*(const uint32_t *)b];
+	const struct call_node *na = &s->nodes[*(const uint32_t *)a], *nb = &s->nodes[*(const uint32_t *)b];
 	uint64_t va = na->total.v[s->by], vb = nb->total.v[s->by];
 	int name;
 
@@ -130,8 +127,8 @@ static int by_parent_and_value(const void *a, const void *b, void *arg)
  * Lays the nodes out depth first. order has the indexes of all nodes but the root's, siblings
  * together; first[i] is where in order the children of i begin.
  */
-static void lay_out(const struct builder *b, const uint32_t *order, const uint32_t *first,
-		    uint32_t *pending, uint32_t *moved, struct call_node *to)
+static void lay_out(const struct builder *b, const uint32_t *order, const uint32_t *first, uint32_t *pending,
+		    uint32_t *moved, struct call_node *to)
 {
 	size_t n_pending = 1, n = 0;
 
@@ -149,8 +146,7 @@ static void lay_out(const struct builder *b, const uint32_t *order, const uint32
 	}
 }
 
-static int sort_nodes(struct builder *b, enum metric by, struct call_node **ret,
-		      struct stint_err *err)
+static int sort_nodes(struct builder *b, enum metric by, struct call_node **ret, struct stint_err *err)
 {
 	struct sorter sorter = {b->nodes, by};
 	uint32_t *order = calloc(b->n * 4, sizeof(*order));
@@ -179,8 +175,8 @@ static int sort_nodes(struct builder *b, enum metric by, struct call_node **ret,
 	return 0;
 }
 
-int call_tree_make(struct call_tree *ret, const struct tally *tally, struct functions *functions,
-		   const char *name, bool callers, enum metric by, struct stint_err *err)
+int call_tree_make(struct call_tree *ret, const struct tally *tally, struct functions *functions, const char *name,
+		   bool callers, enum metric by, struct stint_err *err)
 {
 	struct builder b = {.functions = functions};
 	size_t i;
@@ -190,8 +186,7 @@ int call_tree_make(struct call_tree *ret, const struct tally *tally, struct func
 	for (i = 0; i < tally->n && !code; i++)
 		code = add_stack(&b, &tally->rows[i], name, callers, err);
 	if (!code && !b.n)
-		code = stint_err_set(err, STINT_ERR_NOTFOUND, 0, -1,
-				     "no selected stack has a function '%s'", name);
+		code = stint_err_set(err, STINT_ERR_NOTFOUND, 0, -1, "no selected stack has a function '%s'", name);
 	if (!code)
 		code = sort_nodes(&b, by, &ret->nodes, err);
 	if (!code)

@@ -17,10 +17,9 @@
 
 struct call_node {
 	const char *name, *module;
-	struct metrics
-		self; /* of the stacks that end here: without a caller, or in the function itself */
+	struct metrics self;  /* of the stacks that end here: without a caller, or in the function itself */
 	struct metrics total; /* of all stacks that come through here */
-	uint32_t depth;       /* 0 for the function asked for */
+	uint32_t depth;	      /* 0 for the function asked for */
 	uint32_t parent;      /* index; 0 for the root too */
 };
 
@@ -35,8 +34,8 @@ struct call_tree {
  * symbol table; functions of that name in several modules are one root. Fails with
  * STINT_ERR_NOTFOUND when no selected stack has it.
  */
-int call_tree_make(struct call_tree *ret, const struct tally *tally, struct functions *functions,
-		   const char *name, bool callers, enum metric by, struct stint_err *err);
+int call_tree_make(struct call_tree *ret, const struct tally *tally, struct functions *functions, const char *name,
+		   bool callers, enum metric by, struct stint_err *err);
 void call_tree_done(struct call_tree *t); /* NULL and zeroed are fine */
 
 #endif

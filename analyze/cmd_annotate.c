@@ -278,11 +278,8 @@ static int run(struct arguments *args, struct stint_err *err)
 int cmd_annotate(int argc, char **argv)
 {
 	static const struct argp_child children[] = {{.argp = &select_argp}, {.argp = &symbol_argp}, {0}};
-	static const struct argp argp = {.options = options,
-					 .parser = parse,
-					 .args_doc = "FILE SYMBOL",
-					 .doc = doc,
-					 .children = children};
+	static const struct argp argp = {
+		.options = options, .parser = parse, .args_doc = "FILE SYMBOL", .doc = doc, .children = children};
 	struct arguments a = {.symbols = SYMBOL_SPEC_INIT, .emitter = &annotate_text, .annotations = {.context = 8}};
 	struct stint_err err = STINT_ERR_INIT;
 	int code, status;

@@ -21,13 +21,10 @@ enum { KEY_VIEW = 0x500, KEY_BY, KEY_GROUP, KEY_VALUE, KEY_NORMALIZE, KEY_LIMIT,
 
 static const struct argp_option options[] = {
 	{.doc = "What to compare:", .group = 1},
-	{"view", KEY_VIEW, "VIEW", 0, "'on-cpu' (samples; the default) or 'off-cpu' (intervals)",
-	 0},
+	{"view", KEY_VIEW, "VIEW", 0, "'on-cpu' (samples; the default) or 'off-cpu' (intervals)", 0},
 	{"by", KEY_BY, "METRIC", 0,
-	 "Compare samples (on-cpu); count, duration (the default), blocked or runqueue (off-cpu)",
-	 0},
-	{"group", KEY_GROUP, "WHAT", 0,
-	 "Rows of 'symbol' (the default), 'thread' (threads of one name) or 'stack'", 0},
+	 "Compare samples (on-cpu); count, duration (the default), blocked or runqueue (off-cpu)", 0},
+	{"group", KEY_GROUP, "WHAT", 0, "Rows of 'symbol' (the default), 'thread' (threads of one name) or 'stack'", 0},
 	{"value", KEY_VALUE, "SIDE", 0,
 	 "Of a function, compare what it has of its own, 'self' (the default), or with all that it "
 	 "calls, 'total'",
@@ -36,8 +33,7 @@ static const struct argp_option options[] = {
 	 "By recorded 'time' (the default: values per second) or by 'samples' (values as shares of "
 	 "the total)",
 	 0},
-	{"limit", KEY_LIMIT, "N", 0,
-	 "Show N rows at most; 0 shows all (default: 50 as text, else all)", 0},
+	{"limit", KEY_LIMIT, "N", 0, "Show N rows at most; 0 shows all (default: 50 as text, else all)", 0},
 	{"format", KEY_FORMAT, "FORMAT", 0,
 	 "'text' (the default), 'json' or 'folded' (\"STACK A B\" for flamegraph.pl, B scaled to "
 	 "A)",
@@ -45,17 +41,16 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-static const char doc[] =
-	"Show what changed from A to B. Rows are compared by name, never by address, and sorted by "
-	"the size of the change; "
-	"what is equal is left out.\v"
-	"Each side may be several recordings, which count as one; then a ':' stands between the "
-	"sides.\n\n"
-	"Examples:\n"
-	"  stint diff before.stint after.stint\n"
-	"  stint diff a1.stint a2.stint : b1.stint b2.stint\n"
-	"  stint diff --view=off-cpu --by=count --group=thread before.stint after.stint\n"
-	"  stint diff --format=folded a.stint b.stint | flamegraph.pl >diff.svg";
+static const char doc[] = "Show what changed from A to B. Rows are compared by name, never by address, and sorted by "
+			  "the size of the change; "
+			  "what is equal is left out.\v"
+			  "Each side may be several recordings, which count as one; then a ':' stands between the "
+			  "sides.\n\n"
+			  "Examples:\n"
+			  "  stint diff before.stint after.stint\n"
+			  "  stint diff a1.stint a2.stint : b1.stint b2.stint\n"
+			  "  stint diff --view=off-cpu --by=count --group=thread before.stint after.stint\n"
+			  "  stint diff --format=folded a.stint b.stint | flamegraph.pl >diff.svg";
 
 /* Two files are the two sides; more need a ':' between them. */
 static error_t split_sides(struct argp_state *state, struct arguments *a)
@@ -71,8 +66,7 @@ static error_t split_sides(struct argp_state *state, struct arguments *a)
 		colon = i;
 	}
 	if (colon == a->files.n && a->files.n != 2)
-		option_fault(state,
-			   "two recordings are needed, or several with a ':' between the sides");
+		option_fault(state, "two recordings are needed, or several with a ':' between the sides");
 	if (n_stdin > 1)
 		option_fault(state, "only one recording can come from standard input");
 	if (colon == 0 || colon + 1 == a->files.n)
@@ -93,8 +87,7 @@ static error_t check(struct argp_state *state, struct arguments *a)
 	if (!a->has_by)
 		d->by = d->view == VIEW_ON_CPU ? METRIC_SAMPLES : METRIC_DURATION;
 	if (d->by == METRIC_MAX || d->by == METRIC_OPEN)
-		option_fault(state, "--by=%s can't be normalized, so it can't be compared",
-			   metric_names[d->by]);
+		option_fault(state, "--by=%s can't be normalized, so it can't be compared", metric_names[d->by]);
 	option_check_view(state, d->view, d->by, &a->select);
 	if (!a->has_limit)
 		d->limit = a->emitter->default_limit;
@@ -130,8 +123,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		d->by_total = option_word(state, "value", arg, sides) == 1;
 		return 0;
 	case KEY_NORMALIZE:
-		d->normalize = (enum diff_normalize)option_word(state, "normalize", arg,
-								diff_normalize_names);
+		d->normalize = (enum diff_normalize)option_word(state, "normalize", arg, diff_normalize_names);
 		return 0;
 	case KEY_LIMIT:
 		d->limit = option_limit(state, arg);
@@ -157,8 +149,7 @@ static int run(struct arguments *a, struct stint_err *err)
 
 	for (side = 0; side < 2; side++)
 		for (i = 0; i < d->sides[side].files.n && !code; i++)
-			code = diff_add(d, side, d->sides[side].files.at[i], &a->select,
-					&a->symbols.options, err);
+			code = diff_add(d, side, d->sides[side].files.at[i], &a->select, &a->symbols.options, err);
 	if (!code)
 		code = diff_finish(d, err);
 	if (!code)
@@ -168,13 +159,9 @@ static int run(struct arguments *a, struct stint_err *err)
 
 int cmd_diff(int argc, char **argv)
 {
-	static const struct argp_child children[] = {
-		{.argp = &select_argp}, {.argp = &symbol_argp}, {0}};
-	static const struct argp argp = {.options = options,
-					 .parser = parse,
-					 .args_doc = "A B\nA... : B...",
-					 .doc = doc,
-					 .children = children};
+	static const struct argp_child children[] = {{.argp = &select_argp}, {.argp = &symbol_argp}, {0}};
+	static const struct argp argp = {
+		.options = options, .parser = parse, .args_doc = "A B\nA... : B...", .doc = doc, .children = children};
 	struct arguments a = {.symbols = SYMBOL_SPEC_INIT, .emitter = &diff_text};
 	struct stint_err err = STINT_ERR_INIT;
 	int code, status;

@@ -105,8 +105,7 @@ int cmd_dump(int argc, char **argv)
 	int code, status;
 
 	options_parse(&argp, argc, argv, &file);
-	code = j ? stint_reader_open(&reader, file, &err) :
-		   stint_err_set(&err, STINT_ERR_NOMEM, 0, -1, "no memory");
+	code = j ? stint_reader_open(&reader, file, &err) : stint_err_set(&err, STINT_ERR_NOMEM, 0, -1, "no memory");
 	if (!code)
 		code = dump(argv[0], reader, j, &whole, &err);
 	if (code)

@@ -151,7 +151,12 @@ static int draw(const struct arguments *a, const char *command, struct model *m,
 		struct stint_err *err)
 {
 	struct flame_request request = {
-		.m = m, .symbolizer = symbolizer, .view = a->view, .by = a->by, .file = a->file, .spec = &a->select,
+		.m = m,
+		.symbolizer = symbolizer,
+		.view = a->view,
+		.by = a->by,
+		.file = a->file,
+		.spec = &a->select,
 		.lines = a->lines,
 	};
 	struct flame_result result;
@@ -168,8 +173,7 @@ int cmd_flame(int argc, char **argv)
 {
 	static const struct argp_child children[] = {
 		{.argp = &select_argp}, {.argp = &symbol_argp}, {.argp = &file_argp}, {0}};
-	static const struct argp argp = {
-		.options = options, .parser = parse, .doc = doc, .children = children};
+	static const struct argp argp = {.options = options, .parser = parse, .doc = doc, .children = children};
 	struct arguments a = {.symbols = SYMBOL_SPEC_INIT};
 	struct symbolizer *symbolizer = NULL;
 	struct stint_err err = STINT_ERR_INIT;

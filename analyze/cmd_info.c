@@ -18,20 +18,19 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-static const char doc[] =
-	"Show what is in a recording: host, times, totals, what was lost and why, the processes "
-	"and how their user "
-	"stacks ended, the files that code was in, with build IDs and where their symbols are.\v"
-	"USER STACKS END says how the walks of a process's user stacks ended: 'complete' (at the "
-	"outermost frame), "
-	"'fp-end' (at the end of the frame pointer chain: complete if all code keeps frame "
-	"pointers), or cut short: "
-	"'depth' (the recorder's limit), 'no-mapping' (an address outside every mapping), "
-	"'no-rows' (code without unwind "
-	"information), 'unsupported' (an unwind rule that the recorder lacks), 'unreadable' (stack "
-	"memory), 'not-taken' "
-	"(not asked for, or lost), 'not-unwound' (its memory is in the recording, but a file to "
-	"unwind it by isn't here).";
+static const char doc[] = "Show what is in a recording: host, times, totals, what was lost and why, the processes "
+			  "and how their user "
+			  "stacks ended, the files that code was in, with build IDs and where their symbols are.\v"
+			  "USER STACKS END says how the walks of a process's user stacks ended: 'complete' (at the "
+			  "outermost frame), "
+			  "'fp-end' (at the end of the frame pointer chain: complete if all code keeps frame "
+			  "pointers), or cut short: "
+			  "'depth' (the recorder's limit), 'no-mapping' (an address outside every mapping), "
+			  "'no-rows' (code without unwind "
+			  "information), 'unsupported' (an unwind rule that the recorder lacks), 'unreadable' (stack "
+			  "memory), 'not-taken' "
+			  "(not asked for, or lost), 'not-unwound' (its memory is in the recording, but a file to "
+			  "unwind it by isn't here).";
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -77,12 +76,8 @@ static int run(const struct arguments *a, struct stint_err *err)
 
 int cmd_info(int argc, char **argv)
 {
-	static const struct argp_child children[] = {
-		{.argp = &symbol_argp}, {.argp = &file_argp}, {0}};
-	static const struct argp argp = {.options = options,
-					 .parser = parse,
-					 .doc = doc,
-					 .children = children};
+	static const struct argp_child children[] = {{.argp = &symbol_argp}, {.argp = &file_argp}, {0}};
+	static const struct argp argp = {.options = options, .parser = parse, .doc = doc, .children = children};
 	struct arguments a = {.symbols = SYMBOL_SPEC_INIT};
 	struct stint_err err = STINT_ERR_INIT;
 	int code, status;

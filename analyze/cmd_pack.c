@@ -81,8 +81,7 @@ static const struct argp argp = {
 static int write_packed(const struct pack_arguments *a, struct model *m, struct pack_result *result,
 			struct stint_err *err)
 {
-	struct pack_options what = {.symbols = a->symbols.options, .only_missing = a->only_missing,
-				    .code = a->code};
+	struct pack_options what = {.symbols = a->symbols.options, .only_missing = a->only_missing, .code = a->code};
 	struct stint_sink sink;
 	struct out_file out;
 	int code = out_file_open(&out, a->output, err);
@@ -162,8 +161,9 @@ static int print_result(const char *command, const struct pack_arguments *a, con
 		result->n_packed, result->n_frames, result->n_unresolved);
 	if (!a->code)
 		return code;
-	fprintf(stderr, "%s: the code of %" PRIu64 " functions packed now, %" PRIu64 " bytes; %" PRIu64
-			" functions have none here\n",
+	fprintf(stderr,
+		"%s: the code of %" PRIu64 " functions packed now, %" PRIu64 " bytes; %" PRIu64
+		" functions have none here\n",
 		command, result->n_functions, result->n_code_bytes, result->n_without_code);
 	if (result->n_over_limit)
 		fprintf(stderr, "%s: the code of %" PRIu64 " functions is left out: it is more than %" PRIu64 " MB\n",

@@ -103,8 +103,7 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = {
-	{.argp = &select_argp}, {.argp = &symbol_argp}, {.argp = &file_argp}, {0}};
+static const struct argp_child children[] = {{.argp = &select_argp}, {.argp = &symbol_argp}, {.argp = &file_argp}, {0}};
 
 static const struct argp argp = {
 	.options = options,

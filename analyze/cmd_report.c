@@ -18,22 +18,11 @@ struct arguments {
 	bool has_by, has_group, has_limit;
 };
 
-enum {
-	KEY_VIEW = 0x500,
-	KEY_BY,
-	KEY_GROUP,
-	KEY_SORT,
-	KEY_LIMIT,
-	KEY_CALLERS,
-	KEY_CALLEES,
-	KEY_HISTOGRAM,
-	KEY_FORMAT
-};
+enum { KEY_VIEW = 0x500, KEY_BY, KEY_GROUP, KEY_SORT, KEY_LIMIT, KEY_CALLERS, KEY_CALLEES, KEY_HISTOGRAM, KEY_FORMAT };
 
 static const struct argp_option options[] = {
 	{.doc = "What to show:", .group = 1},
-	{"view", KEY_VIEW, "VIEW", 0,
-	 "'on-cpu' (samples of running threads; the default) or 'off-cpu' (intervals)", 0},
+	{"view", KEY_VIEW, "VIEW", 0, "'on-cpu' (samples of running threads; the default) or 'off-cpu' (intervals)", 0},
 	{"group", KEY_GROUP, "WHAT", 0,
 	 "One row for each symbol (the default), stack, module, line, thread, process, comm or "
 	 "cpu; off-cpu also "
@@ -49,34 +38,30 @@ static const struct argp_option options[] = {
 	 0},
 	{"callers", KEY_CALLERS, "SYMBOL", 0, "The tree of what calls this function", 0},
 	{"callees", KEY_CALLEES, "SYMBOL", 0, "The tree of what this function calls", 0},
-	{"histogram", KEY_HISTOGRAM, NULL, 0, "How long intervals were, in powers of two (off-cpu)",
-	 0},
-	{"limit", KEY_LIMIT, "N", 0,
-	 "Show N rows at most; 0 shows all (default: 50 as text, else all)", 0},
+	{"histogram", KEY_HISTOGRAM, NULL, 0, "How long intervals were, in powers of two (off-cpu)", 0},
+	{"limit", KEY_LIMIT, "N", 0, "Show N rows at most; 0 shows all (default: 50 as text, else all)", 0},
 	{"format", KEY_FORMAT, "FORMAT", 0, "'text' (the default), 'json' or 'csv'", 0},
 	{0},
 };
 
-static const char doc[] =
-	"Show where CPU time went, or where threads were off the CPU and for how long.\v"
-	"Off-CPU terms: 'count' (SWITCHES) is how many times a thread left the CPU and came back; "
-	"an interval that is "
-	"still open at the end counts as 'open' instead. 'duration' is the time from leaving the "
-	"CPU to being back on it "
-	"= 'blocked' (asleep, until woken) + 'runqueue' (runnable, waiting for a CPU). 'self' is "
-	"what happened in a "
-	"function itself, 'total' also what happened in the functions that it called.\n\n"
-	"Examples:\n"
-	"  stint report rec.stint\n"
-	"  stint report --group=process rec.stint\n"
-	"  stint report --view=off-cpu --group=stack --comm=nginx --min=10ms rec.stint\n"
-	"  stint report --view=off-cpu --by=runqueue --group=thread rec.stint\n"
-	"  stint report --callers=malloc --from=2s --to=50% rec.stint\n\n"
-	"Exit status: 0 done; 1 no selected stack has the function of --callers or --callees; 2 "
-	"usage; 3 bad or unreadable input; 4 the system refused.";
+static const char doc[] = "Show where CPU time went, or where threads were off the CPU and for how long.\v"
+			  "Off-CPU terms: 'count' (SWITCHES) is how many times a thread left the CPU and came back; "
+			  "an interval that is "
+			  "still open at the end counts as 'open' instead. 'duration' is the time from leaving the "
+			  "CPU to being back on it "
+			  "= 'blocked' (asleep, until woken) + 'runqueue' (runnable, waiting for a CPU). 'self' is "
+			  "what happened in a "
+			  "function itself, 'total' also what happened in the functions that it called.\n\n"
+			  "Examples:\n"
+			  "  stint report rec.stint\n"
+			  "  stint report --group=process rec.stint\n"
+			  "  stint report --view=off-cpu --group=stack --comm=nginx --min=10ms rec.stint\n"
+			  "  stint report --view=off-cpu --by=runqueue --group=thread rec.stint\n"
+			  "  stint report --callers=malloc --from=2s --to=50% rec.stint\n\n"
+			  "Exit status: 0 done; 1 no selected stack has the function of --callers or --callees; 2 "
+			  "usage; 3 bad or unreadable input; 4 the system refused.";
 
-static void set_shape(struct argp_state *state, struct report *r, enum report_shape shape,
-		      const char *symbol)
+static void set_shape(struct argp_state *state, struct report *r, enum report_shape shape, const char *symbol)
 {
 	if (r->shape != SHAPE_TABLE)
 		option_fault(state, "--callers, --callees and --histogram exclude each other");
@@ -92,8 +77,7 @@ static void check(struct argp_state *state, struct arguments *a)
 	if (!a->has_by)
 		r->by = r->view == VIEW_ON_CPU ? METRIC_SAMPLES : METRIC_DURATION;
 	if (a->has_group && r->shape != SHAPE_TABLE)
-		option_fault(state,
-			   "--group has no meaning with --callers, --callees or --histogram");
+		option_fault(state, "--group has no meaning with --callers, --callees or --histogram");
 	option_check_view(state, r->view, r->by, &a->select);
 	if (r->view == VIEW_OFF_CPU)
 		return;
@@ -105,8 +89,7 @@ static void check(struct argp_state *state, struct arguments *a)
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	static const struct report_emitter *const emitters[] = {&report_text, &report_json,
-								&report_csv};
+	static const struct report_emitter *const emitters[] = {&report_text, &report_json, &report_csv};
 	static const char *const formats[] = {"text", "json", "csv", NULL};
 	static const char *const sides[] = {"self", "total", NULL};
 	struct arguments *a = state->input;
@@ -160,8 +143,7 @@ static bool needs_stacks(const struct report *r)
 	       (r->shape == SHAPE_TABLE && group_is_of_stacks(r->group));
 }
 
-static int make_notes(struct report *r, struct model *m, const struct selection *sel,
-		      struct stint_err *err)
+static int make_notes(struct report *r, struct model *m, const struct selection *sel, struct stint_err *err)
 {
 	int code = notes_file(&r->notes, m, err);
 
@@ -183,10 +165,9 @@ static int make_rows(struct report *r, const struct model *m, struct stint_err *
 		return 0;
 	if (r->shape != SHAPE_TABLE) {
 		/* Without any event there is no function to miss: the report says what there is. */
-		return r->tally.n_events
-			       ? call_tree_make(&r->tree, &r->tally, r->functions, r->symbol,
-						r->shape == SHAPE_CALLERS, r->by, err)
-			       : 0;
+		return r->tally.n_events ? call_tree_make(&r->tree, &r->tally, r->functions, r->symbol,
+							  r->shape == SHAPE_CALLERS, r->by, err)
+					 : 0;
 	}
 	code = labels_init(&labels, m, err);
 	if (code)
@@ -198,12 +179,12 @@ static int make_rows(struct report *r, const struct model *m, struct stint_err *
 	return code;
 }
 
-static int make_report(struct arguments *a, struct model *m, struct symbolizer *symbolizer,
-		       struct functions *functions, struct stint_err *err)
+static int make_report(struct arguments *a, struct model *m, struct symbolizer *symbolizer, struct functions *functions,
+		       struct stint_err *err)
 {
 	struct report *r = &a->report;
 	struct selection *sel = NULL;
-	enum tally_key key = needs_stacks(r)           ? TALLY_STACK
+	enum tally_key key = needs_stacks(r)	       ? TALLY_STACK
 			     : r->shape == SHAPE_TABLE ? group_tally_key(r->group)
 						       : TALLY_CPU;
 	int code = selection_new(&sel, &a->select, m, symbolizer, err);
@@ -258,10 +239,7 @@ int cmd_report(int argc, char **argv)
 {
 	static const struct argp_child children[] = {
 		{.argp = &select_argp}, {.argp = &symbol_argp}, {.argp = &file_argp}, {0}};
-	static const struct argp argp = {.options = options,
-					 .parser = parse,
-					 .doc = doc,
-					 .children = children};
+	static const struct argp argp = {.options = options, .parser = parse, .doc = doc, .children = children};
 	struct arguments a = {.symbols = SYMBOL_SPEC_INIT, .emitter = &report_text};
 	struct stint_err err = STINT_ERR_INIT;
 	int code, status;

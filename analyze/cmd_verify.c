@@ -139,8 +139,10 @@ static void put_text_summary(FILE *out, const struct stint_reader *reader, const
 			result->n_problems ? "what is not named above," : "everything",
 			text_duration(span_ns(reader)).s);
 	fprintf(out, "%s: %" PRIu64 " blocks, %" PRIu64 " whole, %" PRIu64 " rows, ",
-		result->n_problems ? "damaged" : result->complete ? "whole" : "whole, but unfinished", result->n_blocks,
-		result->n_whole, result->n_rows);
+		result->n_problems ? "damaged"
+		: result->complete ? "whole"
+				   : "whole, but unfinished",
+		result->n_blocks, result->n_whole, result->n_rows);
 	if (result->n_problems)
 		fprintf(out, "%" PRIu64 " problem%s\n", result->n_problems, result->n_problems == 1 ? "" : "s");
 	else

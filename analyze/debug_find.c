@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define MAX_ID_BYTES 64
-#define MAX_TREE 200000u /* files below one directory that are looked at */
+#define MAX_TREE     200000u /* files below one directory that are looked at */
 
 struct search {
 	const struct debug_places *places;
@@ -40,9 +40,8 @@ static bool by_id_in(const struct search *search, const char *dir, enum debug_wa
 		       try_at(search, "%s/%.2s/%s.debug", dir, hex, rest) ||
 		       try_at(search, "%s/usr/lib/debug/.build-id/%.2s/%s.debug", dir, hex, rest) ||
 		       try_at(search, "%s/.build-id/%.2s/%s/debug", dir, hex, rest) || /* perf's cache */
-		       try_at(search, "%s/%s/debuginfo", dir, hex);                    /* debuginfod's cache */
-	return try_at(search, "%s/.build-id/%.2s/%s", dir, hex, rest) ||
-	       try_at(search, "%s/%.2s/%s", dir, hex, rest) ||
+		       try_at(search, "%s/%s/debuginfo", dir, hex);		       /* debuginfod's cache */
+	return try_at(search, "%s/.build-id/%.2s/%s", dir, hex, rest) || try_at(search, "%s/%.2s/%s", dir, hex, rest) ||
 	       try_at(search, "%s/usr/lib/.build-id/%.2s/%s", dir, hex, rest) ||
 	       try_at(search, "%s/.build-id/%.2s/%s/elf", dir, hex, rest) ||
 	       try_at(search, "%s/%s/executable", dir, hex);
@@ -169,8 +168,7 @@ static bool module_in(const struct search *search, const char *dir, const char *
 	       module_below(search, dir, "/usr/lib/debug/lib/modules", name);
 }
 
-bool debug_find_kernel_module(const struct debug_places *places, const char *name, debug_try_fn try_path,
-			      void *context)
+bool debug_find_kernel_module(const struct debug_places *places, const char *name, debug_try_fn try_path, void *context)
 {
 	struct search search = {places, try_path, context};
 	size_t i;

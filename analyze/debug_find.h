@@ -45,8 +45,7 @@ bool debug_find_split(const struct debug_places *places, const char *code_path, 
 		      debug_try_fn try_path, void *context);
 
 /* Where the package of split files (.dwp) of a program may be. */
-bool debug_find_package(const struct debug_places *places, const char *code_path, debug_try_fn try_path,
-			void *context);
+bool debug_find_package(const struct debug_places *places, const char *code_path, debug_try_fn try_path, void *context);
 
 /* Where a dwz file named by .gnu_debugaltlink of the file at from_path may be. */
 bool debug_find_alt(const struct debug_places *places, const char *from_path, const char *name, const uint8_t *id,

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEMANGLE_MAX_INPUT 8192u
+#define DEMANGLE_MAX_INPUT   8192u
 #define DEMANGLE_MAX_D_INPUT 1024u
 
 struct output {
@@ -61,8 +61,8 @@ static size_t by_string(const char *name, int options, char *text)
 /* The length of name without ".isra.0", ".constprop.1", ".part.2", ".cold", ".lto_priv.0", ".llvm.123" at its end. */
 static size_t without_clone_suffixes(const char *name)
 {
-	static const char *const suffixes[] = {".isra", ".constprop", ".part",      ".cold",
-					       ".lto_priv", ".llvm",  ".localalias"};
+	static const char *const suffixes[] = {".isra",	    ".constprop", ".part",	".cold",
+					       ".lto_priv", ".llvm",	  ".localalias"};
 	const char *first = NULL, *at;
 	size_t i;
 

@@ -15,12 +15,11 @@ const char *const diff_normalize_names[] = {"time", "samples", NULL};
 
 static int no_memory(struct stint_err *err)
 {
-	return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
-			     "no memory for the rows of the comparison");
+	return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the rows of the comparison");
 }
 
-static int add_value(struct diff *d, int side, const char *name, const char *module,
-		     size_t module_len, uint64_t v, struct stint_err *err)
+static int add_value(struct diff *d, int side, const char *name, const char *module, size_t module_len, uint64_t v,
+		     struct stint_err *err)
 {
 	struct stint_buf key;
 	uint32_t id;
@@ -95,8 +94,8 @@ static int add_table(struct diff *d, int side, struct source *s, struct stint_er
 		const struct table_row *row = &table.rows[i];
 		const char *module = unversioned(row->module, &len);
 
-		code = add_value(d, side, row->name, module, len,
-				 (d->by_total ? &row->total : &row->self)->v[d->by], err);
+		code = add_value(d, side, row->name, module, len, (d->by_total ? &row->total : &row->self)->v[d->by],
+				 err);
 	}
 	table_done(&table);
 	return code;
@@ -110,8 +109,7 @@ static int add_folded(struct diff *d, int side, struct source *s, struct stint_e
 	for (i = 0; i < s->tally.n && !code; i++) {
 		char *name = NULL;
 
-		code = diff_folded_name(&s->functions, &s->labels, s->tally.rows[i].key, &name,
-					err);
+		code = diff_folded_name(&s->functions, &s->labels, s->tally.rows[i].key, &name, err);
 		if (!code)
 			code = add_value(d, side, name, "", 0, s->tally.rows[i].sums.v[d->by], err);
 		free(name);
@@ -176,8 +174,8 @@ static int load(struct diff *d, struct source *s, const struct select_spec *sele
 	if (!code)
 		code = selection_new(&s->sel, select, s->m, s->symbolizer, err);
 	if (!code)
-		code = tally_collect(&s->tally, s->m, s->sel, d->view,
-				     d->group == DIFF_FOLDED ? TALLY_COMM_STACK : key, err);
+		code = tally_collect(&s->tally, s->m, s->sel, d->view, d->group == DIFF_FOLDED ? TALLY_COMM_STACK : key,
+				     err);
 	return code;
 }
 
@@ -191,8 +189,7 @@ int diff_add(struct diff *d, int side, const char *file, const struct select_spe
 		return code;
 	code = load(d, &s, select, symbols, err);
 	if (!code)
-		code = d->group == DIFF_FOLDED ? add_folded(d, side, &s, err)
-					       : add_table(d, side, &s, err);
+		code = d->group == DIFF_FOLDED ? add_folded(d, side, &s, err) : add_table(d, side, &s, err);
 	if (!code)
 		code = add_notes(d, side, &s, err);
 	if (!code) {
@@ -230,8 +227,7 @@ const char *diff_unit(const struct diff *d)
 /* Compared without rounding: a * divisor of b = b * divisor of a. */
 static bool is_equal(const struct diff *d, const struct diff_row *row)
 {
-	return (unsigned __int128)row->v[0] * divisor(d, 1) ==
-	       (unsigned __int128)row->v[1] * divisor(d, 0);
+	return (unsigned __int128)row->v[0] * divisor(d, 1) == (unsigned __int128)row->v[1] * divisor(d, 0);
 }
 
 static int by_change(const void *a, const void *b, void *arg)
@@ -260,8 +256,7 @@ int diff_finish(struct diff *d, struct stint_err *err)
 					     "--normalize=samples",
 					     side ? "B" : "A");
 	for (i = 0; i < d->n; i++)
-		if (d->group == DIFF_FOLDED ? d->rows[i].v[0] || d->rows[i].v[1]
-					    : !is_equal(d, &d->rows[i]))
+		if (d->group == DIFF_FOLDED ? d->rows[i].v[0] || d->rows[i].v[1] : !is_equal(d, &d->rows[i]))
 			d->rows[n++] = d->rows[i];
 	d->n = n;
 	if (n)

@@ -22,7 +22,7 @@
 enum diff_group { DIFF_SYMBOL, DIFF_THREAD, DIFF_STACK, DIFF_FOLDED };
 enum diff_normalize { DIFF_BY_TIME, DIFF_BY_SAMPLES };
 
-extern const char *const diff_group_names[];     /* "symbol", "thread", "stack", NULL */
+extern const char *const diff_group_names[];	 /* "symbol", "thread", "stack", NULL */
 extern const char *const diff_normalize_names[]; /* "time", "samples", NULL */
 
 struct diff_side {
@@ -33,9 +33,8 @@ struct diff_side {
 };
 
 struct diff_row {
-	const char *name,
-		*module; /* module is a file's name without its version, "" where there is none */
-	uint64_t v[2];   /* by side, not normalized */
+	const char *name, *module; /* module is a file's name without its version, "" where there is none */
+	uint64_t v[2];		   /* by side, not normalized */
 };
 
 struct diff {
@@ -44,7 +43,7 @@ struct diff {
 	bool by_total; /* rows have what was called too, not only their own */
 	enum diff_group group;
 	enum diff_normalize normalize;
-	size_t limit;     /* rows at most; 0: all */
+	size_t limit;	  /* rows at most; 0: all */
 	uint64_t freq_hz; /* of the first recording */
 	struct diff_side sides[2];
 	struct diff_row *rows;
@@ -73,8 +72,8 @@ const char *diff_unit(const struct diff *d); /* "samples/s", "ns/s", "%" … */
  * A thread's name and a stack (thread id << 32 | stack id) as stint flame folds them:
  * "comm;outermost;...;leaf". To be freed with free().
  */
-int diff_folded_name(struct functions *functions, const struct labels *labels, uint64_t key,
-		     char **ret, struct stint_err *err);
+int diff_folded_name(struct functions *functions, const struct labels *labels, uint64_t key, char **ret,
+		     struct stint_err *err);
 
 struct diff_emitter {
 	const char *name;

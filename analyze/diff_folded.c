@@ -8,8 +8,8 @@
 #include "analyze/diff.h"
 #include "analyze/flame.h"
 
-int diff_folded_name(struct functions *functions, const struct labels *labels, uint64_t key,
-		     char **ret, struct stint_err *err)
+int diff_folded_name(struct functions *functions, const struct labels *labels, uint64_t key, char **ret,
+		     struct stint_err *err)
 {
 	const struct located *stack;
 	struct stint_buf comm;
@@ -36,8 +36,7 @@ int diff_folded_name(struct functions *functions, const struct labels *labels, u
 		if (at->symbol)
 			fputs(at->symbol->inlined ? "_[i]" : at->kernel ? "_[k]" : "", out);
 	}
-	return fclose(out) ? stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for a stack")
-			   : 0;
+	return fclose(out) ? stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for a stack") : 0;
 }
 
 static uint64_t in_units(const struct diff *d, double v)
@@ -53,8 +52,7 @@ static int write_folded(const struct diff *d, FILE *out, struct stint_err *err)
 
 	(void)err;
 	for (i = 0; i < d->n; i++) {
-		uint64_t a = in_units(d, (double)d->rows[i].v[0]),
-			 b = in_units(d, (double)d->rows[i].v[1] * scale);
+		uint64_t a = in_units(d, (double)d->rows[i].v[0]), b = in_units(d, (double)d->rows[i].v[1] * scale);
 
 		if (a || b)
 			fprintf(out, "%s %" PRIu64 " %" PRIu64 "\n", d->rows[i].name, a, b);
@@ -64,5 +62,4 @@ static int write_folded(const struct diff *d, FILE *out, struct stint_err *err)
 	return 0;
 }
 
-const struct diff_emitter diff_folded = {
-	.name = "folded", .write = write_folded, .default_limit = 0};
+const struct diff_emitter diff_folded = {.name = "folded", .write = write_folded, .default_limit = 0};

@@ -61,14 +61,13 @@ static void print_side(const struct diff *d, int side, FILE *out)
 	if (metric_is_time(d->by))
 		fprintf(out, "%s %s\n", text_duration(s->total).s, metric_names[d->by]);
 	else
-		fprintf(out, "%s %s\n", text_count(s->total).s,
-			d->by == METRIC_COUNT ? "switches" : "samples");
+		fprintf(out, "%s %s\n", text_count(s->total).s, d->by == METRIC_COUNT ? "switches" : "samples");
 }
 
 static const char *what(const struct diff *d)
 {
-	static const char *const names[] = {"samples", "switch count", "switch duration",
-					    "blocked time", "runqueue time"};
+	static const char *const names[] = {"samples", "switch count", "switch duration", "blocked time",
+					    "runqueue time"};
 
 	return names[d->by];
 }
@@ -85,10 +84,9 @@ static int write_text(const struct diff *d, FILE *out, struct stint_err *err)
 	print_side(d, 1, out);
 	fprintf(out, "%s %s%s, %s\n\n", d->view == VIEW_ON_CPU ? "On-CPU" : "Off-CPU", what(d),
 		d->group != DIFF_SYMBOL ? ""
-		: d->by_total           ? " with callees"
+		: d->by_total		? " with callees"
 					: " of the function itself",
-		d->normalize == DIFF_BY_TIME ? "per second of recorded time"
-					     : "as a share of each side's total");
+		d->normalize == DIFF_BY_TIME ? "per second of recorded time" : "as a share of each side's total");
 	text_cell(&t, "A");
 	text_cell(&t, "B");
 	text_cell(&t, "DIFF");
@@ -115,8 +113,7 @@ static int write_text(const struct diff *d, FILE *out, struct stint_err *err)
 	if (!d->n)
 		fputs("No difference.\n", out);
 	if (diff_n_rows(d) < d->n)
-		fprintf(out, "... and %s more (--limit=0 shows all)\n",
-			text_count(d->n - diff_n_rows(d)).s);
+		fprintf(out, "... and %s more (--limit=0 shows all)\n", text_count(d->n - diff_n_rows(d)).s);
 	fputc('\n', out);
 	notes_print_text(&d->sides[0].notes, out, "A: ");
 	notes_print_text(&d->sides[1].notes, out, "B: ");

@@ -36,8 +36,8 @@ int disassembler_new(struct disassembler **ret, enum machine machine, bool intel
 	if (!d)
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for disassembly");
 	d->machine = machine;
-	failed = machine == MACHINE_AARCH64 ? cs_open(CS_ARCH_ARM64, CS_MODE_ARM, &d->handle) :
-					      cs_open(CS_ARCH_X86, CS_MODE_64, &d->handle);
+	failed = machine == MACHINE_AARCH64 ? cs_open(CS_ARCH_ARM64, CS_MODE_ARM, &d->handle)
+					    : cs_open(CS_ARCH_X86, CS_MODE_64, &d->handle);
 	if (!failed)
 		failed = cs_option(d->handle, CS_OPT_DETAIL, CS_OPT_ON);
 	if (!failed && machine == MACHINE_X86_64 && !intel)
@@ -46,9 +46,9 @@ int disassembler_new(struct disassembler **ret, enum machine machine, bool intel
 		d->insn = cs_malloc(d->handle);
 	if (failed || !d->insn) {
 		disassembler_free(d);
-		return failed && failed != CS_ERR_MEM ?
-			       stint_err_set(err, STINT_ERR_UNSUPPORTED, 0, -1, "capstone: %s", cs_strerror(failed)) :
-			       stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for disassembly");
+		return failed && failed != CS_ERR_MEM
+			       ? stint_err_set(err, STINT_ERR_UNSUPPORTED, 0, -1, "capstone: %s", cs_strerror(failed))
+			       : stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for disassembly");
 	}
 	*ret = d;
 	return 0;

@@ -24,8 +24,8 @@ struct instruction {
 	bool is_call;
 	bool is_jump;
 	bool is_syscall;
-	bool has_target;     /* of a jump or call: target is where it goes */
-	bool has_reference;  /* an operand in memory that is addressed relative to the instruction */
+	bool has_target;    /* of a jump or call: target is where it goes */
+	bool has_reference; /* an operand in memory that is addressed relative to the instruction */
 	uint64_t target;
 	uint64_t reference;
 	char mnemonic[32];

@@ -136,8 +136,12 @@ static uint32_t chain_of(struct dwarf_unit *unit, struct dwarf_lines *lines, uin
 		facts = dwarf_func_facts(unit, func);
 		if (!facts)
 			break;
-		*frame = (struct dwarf_frame){.linkage = facts->name->linkage, .name = facts->name->name, .file = file,
-					      .line = line, .start = facts->low, .note = &facts->name->note};
+		*frame = (struct dwarf_frame){.linkage = facts->name->linkage,
+					      .name = facts->name->name,
+					      .file = file,
+					      .line = line,
+					      .start = facts->low,
+					      .note = &facts->name->note};
 		frame->inlined = unit->funcs->funcs[func].parent != DWARF_NO_FUNC;
 		file = lines ? dwarf_lines_path(lines, facts->call_file) : NULL;
 		line = facts->call_line;

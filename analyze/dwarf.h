@@ -20,9 +20,9 @@ struct dwarf_frame {
 	const char *linkage; /* NULL when it has none */
 	const char *name;    /* the source's name, unqualified; NULL when it has none */
 	const char *file;    /* NULL when unknown */
-	uint32_t line;       /* 0 when unknown */
+	uint32_t line;	     /* 0 when unknown */
 	bool inlined;
-	uint64_t start; /* the function's first byte */
+	uint64_t start;	   /* the function's first byte */
 	const void **note; /* a place of the caller's, NULL at first, that functions of the same name share; or NULL */
 };
 

@@ -116,8 +116,9 @@ static int read_specs(struct dwarf_abbrevs *table, struct dwarf_abbrev *decl, st
 		decl->n_specs++;
 		decl->has_code |= at == DW_AT_LOW_PC || at == DW_AT_RANGES;
 		if (decl->fixed_size != DWARF_NOT_FIXED)
-			decl->fixed_size = size == DWARF_NOT_FIXED || decl->fixed_size > 1u << 20 ?
-						   DWARF_NOT_FIXED : decl->fixed_size + size;
+			decl->fixed_size = size == DWARF_NOT_FIXED || decl->fixed_size > 1u << 20
+						   ? DWARF_NOT_FIXED
+						   : decl->fixed_size + size;
 	}
 }
 

@@ -9,21 +9,21 @@
 #include "analyze/elf_file.h"
 
 struct dwarf_spec {
-	uint16_t at;   /* enum dwarf_at */
-	uint16_t form; /* enum dwarf_form */
-	int32_t extra; /* for DW_FORM_IMPLICIT_CONST the value, else the size; DWARF_SPEC_VARIES when it depends */
-	uint32_t run;  /* attributes from this one on whose sizes don't depend on the data, */
+	uint16_t at;	   /* enum dwarf_at */
+	uint16_t form;	   /* enum dwarf_form */
+	int32_t extra;	   /* for DW_FORM_IMPLICIT_CONST the value, else the size; DWARF_SPEC_VARIES when it depends */
+	uint32_t run;	   /* attributes from this one on whose sizes don't depend on the data, */
 	uint32_t run_size; /* and what they take together */
 };
 
 /* How large things are that differ between units. */
 struct dwarf_sizes {
 	uint8_t address;
-	uint8_t offset;   /* 4 or 8 */
+	uint8_t offset;	  /* 4 or 8 */
 	uint8_t ref_addr; /* of DW_FORM_REF_ADDR */
 };
 
-#define DWARF_NOT_FIXED UINT32_MAX
+#define DWARF_NOT_FIXED	  UINT32_MAX
 #define DWARF_SPEC_VARIES (-1)
 
 struct dwarf_abbrev {

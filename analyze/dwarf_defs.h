@@ -95,43 +95,43 @@ enum dwarf_form {
 };
 
 enum dwarf_rle { /* range list entries */
-	DW_RLE_END_OF_LIST = 0,
-	DW_RLE_BASE_ADDRESSX = 1,
-	DW_RLE_STARTX_ENDX = 2,
-	DW_RLE_STARTX_LENGTH = 3,
-	DW_RLE_OFFSET_PAIR = 4,
-	DW_RLE_BASE_ADDRESS = 5,
-	DW_RLE_START_END = 6,
-	DW_RLE_START_LENGTH = 7,
+		 DW_RLE_END_OF_LIST = 0,
+		 DW_RLE_BASE_ADDRESSX = 1,
+		 DW_RLE_STARTX_ENDX = 2,
+		 DW_RLE_STARTX_LENGTH = 3,
+		 DW_RLE_OFFSET_PAIR = 4,
+		 DW_RLE_BASE_ADDRESS = 5,
+		 DW_RLE_START_END = 6,
+		 DW_RLE_START_LENGTH = 7,
 };
 
 enum dwarf_lns { /* line program, standard opcodes */
-	DW_LNS_EXTENDED = 0,
-	DW_LNS_COPY = 1,
-	DW_LNS_ADVANCE_PC = 2,
-	DW_LNS_ADVANCE_LINE = 3,
-	DW_LNS_SET_FILE = 4,
-	DW_LNS_CONST_ADD_PC = 8,
-	DW_LNS_FIXED_ADVANCE_PC = 9,
+		 DW_LNS_EXTENDED = 0,
+		 DW_LNS_COPY = 1,
+		 DW_LNS_ADVANCE_PC = 2,
+		 DW_LNS_ADVANCE_LINE = 3,
+		 DW_LNS_SET_FILE = 4,
+		 DW_LNS_CONST_ADD_PC = 8,
+		 DW_LNS_FIXED_ADVANCE_PC = 9,
 };
 
 enum dwarf_lne { /* extended opcodes */
-	DW_LNE_END_SEQUENCE = 1,
-	DW_LNE_SET_ADDRESS = 2,
-	DW_LNE_DEFINE_FILE = 3,
+		 DW_LNE_END_SEQUENCE = 1,
+		 DW_LNE_SET_ADDRESS = 2,
+		 DW_LNE_DEFINE_FILE = 3,
 };
 
 enum dwarf_lnct { /* line table header, content types */
-	DW_LNCT_PATH = 1,
-	DW_LNCT_DIRECTORY_INDEX = 2,
+		  DW_LNCT_PATH = 1,
+		  DW_LNCT_DIRECTORY_INDEX = 2,
 };
 
 enum dwarf_sect { /* columns of a package's index */
-	DW_SECT_INFO = 1,
-	DW_SECT_ABBREV = 3,
-	DW_SECT_LINE = 4,
-	DW_SECT_STR_OFFSETS = 6,
-	DW_SECT_RNGLISTS = 8, /* version 5 only */
+		  DW_SECT_INFO = 1,
+		  DW_SECT_ABBREV = 3,
+		  DW_SECT_LINE = 4,
+		  DW_SECT_STR_OFFSETS = 6,
+		  DW_SECT_RNGLISTS = 8, /* version 5 only */
 };
 
 #endif

@@ -17,15 +17,15 @@
 #include "base/arena.h"
 #include "base/map.h"
 
-#define DWARF_MAX_UNITS (4u << 20)
-#define DWARF_MAX_DEPTH 4096u  /* of entries within entries */
-#define DWARF_MAX_ORIGINS 16u  /* from an inlined function to its name */
-#define DWARF_MAX_UNIT_BYTES UINT32_MAX /* of a unit whose functions are read */
+#define DWARF_MAX_UNITS		   (4u << 20)
+#define DWARF_MAX_DEPTH		   4096u      /* of entries within entries */
+#define DWARF_MAX_ORIGINS	   16u	      /* from an inlined function to its name */
+#define DWARF_MAX_UNIT_BYTES	   UINT32_MAX /* of a unit whose functions are read */
 /* Honest files need up to 9 for a byte of a line table (a row), and 3 for one of any other section. */
-#define DWARF_BUDGET_BASE          ((uint64_t)32 << 20)
-#define DWARF_BUDGET_PER_BYTE      6u
+#define DWARF_BUDGET_BASE	   ((uint64_t)32 << 20)
+#define DWARF_BUDGET_PER_BYTE	   6u
 #define DWARF_BUDGET_PER_LINE_BYTE 12u
-#define DWARF_ROW_COST 8u /* of each thing that is kept */
+#define DWARF_ROW_COST		   8u /* of each thing that is kept */
 
 enum dwarf_section {
 	DWARF_INFO,
@@ -66,11 +66,11 @@ struct dwarf_unit {
 	struct elf_bytes abbrev, str_offsets, rnglists;
 
 	const struct dwarf_abbrevs *abbrevs; /* owned by the file */
-	struct dwarf_funcs *funcs;           /* owned */
-	struct stint_map names;              /* offset of an origin in it -> struct dwarf_name *, in the arena */
-	struct dwarf_lines *lines;           /* owned by the file */
-	struct dwarf_unit *split;            /* the unit that a skeleton stands for */
-	struct dwarf_unit *skeleton;         /* and back */
+	struct dwarf_funcs *funcs;	     /* owned */
+	struct stint_map names;		     /* offset of an origin in it -> struct dwarf_name *, in the arena */
+	struct dwarf_lines *lines;	     /* owned by the file */
+	struct dwarf_unit *split;	     /* the unit that a skeleton stands for */
+	struct dwarf_unit *skeleton;	     /* and back */
 };
 
 struct dwarf_ranges {
@@ -92,13 +92,13 @@ struct dwarf_file {
 	struct elf_bytes sections[DWARF_N_SECTIONS];
 	struct dwarf_unit *units; /* by off */
 	uint32_t n_units;
-	struct dwarf_file *alt;  /* dwz's shared file; borrowed */
+	struct dwarf_file *alt;	  /* dwz's shared file; borrowed */
 	struct stint_map abbrevs; /* offset and sizes -> struct dwarf_abbrevs * */
-	struct stint_map lines;   /* offset -> struct dwarf_lines * */
+	struct stint_map lines;	  /* offset -> struct dwarf_lines * */
 	struct stint_arena arena;
 	struct dwarf_scratch scratch;
 	uint64_t budget; /* what is left */
-	bool split;      /* its sections are the .dwo ones */
+	bool split;	 /* its sections are the .dwo ones */
 };
 
 /* Takes work off the budget. False: there is none left, stop. */
@@ -133,7 +133,7 @@ const struct dwarf_abbrevs *dwarf_unit_abbrevs(struct dwarf_unit *unit);
 struct dwarf_value {
 	uint64_t num;
 	const char *text; /* DW_FORM_STRING only */
-	uint16_t form;    /* 0: the attribute is absent */
+	uint16_t form;	  /* 0: the attribute is absent */
 };
 
 void dwarf_read_value(const struct dwarf_unit *unit, struct stint_cursor *cur, const struct dwarf_spec *spec,
@@ -157,14 +157,14 @@ bool dwarf_ranges_put(struct dwarf_file *file, struct dwarf_ranges *ranges, uint
  * entry. False without memory or budget.
  */
 bool dwarf_ranges_add(struct dwarf_unit *unit, struct dwarf_ranges *ranges, const struct dwarf_value *low,
-		      const struct dwarf_value *high, const struct dwarf_value *list, uint32_t value,
-		      uint32_t priority, uint64_t *ret_low);
+		      const struct dwarf_value *high, const struct dwarf_value *list, uint32_t value, uint32_t priority,
+		      uint64_t *ret_low);
 
 /* dwarf_func.c */
 
 /* A function, inlined or not, with code. What else there is to know of it is read once an address asks for it. */
 struct dwarf_func {
-	uint32_t die;    /* its entry, from its unit's header on */
+	uint32_t die;	 /* its entry, from its unit's header on */
 	uint32_t parent; /* the function that it is inlined into; DWARF_NO_FUNC for one that isn't */
 };
 #define DWARF_NO_FUNC UINT32_MAX
@@ -187,12 +187,12 @@ bool dwarf_funcs_ranges(struct dwarf_unit *unit, struct dwarf_ranges *ranges, ui
 
 struct dwarf_name {
 	const char *linkage, *name; /* either may be NULL */
-	const void *note; /* the caller's */
+	const void *note;	    /* the caller's */
 };
 
 struct dwarf_facts {
-	struct dwarf_name *name; /* its own, or its origin's, which many share */
-	uint64_t low; /* its first byte; of the first range where that isn't told */
+	struct dwarf_name *name;       /* its own, or its origin's, which many share */
+	uint64_t low;		       /* its first byte; of the first range where that isn't told */
 	uint32_t call_file, call_line; /* of an inlined one */
 };
 

@@ -10,7 +10,7 @@ struct walk {
 	const struct dwarf_abbrevs *abbrevs;
 	struct stint_cursor cur;
 	struct dwarf_ranges *ranges;
-	bool only_ranges;     /* of whole functions, with range_value; no functions are kept */
+	bool only_ranges; /* of whole functions, with range_value; no functions are kept */
 	uint32_t range_value;
 	uint32_t n_funcs;
 	uint32_t parents[DWARF_MAX_DEPTH + 1]; /* the innermost function with code around entries at each depth */
@@ -77,9 +77,9 @@ static uint32_t take_func(struct walk *w, const struct dwarf_abbrev *decl, uint6
 	read_code_values(w, decl, &values);
 	if (w->cur.bad || (w->only_ranges && inlined))
 		return parent;
-	w->failed |= !dwarf_ranges_add(w->unit, w->ranges, &values.low, &values.high, &values.ranges,
-				       w->only_ranges ? w->range_value : w->n_funcs, w->only_ranges ? 0 : w->depth,
-				       NULL);
+	w->failed |=
+		!dwarf_ranges_add(w->unit, w->ranges, &values.low, &values.high, &values.ranges,
+				  w->only_ranges ? w->range_value : w->n_funcs, w->only_ranges ? 0 : w->depth, NULL);
 	if (w->only_ranges || w->ranges->n == before)
 		return parent;
 	w->failed |= !put_func(w, &func);

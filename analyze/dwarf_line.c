@@ -9,9 +9,9 @@
 #include "analyze/dwarf_defs.h"
 #include "analyze/dwarf_file.h"
 
-#define MAX_PATH_BYTES 16384u
-#define MAX_FORMATS 16u
-#define MARK_EVERY 16u
+#define MAX_PATH_BYTES	  16384u
+#define MAX_FORMATS	  16u
+#define MARK_EVERY	  16u
 #define FREE_LOOKUP_BYTES 4096u /* of a program that a lookup runs over: far more than MARK_EVERY rows take */
 
 /* What a program changes as it runs. */
@@ -44,7 +44,7 @@ struct line_program {
 
 struct dwarf_lines {
 	struct dwarf_file *file; /* for its arena and budget */
-	const char *comp_dir;    /* may be NULL */
+	const char *comp_dir;	 /* may be NULL */
 	uint8_t version;
 	struct line_program program;
 	const char **dirs;
@@ -64,8 +64,8 @@ struct reading {
 	struct dwarf_unit *unit;
 	struct stint_cursor cur;
 	struct dwarf_scratch *scratch; /* has the marks and the ranges of the sequences */
-	uint32_t first_mark; /* of this sequence */
-	uint32_t unmarked;   /* rows since the last mark */
+	uint32_t first_mark;	       /* of this sequence */
+	uint32_t unmarked;	       /* rows since the last mark */
 	bool failed;
 };
 
@@ -195,7 +195,7 @@ static bool read_line_header(struct reading *rd, uint64_t off)
 	program->min_inst = (uint8_t)dwarf_uint(cur, 1);
 	if (rd->lines->version >= 4)
 		dwarf_skip(cur, 1); /* operations per instruction: only VLIW machines have more than one */
-	dwarf_skip(cur, 1);         /* default_is_stmt: every row counts here */
+	dwarf_skip(cur, 1);	    /* default_is_stmt: every row counts here */
 	program->line_base = (int8_t)dwarf_uint(cur, 1);
 	program->line_range = (uint8_t)dwarf_uint(cur, 1);
 	program->opcode_base = (uint8_t)dwarf_uint(cur, 1);
@@ -205,15 +205,15 @@ static bool read_line_header(struct reading *rd, uint64_t off)
 	dwarf_skip(cur, program->opcode_base - 1u);
 	if (cur->bad || start.bad || !dwarf_spend(rd->unit->file, length))
 		return false;
-	return rd->lines->version >= 5 ? read_names_new(rd, false) && read_names_new(rd, true) :
-					 read_names_old(rd->lines, cur);
+	return rd->lines->version >= 5 ? read_names_new(rd, false) && read_names_new(rd, true)
+				       : read_names_old(rd->lines, cur);
 }
 
 /* What a step of a program has done. */
 enum line_event {
 	LINE_NOTHING,
 	LINE_ROW,
-	LINE_END, /* of a sequence: the state stands at the first address behind it */
+	LINE_END,  /* of a sequence: the state stands at the first address behind it */
 	LINE_FILE, /* DW_LNE_DEFINE_FILE: extended.at is at its operands */
 };
 
@@ -241,7 +241,7 @@ static inline enum line_event extended_opcode(struct stint_cursor *cur, struct l
 }
 
 static inline enum line_event standard_opcode(const struct line_program *program, struct stint_cursor *cur,
-				       struct line_state *st, uint8_t opcode)
+					      struct line_state *st, uint8_t opcode)
 {
 	unsigned int i;
 

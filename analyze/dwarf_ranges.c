@@ -146,8 +146,8 @@ static void read_list(struct list *list, const struct dwarf_value *at)
 }
 
 bool dwarf_ranges_add(struct dwarf_unit *unit, struct dwarf_ranges *ranges, const struct dwarf_value *low,
-		      const struct dwarf_value *high, const struct dwarf_value *at, uint32_t value,
-		      uint32_t priority, uint64_t *ret_low)
+		      const struct dwarf_value *high, const struct dwarf_value *at, uint32_t value, uint32_t priority,
+		      uint64_t *ret_low)
 {
 	struct list list = {.unit = unit, .to = ranges, .value = value, .priority = priority};
 	size_t before = ranges->n;

@@ -6,7 +6,7 @@
 #include "analyze/dwarf_file.h"
 
 static const char *const section_names[DWARF_N_SECTIONS] = {
-	".debug_info",        ".debug_abbrev", ".debug_str",    ".debug_line",     ".debug_line_str",
+	".debug_info",	      ".debug_abbrev", ".debug_str",	".debug_line",	   ".debug_line_str",
 	".debug_str_offsets", ".debug_addr",   ".debug_ranges", ".debug_rnglists",
 };
 
@@ -132,8 +132,8 @@ int dwarf_file_open(struct dwarf_file **ret, struct elf_file *ef, bool split, st
 	if (!rc) {
 		rc = read_units(file);
 		if (rc)
-			stint_err_set(err, rc, 0, -1, rc == STINT_ERR_LIMIT ? "too many DWARF units" :
-									     "no memory for DWARF units");
+			stint_err_set(err, rc, 0, -1,
+				      rc == STINT_ERR_LIMIT ? "too many DWARF units" : "no memory for DWARF units");
 	}
 	if (rc)
 		dwarf_file_close(file);

@@ -66,13 +66,23 @@ static void find_tables(const struct elf_file *ef, struct table_place *sections,
 static struct elf_section section_header(const struct elf_file *ef, const uint8_t *at)
 {
 	if (ef->is_64)
-		return (struct elf_section){.type = elf_u32(at + 4), .flags = elf_u64(at + 8), .addr = elf_u64(at + 16),
-					    .file_off = elf_u64(at + 24), .size = elf_u64(at + 32),
-					    .link = elf_u32(at + 40), .info = elf_u32(at + 44),
-					    .align = elf_u64(at + 48), .entry_size = elf_u64(at + 56)};
-	return (struct elf_section){.type = elf_u32(at + 4), .flags = elf_u32(at + 8), .addr = elf_u32(at + 12),
-				    .file_off = elf_u32(at + 16), .size = elf_u32(at + 20), .link = elf_u32(at + 24),
-				    .info = elf_u32(at + 28), .align = elf_u32(at + 32),
+		return (struct elf_section){.type = elf_u32(at + 4),
+					    .flags = elf_u64(at + 8),
+					    .addr = elf_u64(at + 16),
+					    .file_off = elf_u64(at + 24),
+					    .size = elf_u64(at + 32),
+					    .link = elf_u32(at + 40),
+					    .info = elf_u32(at + 44),
+					    .align = elf_u64(at + 48),
+					    .entry_size = elf_u64(at + 56)};
+	return (struct elf_section){.type = elf_u32(at + 4),
+				    .flags = elf_u32(at + 8),
+				    .addr = elf_u32(at + 12),
+				    .file_off = elf_u32(at + 16),
+				    .size = elf_u32(at + 20),
+				    .link = elf_u32(at + 24),
+				    .info = elf_u32(at + 28),
+				    .align = elf_u32(at + 32),
 				    .entry_size = elf_u32(at + 36)};
 }
 
@@ -114,12 +124,16 @@ static void add_segment(struct elf_file *ef, const uint8_t *at)
 	if (elf_u32(at) != PT_LOAD)
 		return;
 	if (ef->is_64)
-		*seg = (struct elf_segment){.flags = elf_u32(at + 4), .file_off = elf_u64(at + 8),
-					    .vaddr = elf_u64(at + 16), .file_size = elf_u64(at + 32),
+		*seg = (struct elf_segment){.flags = elf_u32(at + 4),
+					    .file_off = elf_u64(at + 8),
+					    .vaddr = elf_u64(at + 16),
+					    .file_size = elf_u64(at + 32),
 					    .mem_size = elf_u64(at + 40)};
 	else
-		*seg = (struct elf_segment){.flags = elf_u32(at + 24), .file_off = elf_u32(at + 4),
-					    .vaddr = elf_u32(at + 8), .file_size = elf_u32(at + 16),
+		*seg = (struct elf_segment){.flags = elf_u32(at + 24),
+					    .file_off = elf_u32(at + 4),
+					    .vaddr = elf_u32(at + 8),
+					    .file_size = elf_u32(at + 16),
 					    .mem_size = elf_u32(at + 20)};
 	ef->n_segments++;
 }
@@ -196,15 +210,14 @@ static void find_build_id(struct elf_file *ef, struct table_place place)
 	size_t i;
 
 	for (i = 0; i < ef->n_sections; i++)
-		if (ef->sections[i].type == SHT_NOTE &&
-		    build_id_in_notes(ef, elf_section_raw(ef, &ef->sections[i])))
+		if (ef->sections[i].type == SHT_NOTE && build_id_in_notes(ef, elf_section_raw(ef, &ef->sections[i])))
 			return;
 	for (i = 0; i < table.size / place.entry_size; i++) {
 		at = table.at + i * place.entry_size;
 		if (elf_u32(at) != PT_NOTE || ef->debug_only)
 			continue;
-		if (build_id_in_notes(ef, ef->is_64 ? image_part(ef, elf_u64(at + 8), elf_u64(at + 32)) :
-						      image_part(ef, elf_u32(at + 4), elf_u32(at + 16))))
+		if (build_id_in_notes(ef, ef->is_64 ? image_part(ef, elf_u64(at + 8), elf_u64(at + 32))
+						    : image_part(ef, elf_u32(at + 4), elf_u32(at + 16))))
 			return;
 	}
 }
@@ -352,8 +365,11 @@ int elf_file_contents(struct elf_file *ef, const char *name, struct elf_bytes *r
 		return 0;
 	}
 	if (!section->unpacked.at)
-		rc = elf_unpack(elf_section_raw(ef, section), old ? ELF_PACKED_OLD :
-				ef->is_64 ? ELF_PACKED_64 : ELF_PACKED_32, &section->unpacked, err);
+		rc = elf_unpack(elf_section_raw(ef, section),
+				old	    ? ELF_PACKED_OLD
+				: ef->is_64 ? ELF_PACKED_64
+					    : ELF_PACKED_32,
+				&section->unpacked, err);
 	*ret = section->unpacked;
 	return rc ? stint_err_prefix(err, "section %s", name) : 0;
 }

@@ -13,8 +13,8 @@
 #include "base/err.h"
 
 #define ELF_MAX_BUILD_ID_BYTES 64
-#define ELF_MAX_SECTIONS (1u << 20)
-#define ELF_MAX_SEGMENTS 65536u
+#define ELF_MAX_SECTIONS       (1u << 20)
+#define ELF_MAX_SEGMENTS       65536u
 
 /* Bytes in the file, or decompressed; owned by the elf_file. */
 struct elf_bytes {
@@ -47,11 +47,11 @@ struct elf_segment { /* PT_LOAD */
 struct elf_file {
 	char *path; /* as opened; for messages */
 	struct elf_bytes image;
-	bool mapped;      /* image is a mapping; else it was malloced */
+	bool mapped; /* image is a mapping; else it was malloced */
 	bool is_64;
 	bool debug_only;  /* its code was taken out: a file of debug information */
 	uint16_t machine; /* EM_* */
-	uint16_t type;    /* ET_* */
+	uint16_t type;	  /* ET_* */
 	struct elf_section *sections;
 	size_t n_sections;
 	struct elf_segment *segments;

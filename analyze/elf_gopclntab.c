@@ -21,10 +21,10 @@ enum go_magic {
 struct go_table {
 	struct elf_bytes bytes;
 	uint64_t n_functions;
-	uint64_t text;       /* that the entries of newer tables are relative to */
-	uint64_t names;      /* offset of the names */
-	uint64_t functions;  /* offset of the list of functions, and what offsets in it are relative to */
-	uint64_t entries;    /* offset of the list's first entry */
+	uint64_t text;	    /* that the entries of newer tables are relative to */
+	uint64_t names;	    /* offset of the names */
+	uint64_t functions; /* offset of the list of functions, and what offsets in it are relative to */
+	uint64_t entries;   /* offset of the list's first entry */
 	unsigned int pointer;
 	unsigned int entry; /* size of an address in the list */
 };

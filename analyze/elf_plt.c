@@ -7,7 +7,7 @@
 #include "analyze/elf_symtab.h"
 #include "base/map.h"
 
-#define PLT_MAX_NAME 4096u
+#define PLT_MAX_NAME   4096u
 #define PLT_STUB_BYTES 16u
 
 struct plt {
@@ -105,8 +105,8 @@ static int name_stubs(struct plt *plt, const struct elf_section *section, struct
 	int rc = 0;
 
 	for (i = 0; !rc && i + step <= code.size; i += step) {
-		if (plt->ef->machine == EM_AARCH64 ? !slot_aarch64(code.at + i, step, section->addr + i, &slot) :
-						     !slot_x86_64(code.at + i, step, section->addr + i, &slot))
+		if (plt->ef->machine == EM_AARCH64 ? !slot_aarch64(code.at + i, step, section->addr + i, &slot)
+						   : !slot_x86_64(code.at + i, step, section->addr + i, &slot))
 			continue;
 		target = slot_name(plt, slot);
 		if (target)

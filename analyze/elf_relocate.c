@@ -10,8 +10,9 @@
 
 static uint64_t place(struct elf_section *section, uint64_t at)
 {
-	uint64_t align = section->align && section->align <= MAX_ALIGN && !(section->align & (section->align - 1)) ?
-				 section->align : 1;
+	uint64_t align = section->align && section->align <= MAX_ALIGN && !(section->align & (section->align - 1))
+				 ? section->align
+				 : 1;
 
 	section->addr = (at + align - 1) & ~(align - 1);
 	return section->addr + (section->size < ELSEWHERE ? section->size : 0);

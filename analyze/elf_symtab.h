@@ -17,9 +17,9 @@
 struct elf_symbol {
 	const char *name; /* in the elf_file, or in the symtab's arena */
 	uint64_t addr;
-	uint64_t end;   /* from the size it has, else from where the next one starts */
+	uint64_t end;	/* from the size it has, else from where the next one starts */
 	uint64_t limit; /* the end of its section */
-	uint32_t rank;  /* the lower, the better a name among several for the same code */
+	uint32_t rank;	/* the lower, the better a name among several for the same code */
 	bool sized;
 };
 

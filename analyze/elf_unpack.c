@@ -163,9 +163,9 @@ int elf_unpack_xz(struct elf_bytes packed, void **ret_data, size_t *ret_size, st
 	lzma_end(&xz);
 	if (rc != LZMA_STREAM_END) {
 		free(data);
-		return rc == LZMA_MEMLIMIT_ERROR ?
-			       stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "its xz data unpacks to too much") :
-			       stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "its xz data is damaged");
+		return rc == LZMA_MEMLIMIT_ERROR
+			       ? stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "its xz data unpacks to too much")
+			       : stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "its xz data is damaged");
 	}
 	*ret_data = data;
 	*ret_size = cap - xz.avail_out;

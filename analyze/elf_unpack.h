@@ -6,14 +6,14 @@
 #include "analyze/elf_file.h"
 
 /* A section that claims to unpack to more than RATIO times its size and to more than SMALL is taken for hostile. */
-#define ELF_UNPACK_MAX_RATIO 100u
+#define ELF_UNPACK_MAX_RATIO   100u
 #define ELF_UNPACK_SMALL_BYTES ((size_t)64 << 20)
-#define ELF_UNPACK_MAX_BYTES ((uint64_t)16 << 30)
-#define ELF_XZ_MAX_BYTES ((size_t)256 << 20)
+#define ELF_UNPACK_MAX_BYTES   ((uint64_t)16 << 30)
+#define ELF_XZ_MAX_BYTES       ((size_t)256 << 20)
 
 enum elf_packed {
-	ELF_PACKED_32,  /* begins with an Elf32_Chdr */
-	ELF_PACKED_64,  /* begins with an Elf64_Chdr */
+	ELF_PACKED_32,	/* begins with an Elf32_Chdr */
+	ELF_PACKED_64,	/* begins with an Elf64_Chdr */
 	ELF_PACKED_OLD, /* .zdebug_*: "ZLIB" and the size, big-endian */
 };
 

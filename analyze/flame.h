@@ -91,9 +91,9 @@ struct flame_text {
 	const char *title;
 	const char *const *facts; /* host, time, what is shown: one a line or in a row */
 	const char *const *notes; /* what is missing or cut short */
-	const char *unit;         /* of the values: "samples", "ns", "switches" */
-	bool has_count;           /* the nodes' count says something of its own */
-	uint64_t folded_unit;     /* folded values are in this many units: 1000 gives us for ns */
+	const char *unit;	  /* of the values: "samples", "ns", "switches" */
+	bool has_count;		  /* the nodes' count says something of its own */
+	uint64_t folded_unit;	  /* folded values are in this many units: 1000 gives us for ns */
 };
 
 /* A way to write it. write returns 0 or a code; errors of out itself stay in out. */

@@ -37,8 +37,8 @@ void flame_folded_name(FILE *out, const char *name)
 
 struct folding {
 	struct stint_intern texts; /* with their terminators */
-	uint64_t *values;          /* of texts, by id - 1 */
-	uint32_t *path;            /* room for the deepest node's */
+	uint64_t *values;	   /* of texts, by id - 1 */
+	uint32_t *path;		   /* room for the deepest node's */
 };
 
 static void put_path(const struct flame *f, uint32_t node, uint32_t *path, FILE *out)

@@ -27,8 +27,8 @@ struct planter {
 	struct joint *joints; /* joints[0] is in front of every outermost function */
 	uint32_t n_joints, cap_joints;
 	struct stint_map children; /* parent joint << 32 | frame -> joint */
-	uint64_t *remembered;      /* by node of the recording: see remember() */
-	uint32_t *way;             /* of graft() */
+	uint64_t *remembered;	   /* by node of the recording: see remember() */
+	uint32_t *way;		   /* of graft() */
 	uint32_t cap_way;
 	enum metric by;
 };

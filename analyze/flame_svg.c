@@ -7,11 +7,11 @@
 #include "analyze/flame.h"
 #include "analyze/json.h"
 
-#define SVG_WIDTH 1200.0
-#define SVG_MARGIN 10.0
-#define SVG_ROW 17.0
+#define SVG_WIDTH     1200.0
+#define SVG_MARGIN    10.0
+#define SVG_ROW	      17.0
 #define SVG_MIN_WIDTH 0.1 /* thinner boxes are left out, with all above them */
-#define SVG_CHAR 7.2      /* of 12px monospace */
+#define SVG_CHAR      7.2 /* of 12px monospace */
 
 /* Fill colours by enum flame_kind; the text on them is black. */
 static const char *const colours[FLAME_N_KINDS] = {

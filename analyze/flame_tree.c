@@ -12,7 +12,7 @@ struct flame_key {
 	uint32_t flags;
 };
 
-#define FLAME_KEY_KERNEL 1u
+#define FLAME_KEY_KERNEL  1u
 #define FLAME_KEY_INLINED 2u
 
 static uint64_t add_saturating(uint64_t a, uint64_t b)

@@ -26,10 +26,12 @@ struct frame_code {
 	char *why;
 };
 
-#define AT_SP(bytes)                                                                               \
-	{                                                                                          \
-		.cfa = {.how = FRAME_IN_REG, .reg = FRAME_SP, .off = (bytes)},                     \
-		.regs[FRAME_IP] = {.how = FRAME_AT_CFA, .off = -8}                                 \
+#define AT_SP(bytes)                                                                                                   \
+	{                                                                                                              \
+		.cfa = {.how = FRAME_IN_REG, .reg = FRAME_SP, .off = (bytes)}, .regs[FRAME_IP] = {                     \
+			.how = FRAME_AT_CFA,                                                                           \
+			.off = -8                                                                                      \
+		}                                                                                                      \
 	}
 
 /* Linker stubs, by how much is on the stack. */
@@ -37,8 +39,7 @@ static const struct frame_rules stub_rules[] = {AT_SP(8), AT_SP(16), AT_SP(24)};
 static const struct frame_rules end_rules = {.regs[FRAME_IP] = {.how = FRAME_LOST}};
 
 /* The kernel's image in this very process, if it is the recorded one. */
-static int open_own_vdso(struct frame_code *code, const struct symbol_module *module,
-			 struct stint_err *err)
+static int open_own_vdso(struct frame_code *code, const struct symbol_module *module, struct stint_err *err)
 {
 	const uint8_t *image = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
 	const Elf64_Ehdr *header = (const void *)image;
@@ -70,9 +71,8 @@ static int open_own_vdso(struct frame_code *code, const struct symbol_module *mo
 static void find_go_ends(struct frame_code *code)
 {
 	static const char *const names[MAX_GO_ENDS] = {
-		"runtime.mcall",      "runtime.mcall.abi0",      "runtime.systemstack",
-		"runtime.rt0_go",     "runtime.rt0_go.abi0",     "runtime.systemstack.abi0",
-		"runtime.morestack",  "runtime.morestack.abi0",
+		"runtime.mcall",       "runtime.mcall.abi0",	   "runtime.systemstack", "runtime.rt0_go",
+		"runtime.rt0_go.abi0", "runtime.systemstack.abi0", "runtime.morestack",	  "runtime.morestack.abi0",
 	};
 	size_t i;
 
@@ -98,8 +98,7 @@ static int open_rules(struct frame_code *code, struct stint_err *err)
 }
 
 int frame_code_new(struct frame_code **ret, const struct symbol_module *module,
-		   const struct symbolizer_options *options, struct debuginfod *servers,
-		   struct stint_err *err)
+		   const struct symbolizer_options *options, struct debuginfod *servers, struct stint_err *err)
 {
 	struct frame_code *code = calloc(1, sizeof(*code));
 	int rc;
@@ -141,8 +140,7 @@ const char *frame_code_why(const struct frame_code *code)
  * perhaps behind an endbr64. Lazy ones go on with a push of their number at byte 6. The first stub of
  * a section may be the one that they all go to.
  */
-static const struct frame_rules *stub_at(const struct elf_file *ef,
-					 const struct elf_section *section, uint64_t vaddr)
+static const struct frame_rules *stub_at(const struct elf_file *ef, const struct elf_section *section, uint64_t vaddr)
 {
 	struct elf_bytes bytes = elf_section_raw(ef, section);
 	uint64_t off = vaddr - section->addr, start = off / STUB_BYTES * STUB_BYTES;
@@ -154,8 +152,7 @@ static const struct frame_rules *stub_at(const struct elf_file *ef,
 		return &stub_rules[0];
 	if (start == 0 && stub[0] == 0xff && stub[1] == 0x35)
 		return &stub_rules[off < 6 ? 1 : 2];
-	if ((section->addr + start) % STUB_BYTES == 0 && stub[0] == 0xff && stub[1] == 0x25 &&
-	    stub[6] == 0x68)
+	if ((section->addr + start) % STUB_BYTES == 0 && stub[0] == 0xff && stub[1] == 0x25 && stub[6] == 0x68)
 		return &stub_rules[off % STUB_BYTES >= STUB_PUSHED];
 	return &stub_rules[0];
 }

@@ -18,8 +18,7 @@ struct frame_code;
  * A missing, damaged or differing file is no failure: see frame_code_why. Fails with STINT_ERR_NOMEM.
  */
 int frame_code_new(struct frame_code **ret, const struct symbol_module *module,
-		   const struct symbolizer_options *options, struct debuginfod *servers,
-		   struct stint_err *err);
+		   const struct symbolizer_options *options, struct debuginfod *servers, struct stint_err *err);
 void frame_code_free(struct frame_code *code); /* NULL is fine */
 
 /* Why there is no file, as long as the code; NULL when there is one. */

@@ -16,12 +16,12 @@
 
 /* Rules that are kept; programs have more addresses than stacks ever have. */
 #define MAX_CACHE_BYTES ((size_t)16 << 20)
-#define MAX_CACHED      (256u << 10) /* addresses, also those without rules */
+#define MAX_CACHED	(256u << 10) /* addresses, also those without rules */
 
 struct frame_file {
 	Elf *elf;
-	Dwarf_CFI *eh; /* of .eh_frame; NULL when there is none */
-	Dwarf *dwarf;  /* opened when .eh_frame has no rule */
+	Dwarf_CFI *eh;	  /* of .eh_frame; NULL when there is none */
+	Dwarf *dwarf;	  /* opened when .eh_frame has no rule */
 	Dwarf_CFI *debug; /* of .debug_frame; the dwarf's */
 	bool tried_debug;
 	struct stint_map cache; /* address -> struct frame_rules *, NULL where there are none */
@@ -89,8 +89,7 @@ static bool find_target(struct ops_run run, const Dwarf_Op *branch, uint32_t *re
 }
 
 /* Makes rule one of the expression. Without memory false. */
-static bool set_ops(struct frame_file *file, struct frame_rule *rule, enum frame_how how,
-		    struct ops_run run)
+static bool set_ops(struct frame_file *file, struct frame_rule *rule, enum frame_how how, struct ops_run run)
 {
 	struct frame_op *ops;
 	size_t i;
@@ -102,9 +101,8 @@ static bool set_ops(struct frame_file *file, struct frame_rule *rule, enum frame
 	if (!ops)
 		return false;
 	for (i = 0; i < run.n; i++) {
-		ops[i] = (struct frame_op){.atom = run.ops[i].atom,
-					   .number = run.ops[i].number,
-					   .number2 = run.ops[i].number2};
+		ops[i] = (struct frame_op){
+			.atom = run.ops[i].atom, .number = run.ops[i].number, .number2 = run.ops[i].number2};
 		if (is_branch(&run.ops[i]) && !find_target(run, &run.ops[i], &ops[i].target))
 			return true;
 	}
@@ -132,8 +130,7 @@ static bool is_register_sum(const Dwarf_Op *op, struct frame_rule *rule)
 	}
 	if (reg >= FRAME_N_REGS)
 		return false;
-	*rule = (struct frame_rule){
-		.how = FRAME_IN_REG, .reg = (uint8_t)reg, .off = (int64_t)off};
+	*rule = (struct frame_rule){.how = FRAME_IN_REG, .reg = (uint8_t)reg, .off = (int64_t)off};
 	return true;
 }
 

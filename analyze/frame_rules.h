@@ -18,7 +18,7 @@ enum { FRAME_FP = 6, FRAME_SP = 7, FRAME_IP = 16, FRAME_N_REGS = 17 };
 
 /* An operation of a DWARF expression (DWARF 5, 2.5). */
 struct frame_op {
-	uint8_t atom; /* DW_OP_* */
+	uint8_t atom;	 /* DW_OP_* */
 	uint32_t target; /* of a branch: the index of the operation that is next */
 	uint64_t number, number2;
 };
@@ -27,12 +27,12 @@ struct frame_op {
 enum frame_how {
 	FRAME_SAME = 0, /* it is what it is here */
 	FRAME_LOST,
-	FRAME_AT_CFA,   /* at *(CFA + off) */
-	FRAME_IS_CFA,   /* CFA + off */
-	FRAME_IN_REG,   /* reg + off */
-	FRAME_AT_OPS,   /* at *(what the expression yields) */
-	FRAME_IS_OPS,   /* what the expression yields */
-	FRAME_STRANGE,  /* by a rule that isn't known here */
+	FRAME_AT_CFA,  /* at *(CFA + off) */
+	FRAME_IS_CFA,  /* CFA + off */
+	FRAME_IN_REG,  /* reg + off */
+	FRAME_AT_OPS,  /* at *(what the expression yields) */
+	FRAME_IS_OPS,  /* what the expression yields */
+	FRAME_STRANGE, /* by a rule that isn't known here */
 };
 
 struct frame_rule {
@@ -44,9 +44,9 @@ struct frame_rule {
 };
 
 struct frame_rules {
-	struct frame_rule cfa; /* FRAME_IN_REG or FRAME_IS_OPS (on an empty stack), else FRAME_STRANGE */
+	struct frame_rule cfa;		      /* FRAME_IN_REG or FRAME_IS_OPS (on an empty stack), else FRAME_STRANGE */
 	struct frame_rule regs[FRAME_N_REGS]; /* those of the instruction pointer: the return address */
-	bool signal; /* the caller is what a signal interrupted, where it was interrupted */
+	bool signal;			      /* the caller is what a signal interrupted, where it was interrupted */
 };
 
 /* The rules of one file, and those that were looked up before. Not for two threads at a time. */

@@ -189,8 +189,7 @@ static void run_op(struct evaluation *ev, const struct frame_op *op)
 }
 
 /* Yields what is on top of the stack in the end. */
-static enum stint_user_end evaluate(struct evaluation *ev, const struct frame_rule *rule,
-				    uint64_t *ret)
+static enum stint_user_end evaluate(struct evaluation *ev, const struct frame_rule *rule, uint64_t *ret)
 {
 	uint32_t i = 0, n_steps = 0;
 
@@ -208,8 +207,7 @@ static enum stint_user_end evaluate(struct evaluation *ev, const struct frame_ru
 	return ev->end;
 }
 
-static enum stint_user_end find_cfa(const struct frame_rule *rule, struct evaluation *ev,
-				    uint64_t *ret)
+static enum stint_user_end find_cfa(const struct frame_rule *rule, struct evaluation *ev, uint64_t *ret)
 {
 	if (rule->how == FRAME_IS_OPS)
 		return evaluate(ev, rule, ret);
@@ -220,8 +218,7 @@ static enum stint_user_end find_cfa(const struct frame_rule *rule, struct evalua
 }
 
 /* The caller's value of a register that isn't the same. */
-static enum stint_user_end find_value(const struct frame_rule *rule, struct evaluation *ev,
-				      uint64_t cfa, uint64_t *ret)
+static enum stint_user_end find_value(const struct frame_rule *rule, struct evaluation *ev, uint64_t cfa, uint64_t *ret)
 {
 	ev->n = 0;
 	ev->end = 0;
@@ -257,19 +254,17 @@ static enum stint_user_end find_value(const struct frame_rule *rule, struct eval
  */
 static bool is_popped(const struct frame_rule *rule, const struct frame_regs *regs, uint64_t cfa)
 {
-	return rule->how == FRAME_AT_CFA && regs->exact &&
-	       cfa + (uint64_t)rule->off < regs->r[FRAME_SP];
+	return rule->how == FRAME_AT_CFA && regs->exact && cfa + (uint64_t)rule->off < regs->r[FRAME_SP];
 }
 
 /* What is unreadable or strange of the registers that few need costs the walk only where they are needed. */
 static bool is_needed(int reg, enum stint_user_end end)
 {
-	return reg == FRAME_IP || reg == FRAME_SP ||
-	       (reg == FRAME_FP && end == STINT_USER_UNREADABLE);
+	return reg == FRAME_IP || reg == FRAME_SP || (reg == FRAME_FP && end == STINT_USER_UNREADABLE);
 }
 
-enum stint_user_end frame_step(const struct frame_rules *rules, struct frame_regs *regs,
-			       frame_read_fn *read, void *context)
+enum stint_user_end frame_step(const struct frame_rules *rules, struct frame_regs *regs, frame_read_fn *read,
+			       void *context)
 {
 	struct evaluation ev = {.regs = regs, .read = read, .context = context};
 	struct frame_regs caller = {.exact = rules->signal};
@@ -311,8 +306,8 @@ enum stint_user_end frame_step_fp(struct frame_regs *regs, frame_read_fn *read, 
 {
 	uint64_t fp = regs->r[FRAME_FP], caller_fp, ip;
 
-	if (!(regs->known >> FRAME_FP & 1) || fp < regs->r[FRAME_SP] || fp & 7 ||
-	    fp > FRAME_ADDR_MAX || !read(context, fp, &caller_fp) || !read(context, fp + 8, &ip))
+	if (!(regs->known >> FRAME_FP & 1) || fp < regs->r[FRAME_SP] || fp & 7 || fp > FRAME_ADDR_MAX ||
+	    !read(context, fp, &caller_fp) || !read(context, fp + 8, &ip))
 		return otherwise;
 	if (ip < FRAME_ADDR_MIN || ip > FRAME_ADDR_MAX)
 		return ip ? otherwise : STINT_USER_FP_END;

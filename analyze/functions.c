@@ -19,8 +19,7 @@ static int no_memory(struct stint_err *err)
 	return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the functions' names");
 }
 
-int functions_init(struct functions *f, const struct model *m, struct symbolizer *symbolizer,
-		   struct stint_err *err)
+int functions_init(struct functions *f, const struct model *m, struct symbolizer *symbolizer, struct stint_err *err)
 {
 	memset(f, 0, sizeof(*f));
 	f->m = m;
@@ -53,8 +52,8 @@ void functions_done(struct functions *f)
 }
 
 /* The id of the function by that name in that module. */
-static int identify(struct functions *f, const struct symbol *symbol, const char *module,
-		    uint32_t *ret, struct stint_err *err)
+static int identify(struct functions *f, const struct symbol *symbol, const char *module, uint32_t *ret,
+		    struct stint_err *err)
 {
 	const char *slash = symbol->file ? strrchr(symbol->file, '/') : NULL;
 	bool with_line = f->by_line && symbol->file && symbol->line, is_new;
@@ -84,9 +83,10 @@ static int identify(struct functions *f, const struct symbol *symbol, const char
 		f->cap *= 2;
 	}
 	/* Interned ids start at 1, as functions do: they grow together. */
-	f->all[f->n++] = (struct function){
-		.name = with_line ? (const char *)f->identities.entries[*ret - 1].data : symbol->name,
-		.module = module, .resolved = symbol->resolved};
+	f->all[f->n++] =
+		(struct function){.name = with_line ? (const char *)f->identities.entries[*ret - 1].data : symbol->name,
+				  .module = module,
+				  .resolved = symbol->resolved};
 	return 0;
 }
 
@@ -99,8 +99,8 @@ static int look_up(struct functions *f, uint32_t frame_id, struct stint_err *err
 	uint32_t i;
 	int code;
 
-	code = symbolizer_lookup(f->symbolizer, frame->module, frame->addr,
-				 frame->flags & STINT_FRAME_EXACT, &chain, err);
+	code = symbolizer_lookup(f->symbolizer, frame->module, frame->addr, frame->flags & STINT_FRAME_EXACT, &chain,
+				 err);
 	if (code)
 		return code;
 	to->ids = calloc(chain.n, sizeof(*to->ids));
@@ -131,8 +131,7 @@ static int reserve(struct functions *f, uint32_t n, struct stint_err *err)
 }
 
 /* Appends what a frame stands for, innermost first, to the n functions in f->stack. */
-static int append_frame(struct functions *f, uint32_t frame_id, bool kernel, uint32_t *n,
-			struct stint_err *err)
+static int append_frame(struct functions *f, uint32_t frame_id, bool kernel, uint32_t *n, struct stint_err *err)
 {
 	const struct frame_functions *frame = &f->frames[frame_id];
 	uint32_t k;
@@ -148,8 +147,8 @@ static int append_frame(struct functions *f, uint32_t frame_id, bool kernel, uin
 	return code;
 }
 
-int functions_of_frame(struct functions *f, uint32_t frame, bool kernel, const struct located **ret,
-		       uint32_t *ret_n, struct stint_err *err)
+int functions_of_frame(struct functions *f, uint32_t frame, bool kernel, const struct located **ret, uint32_t *ret_n,
+		       struct stint_err *err)
 {
 	int code;
 
@@ -159,8 +158,8 @@ int functions_of_frame(struct functions *f, uint32_t frame, bool kernel, const s
 	return code;
 }
 
-int functions_of_stack(struct functions *f, uint32_t stack, const struct located **ret,
-		       uint32_t *ret_n, struct stint_err *err)
+int functions_of_stack(struct functions *f, uint32_t stack, const struct located **ret, uint32_t *ret_n,
+		       struct stint_err *err)
 {
 	uint32_t ids[STINT_MAX_STACK_DEPTH];
 	uint32_t i, n = 0, n_frames = model_stack_frames(f->m, stack, ids);
@@ -178,8 +177,7 @@ int functions_of_stack(struct functions *f, uint32_t stack, const struct located
 	return 0;
 }
 
-int functions_of_leaf(struct functions *f, uint32_t stack, struct located *ret,
-		      struct stint_err *err)
+int functions_of_leaf(struct functions *f, uint32_t stack, struct located *ret, struct stint_err *err)
 {
 	const struct stint_stack *row = &f->m->stacks.rows[stack < f->m->stacks.n ? stack : 0];
 	uint32_t frame = f->m->nodes.rows[row->leaf].frame;

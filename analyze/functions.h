@@ -22,7 +22,7 @@ struct function {
 struct located {
 	uint32_t function;
 	const struct symbol *symbol; /* file, line, inlined; NULL for function 0 */
-	uint32_t module;             /* id */
+	uint32_t module;	     /* id */
 	bool kernel;
 };
 
@@ -34,28 +34,26 @@ struct functions {
 	struct function *all; /* [0] is "[no stack]" */
 	uint32_t n, cap;
 	struct frame_functions *frames; /* private, by frame id */
-	struct located *stack;          /* private: of the last functions_of_stack */
+	struct located *stack;		/* private: of the last functions_of_stack */
 	uint32_t cap_stack;
 };
 
 /* model and symbolizer stay the caller's and must live longer. */
-int functions_init(struct functions *f, const struct model *m, struct symbolizer *symbolizer,
-		   struct stint_err *err);
+int functions_init(struct functions *f, const struct model *m, struct symbolizer *symbolizer, struct stint_err *err);
 void functions_done(struct functions *f); /* NULL and zeroed are fine */
 
 /*
  * The functions of a stack, innermost first, inlined ones expanded; a stack without frames has one,
  * function 0. They are valid until the next call.
  */
-int functions_of_stack(struct functions *f, uint32_t stack, const struct located **ret,
-		       uint32_t *ret_n, struct stint_err *err);
+int functions_of_stack(struct functions *f, uint32_t stack, const struct located **ret, uint32_t *ret_n,
+		       struct stint_err *err);
 
 /* The same of one frame. */
-int functions_of_frame(struct functions *f, uint32_t frame, bool kernel, const struct located **ret,
-		       uint32_t *ret_n, struct stint_err *err);
+int functions_of_frame(struct functions *f, uint32_t frame, bool kernel, const struct located **ret, uint32_t *ret_n,
+		       struct stint_err *err);
 
 /* The innermost of a stack's functions alone. */
-int functions_of_leaf(struct functions *f, uint32_t stack, struct located *ret,
-		      struct stint_err *err);
+int functions_of_leaf(struct functions *f, uint32_t stack, struct located *ret, struct stint_err *err);
 
 #endif

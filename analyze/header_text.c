@@ -15,9 +15,8 @@ bool recording_realtime(const struct model *m, uint64_t monotonic_ns, uint64_t *
 
 	for (i = 0; i < m->clocks.n; i++) {
 		const struct stint_clock *clock = &m->clocks.rows[i];
-		uint64_t d = clock->monotonic_ns > monotonic_ns
-				     ? clock->monotonic_ns - monotonic_ns
-				     : monotonic_ns - clock->monotonic_ns;
+		uint64_t d = clock->monotonic_ns > monotonic_ns ? clock->monotonic_ns - monotonic_ns
+								: monotonic_ns - clock->monotonic_ns;
 
 		if (!nearest || d < distance) {
 			nearest = clock;
@@ -35,8 +34,7 @@ void utc_text(uint64_t realtime_ns, char *text)
 	time_t seconds = (time_t)(realtime_ns / 1000000000u);
 	struct tm tm;
 
-	if (!gmtime_r(&seconds, &tm) ||
-	    !strftime(text, UTC_TEXT_BYTES, "%Y-%m-%d %H:%M:%S UTC", &tm))
+	if (!gmtime_r(&seconds, &tm) || !strftime(text, UTC_TEXT_BYTES, "%Y-%m-%d %H:%M:%S UTC", &tm))
 		memcpy(text, "?", 2);
 }
 
@@ -56,8 +54,7 @@ uint64_t recording_freq_hz(const struct model *m)
 
 void header_print_text(const struct model *m, FILE *out)
 {
-	const char *host = model_meta(m, "host"), *kernel = model_meta(m, "kernel"),
-		   *arch = model_meta(m, "arch");
+	const char *host = model_meta(m, "host"), *kernel = model_meta(m, "kernel"), *arch = model_meta(m, "arch");
 	char when[UTC_TEXT_BYTES];
 	uint64_t realtime_ns;
 
@@ -79,8 +76,7 @@ void header_print_text(const struct model *m, FILE *out)
 	fprintf(out, " for %s\n", text_duration(m->end_ns - m->start_ns).s);
 }
 
-void totals_print_text(const struct model *m, enum view view, const struct tally *tally,
-		       bool selected, FILE *out)
+void totals_print_text(const struct model *m, enum view view, const struct tally *tally, bool selected, FILE *out)
 {
 	const uint64_t *v = tally->total.v;
 
@@ -90,9 +86,7 @@ void totals_print_text(const struct model *m, enum view view, const struct tally
 		fprintf(out, "On-CPU: %s samples", text_count(v[METRIC_SAMPLES]).s);
 		if (freq)
 			fprintf(out, " at %s Hz, about %s of CPU time", text_count(freq).s,
-				text_duration(
-					(uint64_t)((double)v[METRIC_SAMPLES] * 1e9 / (double)freq))
-					.s);
+				text_duration((uint64_t)((double)v[METRIC_SAMPLES] * 1e9 / (double)freq)).s);
 	} else {
 		fprintf(out,
 			"Off-CPU: %s switches, %s = blocked %s + runqueue %s; longest %s; %s still "

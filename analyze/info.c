@@ -11,9 +11,8 @@
 #include "base/map.h"
 
 static const char *const end_names[N_USER_ENDS] = {
-	"none",        "complete",   "depth",  "no-mapping", "no-rows",
-	"unsupported", "unreadable", "fp-end", "not-taken",
-	"not-unwound",
+	"none",	       "complete",   "depth",  "no-mapping", "no-rows",
+	"unsupported", "unreadable", "fp-end", "not-taken",  "not-unwound",
 };
 
 const char *user_end_name(uint32_t end)
@@ -30,7 +29,7 @@ static int no_memory(struct stint_err *err)
 struct belongings {
 	uint32_t *process; /* of a process row: index into info->processes */
 	uint32_t *module;  /* of a module row: index into info->modules */
-	uint32_t *seen;    /* of a module: 1 + the tally row that it was last met in */
+	uint32_t *seen;	   /* of a module: 1 + the tally row that it was last met in */
 };
 
 static int find_processes(struct info *info, struct belongings *b, struct stint_err *err)
@@ -101,8 +100,7 @@ static int find_modules(struct info *info, struct belongings *b, struct stint_er
 		stint_buf_init(&key, 2 * STINT_MAX_STRING_BYTES + 16);
 		stint_buf_bytes(&key, path, strlen(path) + 1);
 		stint_buf_bytes(&key, build_id->data, build_id->size);
-		failed = stint_buf_status(&key) ||
-			 stint_intern_put(&identities, key.data, key.len, &id, &is_new);
+		failed = stint_buf_status(&key) || stint_intern_put(&identities, key.data, key.len, &id, &is_new);
 		stint_buf_done(&key);
 		if (failed) {
 			stint_intern_done(&identities);
@@ -123,8 +121,8 @@ static uint64_t n_events(const struct metrics *sums)
 }
 
 /* Each process, from sums by thread and by where the stacks' user part ended. */
-static int add_to_processes(struct info *info, struct model *m, const struct belongings *b,
-			    enum view view, struct metrics *total, struct stint_err *err)
+static int add_to_processes(struct info *info, struct model *m, const struct belongings *b, enum view view,
+			    struct metrics *total, struct stint_err *err)
 {
 	struct tally tally;
 	size_t i;
@@ -134,10 +132,8 @@ static int add_to_processes(struct info *info, struct model *m, const struct bel
 		return code;
 	for (i = 0; i < tally.n; i++) {
 		const struct metrics *sums = &tally.rows[i].sums;
-		uint32_t thread = (uint32_t)(tally.rows[i].key >> 32),
-			 end = (uint32_t)tally.rows[i].key;
-		struct info_process *p =
-			&info->processes[b->process[m->threads.rows[thread].process]];
+		uint32_t thread = (uint32_t)(tally.rows[i].key >> 32), end = (uint32_t)tally.rows[i].key;
+		struct info_process *p = &info->processes[b->process[m->threads.rows[thread].process]];
 
 		p->samples += sums->v[METRIC_SAMPLES];
 		p->switches += sums->v[METRIC_COUNT];
@@ -170,8 +166,8 @@ static void add_stack(struct info *info, const struct belongings *b, uint32_t st
 }
 
 /* Each module, from sums by stack: a stack's frames are walked once, whatever threads had it. */
-static int add_to_modules(struct info *info, struct model *m, const struct belongings *b,
-			  enum view view, uint32_t *stamp, struct stint_err *err)
+static int add_to_modules(struct info *info, struct model *m, const struct belongings *b, enum view view,
+			  uint32_t *stamp, struct stint_err *err)
 {
 	struct tally tally;
 	size_t i;
@@ -185,8 +181,8 @@ static int add_to_modules(struct info *info, struct model *m, const struct belon
 	return 0;
 }
 
-static int add_events(struct info *info, struct model *m, const struct belongings *b,
-		      enum view view, uint32_t *stamp, struct metrics *total, struct stint_err *err)
+static int add_events(struct info *info, struct model *m, const struct belongings *b, enum view view, uint32_t *stamp,
+		      struct metrics *total, struct stint_err *err)
 {
 	int code = add_to_processes(info, m, b, view, total, err);
 
@@ -219,8 +215,7 @@ static int by_module(const void *a, const void *b, void *arg)
 
 	if (by_samples || by_switches)
 		return by_samples ? by_samples : by_switches;
-	return strcmp(model_str(m, m->modules.rows[ma->row].path_str),
-		      model_str(m, m->modules.rows[mb->row].path_str));
+	return strcmp(model_str(m, m->modules.rows[ma->row].path_str), model_str(m, m->modules.rows[mb->row].path_str));
 }
 
 static void sort(struct info *info)
@@ -230,15 +225,12 @@ static void sort(struct info *info)
 	/* The place for unknown processes goes when nothing is in it. */
 	if (!unknown->samples && !unknown->switches && !unknown->open) {
 		info->n_processes--;
-		memmove(info->processes, info->processes + 1,
-			info->n_processes * sizeof(*info->processes));
+		memmove(info->processes, info->processes + 1, info->n_processes * sizeof(*info->processes));
 	}
 	if (info->n_processes)
-		qsort_r(info->processes, info->n_processes, sizeof(*info->processes), by_process,
-			(void *)info->m);
+		qsort_r(info->processes, info->n_processes, sizeof(*info->processes), by_process, (void *)info->m);
 	if (info->n_modules)
-		qsort_r(info->modules, info->n_modules, sizeof(*info->modules), by_module,
-			(void *)info->m);
+		qsort_r(info->modules, info->n_modules, sizeof(*info->modules), by_module, (void *)info->m);
 }
 
 static int count_frames(struct info *info, const struct model *m, struct stint_err *err)
@@ -284,8 +276,7 @@ static int collect(struct info *info, struct model *m, struct belongings *b, str
 	return code;
 }
 
-int info_init(struct info *info, struct model *m, struct symbolizer *symbolizer,
-	      struct stint_err *err)
+int info_init(struct info *info, struct model *m, struct symbolizer *symbolizer, struct stint_err *err)
 {
 	struct belongings b = {0};
 	uint32_t i;

@@ -28,7 +28,7 @@ struct info_packed {
 
 /* A mapped file, or another place that code is in: modules that share path and build ID are one. */
 struct info_module {
-	uint32_t row;               /* the first of them */
+	uint32_t row;		    /* the first of them */
 	uint64_t samples, switches; /* whose stacks have a frame in it */
 	struct info_packed packed;
 	struct symbol_source source;
@@ -39,10 +39,10 @@ struct info {
 	struct labels labels;
 	struct metrics on_cpu, off_cpu;
 	struct info_process *processes; /* by samples, switches and pid */
-	uint32_t n_processes; /* with the place for unknown ones, where events are of such */
+	uint32_t n_processes;		/* with the place for unknown ones, where events are of such */
 	uint32_t n_known_processes;
 	uint32_t n_threads;
-	uint32_t n_frames; /* of stacks: packed code has others */
+	uint32_t n_frames;			 /* of stacks: packed code has others */
 	uint64_t n_code_functions, n_code_bytes; /* packed machine code */
 	struct info_packed packed;
 	struct info_module *modules; /* by samples, switches and path */
@@ -51,8 +51,7 @@ struct info {
 };
 
 /* Reads all events of the recording. *info needs no initialization; symbolizer must outlive it. */
-int info_init(struct info *info, struct model *m, struct symbolizer *symbolizer,
-	      struct stint_err *err);
+int info_init(struct info *info, struct model *m, struct symbolizer *symbolizer, struct stint_err *err);
 void info_done(struct info *info); /* NULL and zeroed are fine */
 
 const char *user_end_name(uint32_t end); /* "complete", "depth", "no-mapping" … */

@@ -19,8 +19,8 @@ static void put_meta_u64(struct json *j, const struct model *m, const char *key)
 
 static void put_recording(struct json *j, const struct model *m)
 {
-	static const char *const texts[] = {"host",   "kernel", "arch",   "recorder", "command",
-					    "target", "unwind", "wakers", "boot_id", "cpus_offline", "cpus_late"};
+	static const char *const texts[] = {"host",   "kernel", "arch",	   "recorder",	   "command",  "target",
+					    "unwind", "wakers", "boot_id", "cpus_offline", "cpus_late"};
 	static const char *const numbers[] = {"n_cpus", "off_cpu_min_ns", "kernel_stack_min_ns"};
 	const struct stint_file_info *file = stint_reader_info(m->reader);
 	uint64_t realtime_ns;
@@ -221,8 +221,7 @@ static void put_modules(struct json *j, const struct info *info)
 			json_null(j);
 		json_key_u64(j, "samples", module->samples);
 		json_key_u64(j, "intervals", module->switches);
-		json_key_string(j, "symbols",
-				module->source.from ? module->source.from : module->source.why);
+		json_key_string(j, "symbols", module->source.from ? module->source.from : module->source.why);
 		json_key_bool(j, "has_symbols", module->source.from != NULL);
 		put_packed(j, &module->packed);
 		json_object_end(j);
@@ -255,8 +254,7 @@ static void put_damage(struct json *j, const struct model *m)
 		const struct stint_block_info *block = stint_reader_block(m->reader, i);
 
 		if (model_block_is_damaged(m, i))
-			put_place(j, block->file_off,
-				  STINT_BLOCK_HEADER_BYTES + (uint64_t)block->stored_bytes,
+			put_place(j, block->file_off, STINT_BLOCK_HEADER_BYTES + (uint64_t)block->stored_bytes,
 				  "a block that can't be decoded");
 	}
 	json_array_end(j);

@@ -22,9 +22,8 @@ static void print_file(const struct model *m, FILE *out)
 {
 	const struct stint_file_info *file = stint_reader_info(m->reader);
 
-	fprintf(out, "%-10s%s in %s blocks, format %u.%u, %s\n", "File",
-		text_size(file->size_bytes).s, text_count(file->n_blocks).s, file->major,
-		file->minor, file->complete ? "complete" : "without an end");
+	fprintf(out, "%-10s%s in %s blocks, format %u.%u, %s\n", "File", text_size(file->size_bytes).s,
+		text_count(file->n_blocks).s, file->major, file->minor, file->complete ? "complete" : "without an end");
 }
 
 /* How stacks were taken matters for what they can show. */
@@ -41,8 +40,7 @@ static void print_stacks(const struct model *m, FILE *out)
 		text_print_name(out, unwind);
 	}
 	if (min && parse_u64(min, UINT64_MAX, &ns))
-		fprintf(out, "%skernel for intervals of at least %s", unwind ? "; " : "",
-			text_duration(ns).s);
+		fprintf(out, "%skernel for intervals of at least %s", unwind ? "; " : "", text_duration(ns).s);
 	fputc('\n', out);
 }
 
@@ -55,14 +53,12 @@ static void print_totals(const struct info *info, FILE *out)
 	fprintf(out, "%-10s%s samples", "On-CPU", text_count(info->on_cpu.v[METRIC_SAMPLES]).s);
 	if (freq)
 		fprintf(out, " at %s Hz", text_count(freq).s);
-	fprintf(out, "\n%-10s%s switches and %s still open, %s = blocked %s + runqueue %s\n",
-		"Off-CPU", text_count(v[METRIC_COUNT]).s, text_count(v[METRIC_OPEN]).s,
-		text_duration(v[METRIC_DURATION]).s, text_duration(v[METRIC_BLOCKED]).s,
-		text_duration(v[METRIC_RUNQUEUE]).s);
+	fprintf(out, "\n%-10s%s switches and %s still open, %s = blocked %s + runqueue %s\n", "Off-CPU",
+		text_count(v[METRIC_COUNT]).s, text_count(v[METRIC_OPEN]).s, text_duration(v[METRIC_DURATION]).s,
+		text_duration(v[METRIC_BLOCKED]).s, text_duration(v[METRIC_RUNQUEUE]).s);
 	fprintf(out, "%-10s%s processes, %s threads, %s stacks, %s frames, %s mappings\n", "Of",
 		text_count(info->n_known_processes).s, text_count(info->n_threads).s,
-		text_count(m->n_file_stacks - 1).s, text_count(info->n_frames).s,
-		text_count(m->mappings.n - 1).s);
+		text_count(m->n_file_stacks - 1).s, text_count(info->n_frames).s, text_count(m->mappings.n - 1).s);
 	if (info->packed.with_name || info->packed.without_name)
 		fprintf(out, "%-10s%s addresses with a name, %s that nobody had one for\n", "Packed",
 			text_count(info->packed.with_name).s, text_count(info->packed.without_name).s);
@@ -91,8 +87,7 @@ static void print_losses(const struct info *info, FILE *out)
 		if (!m->loss[cause])
 			continue;
 		any = true;
-		fprintf(out, "  %s %s.\n", text_count(m->loss[cause]).s,
-			loss_meaning(cause, m->loss[cause] == 1));
+		fprintf(out, "  %s %s.\n", text_count(m->loss[cause]).s, loss_meaning(cause, m->loss[cause] == 1));
 	}
 	if (info->notes.n)
 		notes_print_text(&info->notes, out, "  ");
@@ -105,8 +100,7 @@ static void print_losses(const struct info *info, FILE *out)
 		const struct stint_block_info *block = stint_reader_block(m->reader, i);
 
 		if (model_block_is_damaged(m, i))
-			print_place(out, block->file_off,
-				    STINT_BLOCK_HEADER_BYTES + (uint64_t)block->stored_bytes,
+			print_place(out, block->file_off, STINT_BLOCK_HEADER_BYTES + (uint64_t)block->stored_bytes,
 				    "a block that can't be decoded");
 	}
 	if (!any)
@@ -125,8 +119,8 @@ static void ends_text(const struct info_process *p, struct stint_buf *out)
 	for (end = STINT_USER_NONE + 1; end < N_USER_ENDS; end++) {
 		if (!p->user_ends[end])
 			continue;
-		stint_buf_printf(out, "%s%s %s", first ? "" : ", ",
-				 text_percent(p->user_ends[end], all).s, user_end_name(end));
+		stint_buf_printf(out, "%s%s %s", first ? "" : ", ", text_percent(p->user_ends[end], all).s,
+				 user_end_name(end));
 		first = false;
 	}
 	stint_buf_u8(out, 0);
@@ -138,8 +132,7 @@ static void ends_text(const struct info_process *p, struct stint_buf *out)
 static void print_more(uint32_t n, uint32_t shown, FILE *out)
 {
 	if (n > shown)
-		fprintf(out, "... and %s more, %s (--format=json has them all)\n",
-			text_count(n - shown).s,
+		fprintf(out, "... and %s more, %s (--format=json has them all)\n", text_count(n - shown).s,
 			shown < MAX_ROWS ? "without events" : "with fewer events or none");
 }
 
@@ -210,7 +203,7 @@ static void print_modules(const struct info *info, FILE *out)
 		text_cell(&t, text_count(module->switches).s);
 		text_cell(&t, hex);
 		text_cell_name(&t, model_str(m, row->path_str));
-		text_cell_name(&t, module->source.from  ? module->source.from
+		text_cell_name(&t, module->source.from	? module->source.from
 				   : module->source.why ? module->source.why
 							: "none");
 	}

@@ -44,11 +44,11 @@ void json_key(struct json *j, const char *key); /* NUL-terminated, any bytes */
 void json_u64(struct json *j, uint64_t value);
 void json_i64(struct json *j, int64_t value);
 void json_double(struct json *j, double value);
-void json_string(struct json *j, const char *text); /* NUL-terminated; NULL writes null */
+void json_string(struct json *j, const char *text);		   /* NUL-terminated; NULL writes null */
 void json_string_n(struct json *j, const void *data, size_t size); /* any bytes, NULs included */
 void json_bool(struct json *j, bool value);
 void json_null(struct json *j);
-void json_hex(struct json *j, uint64_t value);                     /* an address: "0x1f" */
+void json_hex(struct json *j, uint64_t value);			    /* an address: "0x1f" */
 void json_hex_bytes(struct json *j, const void *data, size_t size); /* raw bytes, as a build ID: "00ff" */
 
 /* json_key and a value, for the most common ones. */

@@ -64,8 +64,7 @@ int labels_init(struct labels *l, const struct model *m, struct stint_err *err)
 	if (!order || !l->process_comm) {
 		free(order);
 		labels_done(l);
-		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
-				     "no memory for the names of processes");
+		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the names of processes");
 	}
 	for (i = 1; i < m->threads.n; i++) {
 		uint32_t *named_by = &l->process_comm[m->threads.rows[i].process];
@@ -112,8 +111,7 @@ void label_thread(const struct labels *l, uint32_t thread, struct stint_buf *out
 	if (!thread)
 		text(out, "[unknown thread]");
 	else
-		stint_buf_printf(out, "%s (%u)", name_of(l->m, thread),
-				 l->m->threads.rows[thread].tid);
+		stint_buf_printf(out, "%s (%u)", name_of(l->m, thread), l->m->threads.rows[thread].tid);
 }
 
 void label_process(const struct labels *l, uint32_t process, struct stint_buf *out)

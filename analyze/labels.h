@@ -29,10 +29,8 @@ void label_comm(const struct labels *l, uint32_t thread, struct stint_buf *out);
 /* What label_comm appends: the model's, or static. Threads of which it is the same text are one. */
 const char *comm_label(const struct model *m, uint32_t thread);
 
-void label_waker(const struct labels *l, uint32_t thread,
-		 struct stint_buf *out); /* "[no waker]" for 0 */
-void label_syscall(const struct labels *l, uint32_t syscall,
-		   struct stint_buf *out); /* number plus one; 0 none */
+void label_waker(const struct labels *l, uint32_t thread, struct stint_buf *out);    /* "[no waker]" for 0 */
+void label_syscall(const struct labels *l, uint32_t syscall, struct stint_buf *out); /* number plus one; 0 none */
 void label_cpu(uint32_t cpu, struct stint_buf *out);
 
 #endif

@@ -8,14 +8,11 @@ static const struct {
 } causes[STINT_N_LOSS_CAUSES] = {
 	[0] = {"unknown-cause", "loss of a kind that is unknown to this version",
 	       "losses of kinds that are unknown to this version"},
-	[STINT_LOSS_RING_FULL] =
-		{"ring-full", "event was lost: the ring between kernel and recorder was full",
-		 "events were lost: the ring between kernel and recorder was full"},
-	[STINT_LOSS_NO_STORAGE] =
-		{"no-storage", "event was lost: the kernel had no memory for a thread's state",
-		 "events were lost: the kernel had no memory for a thread's state"},
-	[STINT_LOSS_BELOW_MIN] = {"below-min",
-				  "interval was left out on request: shorter than --off-cpu=MIN",
+	[STINT_LOSS_RING_FULL] = {"ring-full", "event was lost: the ring between kernel and recorder was full",
+				  "events were lost: the ring between kernel and recorder was full"},
+	[STINT_LOSS_NO_STORAGE] = {"no-storage", "event was lost: the kernel had no memory for a thread's state",
+				   "events were lost: the kernel had no memory for a thread's state"},
+	[STINT_LOSS_BELOW_MIN] = {"below-min", "interval was left out on request: shorter than --off-cpu=MIN",
 				  "intervals were left out on request: shorter than --off-cpu=MIN"},
 	[STINT_LOSS_STACK] = {"stack", "event is there without its stack, which was lost",
 			      "events are there without their stacks, which were lost"},
@@ -30,13 +27,11 @@ static const struct {
 				   "events were not written: --max-size was reached"},
 	[STINT_LOSS_OUTPUT] = {"output", "event was not written: the output failed",
 			       "events were not written: the output failed"},
-	[STINT_LOSS_MODULE] = {"module", "file's build ID could not be read",
-			       "files' build IDs could not be read"},
+	[STINT_LOSS_MODULE] = {"module", "file's build ID could not be read", "files' build IDs could not be read"},
 	[STINT_LOSS_REPAIRED] = {"repaired", "row, or block of unknown rows, was left out by a repair",
 				 "rows, or blocks of unknown rows, were left out by a repair"},
-	[STINT_LOSS_CUT_OFF] =
-		{"cut-off", "thread was off the CPU at the start, and its stack could not be read",
-		 "threads were off the CPU at the start, and their stacks could not be read"},
+	[STINT_LOSS_CUT_OFF] = {"cut-off", "thread was off the CPU at the start, and its stack could not be read",
+				"threads were off the CPU at the start, and their stacks could not be read"},
 	[STINT_LOSS_WINDOW] =
 		{"window", "stack may be cut short: it came before a file's unwind table, and could not be copied",
 		 "stacks may be cut short: they came before files' unwind tables, and could not be copied"},

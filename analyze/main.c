@@ -8,8 +8,7 @@
 
 static const struct command_entry commands[] = {
 	{"record", cmd_record, "record this host into a file (runs stint-record)"},
-	{"info", cmd_info,
-	 "what is in a recording: host, times, totals, losses, processes, modules"},
+	{"info", cmd_info, "what is in a recording: host, times, totals, losses, processes, modules"},
 	{"report", cmd_report, "tables: where CPU time went, or where threads were off the CPU"},
 	{"annotate", cmd_annotate, "samples at each instruction and source line of a function"},
 	{"replay", cmd_replay, "events in time order, one a line"},
@@ -69,8 +68,7 @@ int main(int argc, char **argv)
 		printf("stint %s\n", STINT_VERSION);
 		return options_finish_output("stint");
 	}
-	if (!strcmp(word, "--help") || !strcmp(word, "-h") ||
-	    (!strcmp(word, "help") && argc == 2)) {
+	if (!strcmp(word, "--help") || !strcmp(word, "-h") || (!strcmp(word, "help") && argc == 2)) {
 		print_help();
 		return options_finish_output("stint");
 	}

@@ -5,11 +5,10 @@
 
 #include "analyze/select.h"
 
-const char *const metric_names[] = {"samples",  "count", "duration", "blocked",
-				    "runqueue", "max",   "open",     NULL};
+const char *const metric_names[] = {"samples", "count", "duration", "blocked", "runqueue", "max", "open", NULL};
 const char *const view_names[] = {"on-cpu", "off-cpu", NULL};
 
-static const char *const metric_keys[] = {"samples",     "count",  "duration_ns", "blocked_ns",
+static const char *const metric_keys[] = {"samples",	 "count",  "duration_ns", "blocked_ns",
 					  "runqueue_ns", "max_ns", "open"};
 
 const char *metric_key(enum metric metric)

@@ -12,8 +12,8 @@
 enum view { VIEW_ON_CPU, VIEW_OFF_CPU };
 
 enum metric {
-	METRIC_SAMPLES,  /* on-CPU: the samples' weights */
-	METRIC_COUNT,    /* off-CPU: completed intervals */
+	METRIC_SAMPLES,	 /* on-CPU: the samples' weights */
+	METRIC_COUNT,	 /* off-CPU: completed intervals */
 	METRIC_DURATION, /* ns, open intervals included, as are the next three */
 	METRIC_BLOCKED,
 	METRIC_RUNQUEUE,

@@ -15,8 +15,7 @@ struct dict_view {
 	size_t row_size;
 };
 
-#define DICT_VIEW(m, name)                                                                         \
-	((struct dict_view){(void **)&(m)->name.rows, &(m)->name.n, sizeof(*(m)->name.rows)})
+#define DICT_VIEW(m, name) ((struct dict_view){(void **)&(m)->name.rows, &(m)->name.n, sizeof(*(m)->name.rows)})
 
 static struct dict_view dict_view(struct model *m, uint32_t table)
 {
@@ -78,13 +77,11 @@ static int reserve(struct model *m, const uint64_t *n_rows, struct stint_err *er
 			continue;
 		if (n > STINT_MAX_DICTIONARY_ROWS)
 			return stint_err_set(err, STINT_ERR_LIMIT, 0, -1,
-					     "%llu rows of table %s, more than the limit of %u",
-					     (unsigned long long)n, stint_table_name(table),
-					     STINT_MAX_DICTIONARY_ROWS);
+					     "%llu rows of table %s, more than the limit of %u", (unsigned long long)n,
+					     stint_table_name(table), STINT_MAX_DICTIONARY_ROWS);
 		*dict.rows = calloc(n + 1, dict.row_size);
 		if (!*dict.rows)
-			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
-					     "no memory for %llu rows of table %s",
+			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for %llu rows of table %s",
 					     (unsigned long long)n, stint_table_name(table));
 		*dict.n = is_dictionary(table) ? (uint32_t)n + 1 : 0;
 	}
@@ -125,12 +122,10 @@ static int load_strings(struct model *m, const struct stint_rows *rows, struct s
 		to->data = (uint8_t *)stint_arena_strndup(&m->arena, from[i].data, from[i].size);
 		to->size = from[i].size;
 		if (!to->data)
-			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
-					     "no memory for the recording's strings");
+			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the recording's strings");
 	}
 	if (m->arena.total_bytes > MODEL_MAX_STRING_BYTES)
-		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "over %zu bytes of strings",
-				     MODEL_MAX_STRING_BYTES);
+		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "over %zu bytes of strings", MODEL_MAX_STRING_BYTES);
 	return 0;
 }
 
@@ -163,8 +158,7 @@ static int load_rows(struct model *m, const struct stint_rows *rows, struct stin
 		*dict.n += (uint32_t)rows->n_rows;
 	}
 	if (rows->n_rows)
-		memcpy((uint8_t *)*dict.rows + at * dict.row_size, rows->rows,
-		       rows->n_rows * dict.row_size);
+		memcpy((uint8_t *)*dict.rows + at * dict.row_size, rows->rows, rows->n_rows * dict.row_size);
 	return 0;
 }
 
@@ -207,11 +201,9 @@ static int watch_gaps(struct model *m, struct stint_err *err)
 	uint32_t table;
 
 	for (table = 1; table < MODEL_N_DICTS; table++) {
-		m->defined[table] =
-			calloc((size_t)*dict_view(m, table).n / 64 + 1, sizeof(uint64_t));
+		m->defined[table] = calloc((size_t)*dict_view(m, table).n / 64 + 1, sizeof(uint64_t));
 		if (!m->defined[table])
-			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
-					     "no memory for a table of ids");
+			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for a table of ids");
 		m->defined[table][0] = 1;
 	}
 	return 0;
@@ -355,8 +347,7 @@ static void find_times(struct model *m)
 	for (i = 0; i < n; i++) {
 		const struct stint_block_info *block = stint_reader_block(m->reader, i);
 
-		if (block->table != STINT_SAMPLE && block->table != STINT_OFFCPU &&
-		    block->table != STINT_TASK)
+		if (block->table != STINT_SAMPLE && block->table != STINT_OFFCPU && block->table != STINT_TASK)
 			continue;
 		if (block->t_min_ns < first)
 			first = block->t_min_ns;
@@ -408,8 +399,7 @@ static int open_with(struct model **ret, struct stint_reader *reader, struct sti
 	}
 	m->reader = reader;
 	m->block_seen = calloc(stint_reader_info(reader)->n_blocks + 1, 1);
-	code = m->block_seen ? load(m, err)
-			     : stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory");
+	code = m->block_seen ? load(m, err) : stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory");
 	if (code)
 		model_free(m);
 	else
@@ -531,8 +521,8 @@ static int add_packed(const struct model *m, struct symbolizer *s, struct stint_
 	return code;
 }
 
-int model_symbolizer_afresh(const struct model *m, const struct symbolizer_options *options,
-			    struct symbolizer **ret, struct stint_err *err)
+int model_symbolizer_afresh(const struct model *m, const struct symbolizer_options *options, struct symbolizer **ret,
+			    struct stint_err *err)
 {
 	struct symbolizer *s;
 	int code = symbolizer_new(&s, options, err);
@@ -555,8 +545,8 @@ int model_symbolizer_afresh(const struct model *m, const struct symbolizer_optio
 	for (i = 0; i < m->symbols.n && !code; i++) {
 		const struct stint_symbol *row = &m->symbols.rows[i];
 
-		code = symbolizer_add_symbol(s, row->module, row->addr, row->size_bytes,
-					     model_str(m, row->name_str), err);
+		code = symbolizer_add_symbol(s, row->module, row->addr, row->size_bytes, model_str(m, row->name_str),
+					     err);
 	}
 	if (!code)
 		code = reused_code_names(m->reused_code, m, s, err);
@@ -567,8 +557,8 @@ int model_symbolizer_afresh(const struct model *m, const struct symbolizer_optio
 	return code;
 }
 
-int model_symbolizer(const struct model *m, const struct symbolizer_options *options,
-		     struct symbolizer **ret, struct stint_err *err)
+int model_symbolizer(const struct model *m, const struct symbolizer_options *options, struct symbolizer **ret,
+		     struct stint_err *err)
 {
 	struct symbolizer *s;
 	int code = model_symbolizer_afresh(m, options, &s, err);

@@ -20,16 +20,16 @@
 
 /* A dictionary: rows by id. rows[0] is the zeroed "none". */
 #define MODEL_N_DICTS 10
-#define MODEL_DICT(type)                                                                           \
-	struct {                                                                                   \
-		type *rows;                                                                        \
-		uint32_t n;                                                                        \
+#define MODEL_DICT(type)                                                                                               \
+	struct {                                                                                                       \
+		type *rows;                                                                                            \
+		uint32_t n;                                                                                            \
 	}
 
 /* A stack of the file whose user part was copied, and what that is. */
 struct model_unwound {
 	uint32_t stack;
-	uint32_t leaf;     /* node of the innermost user frame */
+	uint32_t leaf;	   /* node of the innermost user frame */
 	uint32_t user_end; /* enum stint_user_end */
 };
 
@@ -56,14 +56,13 @@ struct model {
 
 	/* By id of a stack in the file: the one to be read in its place, 0 for itself. NULL: none is. */
 	uint32_t *as_stack;
-	const char **unwind_whys; /* by module id: why unwinding had no file; NULL: none was missed */
+	const char **unwind_whys;      /* by module id: why unwinding had no file; NULL: none was missed */
 	struct model_unwound *unwound; /* what was found out here, and isn't in the file */
 	uint32_t n_unwound;
 
-	uint64_t start_ns,
-		end_ns; /* of the recording: from its metadata, else the span of its events */
+	uint64_t start_ns, end_ns; /* of the recording: from its metadata, else the span of its events */
 	uint64_t n_samples, n_offcpu, n_tasks, n_windows; /* rows in the file, from the block headers */
-	uint64_t loss[STINT_N_LOSS_CAUSES];    /* by enum stint_loss_cause; [0] sums causes that are
+	uint64_t loss[STINT_N_LOSS_CAUSES];		  /* by enum stint_loss_cause; [0] sums causes that are
 						  unknown here */
 
 	/* Not dictionaries: all rows in file order, from 0 on. */
@@ -78,7 +77,7 @@ struct model {
 
 	uint64_t n_damaged_blocks; /* that couldn't be decoded while loading or reading events */
 	uint64_t lost_ids;
-	uint8_t *block_seen; /* private: by block, MODEL_BLOCK_*: what was counted of it */
+	uint8_t *block_seen;		  /* private: by block, MODEL_BLOCK_*: what was counted of it */
 	uint64_t *defined[MODEL_N_DICTS]; /* private, see model_id: where a dictionary has gaps */
 };
 
@@ -121,12 +120,12 @@ const struct stint_process *model_process_of(const struct model *m, uint32_t thr
 bool model_has_copied_stacks(const struct model *m);
 
 /* Tells a new symbolizer about all of this recording's modules and embedded symbols. */
-int model_symbolizer(const struct model *m, const struct symbolizer_options *options,
-		     struct symbolizer **ret, struct stint_err *err);
+int model_symbolizer(const struct model *m, const struct symbolizer_options *options, struct symbolizer **ret,
+		     struct stint_err *err);
 
 /* The same without what is packed (STINT_CHAIN): as if nobody had looked for symbols yet. */
-int model_symbolizer_afresh(const struct model *m, const struct symbolizer_options *options,
-			    struct symbolizer **ret, struct stint_err *err);
+int model_symbolizer_afresh(const struct model *m, const struct symbolizer_options *options, struct symbolizer **ret,
+			    struct stint_err *err);
 
 /* How many functions (or parts that lie apart) the recording has the machine code of, and how much that is. */
 int model_code_size(struct model *m, uint64_t *ret_n_functions, uint64_t *ret_n_bytes, struct stint_err *err);
@@ -142,8 +141,7 @@ uint32_t model_stack_frames(const struct model *m, uint32_t stack, uint32_t *ids
 
 /* The id if the file defines it in that dictionary, which has n rows here; else 0, counted in
  * *lost. */
-static inline uint32_t model_id(const struct model *m, uint32_t table, uint32_t n, uint32_t id,
-				uint64_t *lost)
+static inline uint32_t model_id(const struct model *m, uint32_t table, uint32_t n, uint32_t id, uint64_t *lost)
 {
 	const uint64_t *defined = m->defined[table];
 
@@ -182,11 +180,9 @@ struct model_window {
 
 /* Whether a block may have events in the window (NULL: any time). An interval counts from its start
  * to its end. */
-static inline bool model_block_overlaps(const struct stint_block_info *block,
-					const struct model_window *window)
+static inline bool model_block_overlaps(const struct stint_block_info *block, const struct model_window *window)
 {
-	return !window ||
-	       (block->t_max_ns >= window->from_ns && block->t_min_ns < window->to_ns);
+	return !window || (block->t_max_ns >= window->from_ns && block->t_min_ns < window->to_ns);
 }
 
 #define MODEL_MAX_WORKERS 16
@@ -200,8 +196,7 @@ size_t model_n_workers(void);
  * MODEL_MAX_WORKERS): worker i calls each(contexts[i], …) for the blocks it takes, so that contexts
  * need no locks. Blocks come in no particular order.
  */
-int model_each_block_parallel(struct model *m, enum stint_table table,
-			      const struct model_window *window, model_block_fn each,
-			      void *const *contexts, size_t n_workers, struct stint_err *err);
+int model_each_block_parallel(struct model *m, enum stint_table table, const struct model_window *window,
+			      model_block_fn each, void *const *contexts, size_t n_workers, struct stint_err *err);
 
 #endif

@@ -25,8 +25,8 @@ static int no_memory(struct stint_err *err)
 }
 
 /* The row's place in the index; *ret_new tells whether its id is still to be set. */
-static int index_row(struct row_index *index, const void *row, size_t size, uint32_t **ret_id,
-		     bool *ret_new, struct stint_err *err)
+static int index_row(struct row_index *index, const void *row, size_t size, uint32_t **ret_id, bool *ret_new,
+		     struct stint_err *err)
 {
 	uint32_t number;
 
@@ -45,8 +45,7 @@ static int index_row(struct row_index *index, const void *row, size_t size, uint
 	return 0;
 }
 
-static int index_all(struct row_index *index, const void *rows, uint32_t n, size_t size,
-		     struct stint_err *err)
+static int index_all(struct row_index *index, const void *rows, uint32_t n, size_t size, struct stint_err *err)
 {
 	uint32_t i, *id = NULL;
 	bool is_new;
@@ -72,11 +71,9 @@ int model_add_new(struct model_add **ret, struct model *m, struct stint_err *err
 	add->m = m;
 	code = index_all(&add->frames, m->frames.rows, m->frames.n, sizeof(*m->frames.rows), err);
 	if (!code)
-		code = index_all(&add->nodes, m->nodes.rows, m->nodes.n, sizeof(*m->nodes.rows),
-				 err);
+		code = index_all(&add->nodes, m->nodes.rows, m->nodes.n, sizeof(*m->nodes.rows), err);
 	if (!code)
-		code = index_all(&add->stacks, m->stacks.rows, m->stacks.n,
-				 sizeof(*m->stacks.rows), err);
+		code = index_all(&add->stacks, m->stacks.rows, m->stacks.n, sizeof(*m->stacks.rows), err);
 	if (code)
 		model_add_free(add);
 	else
@@ -101,8 +98,8 @@ void model_add_free(struct model_add *add)
 }
 
 /* rows points to the model's array of *n rows, which may move. */
-static int add_row(struct row_index *index, void **rows, uint32_t *n, size_t size, const void *row,
-		   uint32_t *ret_id, struct stint_err *err)
+static int add_row(struct row_index *index, void **rows, uint32_t *n, size_t size, const void *row, uint32_t *ret_id,
+		   struct stint_err *err)
 {
 	uint32_t *id = NULL, cap;
 	bool is_new;
@@ -131,20 +128,17 @@ static int add_row(struct row_index *index, void **rows, uint32_t *n, size_t siz
 	return 0;
 }
 
-int model_add_frame(struct model_add *add, const struct stint_frame *row, uint32_t *ret_id,
-		    struct stint_err *err)
+int model_add_frame(struct model_add *add, const struct stint_frame *row, uint32_t *ret_id, struct stint_err *err)
 {
 	struct model *m = add->m;
 	void *rows = m->frames.rows;
-	int code =
-		add_row(&add->frames, &rows, &m->frames.n, sizeof(*row), row, ret_id, err);
+	int code = add_row(&add->frames, &rows, &m->frames.n, sizeof(*row), row, ret_id, err);
 
 	m->frames.rows = rows;
 	return code;
 }
 
-int model_add_node(struct model_add *add, const struct stint_node *row, uint32_t *ret_id,
-		   struct stint_err *err)
+int model_add_node(struct model_add *add, const struct stint_node *row, uint32_t *ret_id, struct stint_err *err)
 {
 	struct model *m = add->m;
 	void *rows = m->nodes.rows;
@@ -154,13 +148,11 @@ int model_add_node(struct model_add *add, const struct stint_node *row, uint32_t
 	return code;
 }
 
-int model_add_stack(struct model_add *add, const struct stint_stack *row, uint32_t *ret_id,
-		    struct stint_err *err)
+int model_add_stack(struct model_add *add, const struct stint_stack *row, uint32_t *ret_id, struct stint_err *err)
 {
 	struct model *m = add->m;
 	void *rows = m->stacks.rows;
-	int code =
-		add_row(&add->stacks, &rows, &m->stacks.n, sizeof(*row), row, ret_id, err);
+	int code = add_row(&add->stacks, &rows, &m->stacks.n, sizeof(*row), row, ret_id, err);
 
 	m->stacks.rows = rows;
 	return code;

@@ -14,11 +14,8 @@ struct model_add;
 int model_add_new(struct model_add **ret, struct model *m, struct stint_err *err);
 void model_add_free(struct model_add *add); /* what was added stays; NULL is fine */
 
-int model_add_frame(struct model_add *add, const struct stint_frame *row, uint32_t *ret_id,
-		    struct stint_err *err);
-int model_add_node(struct model_add *add, const struct stint_node *row, uint32_t *ret_id,
-		   struct stint_err *err);
-int model_add_stack(struct model_add *add, const struct stint_stack *row, uint32_t *ret_id,
-		    struct stint_err *err);
+int model_add_frame(struct model_add *add, const struct stint_frame *row, uint32_t *ret_id, struct stint_err *err);
+int model_add_node(struct model_add *add, const struct stint_node *row, uint32_t *ret_id, struct stint_err *err);
+int model_add_stack(struct model_add *add, const struct stint_stack *row, uint32_t *ret_id, struct stint_err *err);
 
 #endif

@@ -84,8 +84,8 @@ struct worker {
 
 /* Decodes block i and puts its ids right. What is wrong with it counts once, however often its rows
  * are read. */
-static int read_block(const struct model *m, size_t i, struct stint_rows *rows, uint64_t *lost,
-		      uint64_t *n_damaged, struct stint_err *err)
+static int read_block(const struct model *m, size_t i, struct stint_rows *rows, uint64_t *lost, uint64_t *n_damaged,
+		      struct stint_err *err)
 {
 	uint8_t *seen = &m->block_seen[i];
 	uint64_t n_lost = 0;
@@ -143,9 +143,8 @@ static void *work(void *arg)
 	return NULL;
 }
 
-int model_each_block_parallel(struct model *m, enum stint_table table,
-			      const struct model_window *window, model_block_fn each,
-			      void *const *contexts, size_t n_workers, struct stint_err *err)
+int model_each_block_parallel(struct model *m, enum stint_table table, const struct model_window *window,
+			      model_block_fn each, void *const *contexts, size_t n_workers, struct stint_err *err)
 {
 	struct walk walk = {.m = m,
 			    .table = table,
@@ -157,12 +156,10 @@ int model_each_block_parallel(struct model *m, enum stint_table table,
 	int code = 0;
 
 	for (i = 0; i < n_workers; i++)
-		workers[i] = (struct worker){
-			.walk = &walk, .context = contexts[i], .err = STINT_ERR_INIT};
+		workers[i] = (struct worker){.walk = &walk, .context = contexts[i], .err = STINT_ERR_INIT};
 	/* This thread is the first worker. Where no more can be had, those that are there do all
 	 * the work. */
-	while (n_started < n_workers &&
-	       !pthread_create(&workers[n_started].thread, NULL, work, &workers[n_started]))
+	while (n_started < n_workers && !pthread_create(&workers[n_started].thread, NULL, work, &workers[n_started]))
 		n_started++;
 	work(&workers[0]);
 	for (i = 0; i < n_started; i++) {
@@ -179,8 +176,7 @@ int model_each_block_parallel(struct model *m, enum stint_table table,
 	return code;
 }
 
-int model_each_block(struct model *m, enum stint_table table, model_block_fn each, void *context,
-		     struct stint_err *err)
+int model_each_block(struct model *m, enum stint_table table, model_block_fn each, void *context, struct stint_err *err)
 {
 	return model_each_block_parallel(m, table, NULL, each, &context, 1, err);
 }

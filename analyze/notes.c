@@ -16,8 +16,7 @@ static int no_memory(struct stint_err *err)
 	return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the notes");
 }
 
-int notes_add(struct notes *notes, struct stint_err *err, const char *kind, uint64_t count,
-	      const char *fmt, ...)
+int notes_add(struct notes *notes, struct stint_err *err, const char *kind, uint64_t count, const char *fmt, ...)
 {
 	struct note *all = realloc(notes->all, (notes->n + 1) * sizeof(*all));
 	const char *copy = NULL;
@@ -66,8 +65,7 @@ static uint64_t first_damage(const struct model *m)
 		if (stint_reader_damage(m->reader, i)->file_off < first)
 			first = stint_reader_damage(m->reader, i)->file_off;
 	for (i = 0; i < info->n_blocks; i++)
-		if (model_block_is_damaged(m, i) &&
-		    stint_reader_block(m->reader, i)->file_off < first)
+		if (model_block_is_damaged(m, i) && stint_reader_block(m->reader, i)->file_off < first)
 			first = stint_reader_block(m->reader, i)->file_off;
 	return first;
 }
@@ -85,12 +83,10 @@ int notes_file(struct notes *notes, const struct model *m, struct stint_err *err
 				 "is cut off; it is read "
 				 "as far as it goes");
 	if (damage && !code)
-		code = notes_add(
-			notes, err, "damage", damage,
-			"%s damaged place%s in the file %s left out, the first at byte %" PRIu64
-			" ('stint verify' lists them)",
-			text_count(damage).s, plural(damage), damage == 1 ? "is" : "are",
-			first_damage(m));
+		code = notes_add(notes, err, "damage", damage,
+				 "%s damaged place%s in the file %s left out, the first at byte %" PRIu64
+				 " ('stint verify' lists them)",
+				 text_count(damage).s, plural(damage), damage == 1 ? "is" : "are", first_damage(m));
 	if (m->lost_ids && !code)
 		code = notes_add(notes, err, "lost-reference", m->lost_ids,
 				 "%s reference%s to names, threads or stacks that the file doesn't "
@@ -108,8 +104,7 @@ int notes_file(struct notes *notes, const struct model *m, struct stint_err *err
 	return code;
 }
 
-int notes_totals(struct notes *notes, const struct model *m, uint32_t table, uint64_t n_in_file,
-		 struct stint_err *err)
+int notes_totals(struct notes *notes, const struct model *m, uint32_t table, uint64_t n_in_file, struct stint_err *err)
 {
 	const struct stint_file_info *info = stint_reader_info(m->reader);
 	const struct stint_total *final = NULL;
@@ -129,8 +124,7 @@ int notes_totals(struct notes *notes, const struct model *m, uint32_t table, uin
 	n_lost = final->seen - n_in_file - n_lost;
 	return notes_add(notes, err, "unaccounted", n_lost,
 			 "%s event%s of table %s %s seen, but neither in the file nor in the ledger of losses",
-			 text_count(n_lost).s, plural(n_lost), stint_table_name(table),
-			 n_lost == 1 ? "was" : "were");
+			 text_count(n_lost).s, plural(n_lost), stint_table_name(table), n_lost == 1 ? "was" : "were");
 }
 
 static bool touches(const struct stint_loss *loss, enum view view, const struct selection *sel)
@@ -139,16 +133,15 @@ static bool touches(const struct stint_loss *loss, enum view view, const struct 
 
 	if (loss->table && loss->table != table)
 		return false;
-	if (view == VIEW_ON_CPU &&
-	    (loss->cause == STINT_LOSS_BELOW_MIN || loss->cause == STINT_LOSS_CUT_OFF))
+	if (view == VIEW_ON_CPU && (loss->cause == STINT_LOSS_BELOW_MIN || loss->cause == STINT_LOSS_CUT_OFF))
 		return false;
 	if (view == VIEW_OFF_CPU && loss->cause == STINT_LOSS_THROTTLED)
 		return false;
 	return !sel || (loss->to_ns >= sel->from_ns && loss->from_ns < sel->to_ns);
 }
 
-int notes_ledger(struct notes *notes, const struct model *m, enum view view,
-		 const struct selection *sel, struct stint_err *err)
+int notes_ledger(struct notes *notes, const struct model *m, enum view view, const struct selection *sel,
+		 struct stint_err *err)
 {
 	uint64_t sums[STINT_N_LOSS_CAUSES] = {0};
 	uint32_t i, cause;
@@ -162,8 +155,7 @@ int notes_ledger(struct notes *notes, const struct model *m, enum view view,
 	}
 	for (cause = 0; cause < STINT_N_LOSS_CAUSES && !code; cause++)
 		if (sums[cause])
-			code = notes_add(notes, err, loss_name(cause), sums[cause], "%s %s",
-					 text_count(sums[cause]).s,
+			code = notes_add(notes, err, loss_name(cause), sums[cause], "%s %s", text_count(sums[cause]).s,
 					 loss_meaning(cause, sums[cause] == 1));
 	return code;
 }
@@ -173,17 +165,12 @@ int notes_ledger(struct notes *notes, const struct model *m, enum view view,
 static const struct {
 	const char *kind, *what;
 } user_ends[] = {
-	[STINT_USER_DEPTH] = {"user-depth",
-			      "user stack cut short: deeper than the recorder's limit"},
-	[STINT_USER_NO_MAPPING] = {"user-no-mapping",
-				   "user stack cut short: an address outside every known mapping"},
-	[STINT_USER_NO_ROWS] = {"user-no-rows",
-				"user stack cut short: code without unwind information"},
-	[STINT_USER_UNSUPPORTED] =
-		{"user-unsupported",
-		 "user stack cut short: an unwind rule that the recorder doesn't have"},
-	[STINT_USER_UNREADABLE] = {"user-unreadable",
-				   "user stack cut short: stack memory that couldn't be read"},
+	[STINT_USER_DEPTH] = {"user-depth", "user stack cut short: deeper than the recorder's limit"},
+	[STINT_USER_NO_MAPPING] = {"user-no-mapping", "user stack cut short: an address outside every known mapping"},
+	[STINT_USER_NO_ROWS] = {"user-no-rows", "user stack cut short: code without unwind information"},
+	[STINT_USER_UNSUPPORTED] = {"user-unsupported",
+				    "user stack cut short: an unwind rule that the recorder doesn't have"},
+	[STINT_USER_UNREADABLE] = {"user-unreadable", "user stack cut short: stack memory that couldn't be read"},
 	[STINT_USER_FP_END] = {"user-fp-end", "user stack walked by frame pointers: complete only "
 					      "where all its code keeps them"},
 	[STINT_USER_NOT_TAKEN] = {"user-not-taken", "no user stack: not asked for, or lost"},
@@ -192,11 +179,9 @@ static const struct {
 static const struct {
 	const char *kind, *what;
 } kernel_ends[] = {
-	[STINT_KERNEL_DEPTH] = {"kernel-depth",
-				"kernel stack cut short: deeper than the recorder's limit"},
-	[STINT_KERNEL_NOT_TAKEN] =
-		{"kernel-not-taken",
-		 "no kernel stack: the interval was shorter than the recorder's threshold"},
+	[STINT_KERNEL_DEPTH] = {"kernel-depth", "kernel stack cut short: deeper than the recorder's limit"},
+	[STINT_KERNEL_NOT_TAKEN] = {"kernel-not-taken",
+				    "no kernel stack: the interval was shorter than the recorder's threshold"},
 	[STINT_KERNEL_FAILED] = {"kernel-failed", "no kernel stack: it couldn't be taken"},
 };
 
@@ -205,8 +190,7 @@ static const struct {
 
 static uint64_t n_events(enum view view, const struct metrics *sums)
 {
-	return view == VIEW_ON_CPU ? sums->v[METRIC_SAMPLES]
-				   : sums->v[METRIC_COUNT] + sums->v[METRIC_OPEN];
+	return view == VIEW_ON_CPU ? sums->v[METRIC_SAMPLES] : sums->v[METRIC_COUNT] + sums->v[METRIC_OPEN];
 }
 
 static const char *event_name(enum view view, uint64_t n)
@@ -216,11 +200,11 @@ static const char *event_name(enum view view, uint64_t n)
 	return n == 1 ? "interval" : "intervals";
 }
 
-static int note_share(struct notes *notes, enum view view, uint64_t n, uint64_t of,
-		      const char *kind, const char *what, struct stint_err *err)
+static int note_share(struct notes *notes, enum view view, uint64_t n, uint64_t of, const char *kind, const char *what,
+		      struct stint_err *err)
 {
-	return notes_add(notes, err, kind, n, "%s %s (%s): %s", text_count(n).s,
-			 event_name(view, n), text_percent(n, of).s, what);
+	return notes_add(notes, err, kind, n, "%s %s (%s): %s", text_count(n).s, event_name(view, n),
+			 text_percent(n, of).s, what);
 }
 
 /* --- symbols --- */
@@ -258,7 +242,7 @@ static struct file_count *file_counts_new(const struct model *m)
 struct file_note {
 	enum view view;
 	const char *kind, *what; /* behind how many events it is, and in front of the files */
-	uint64_t all;            /* of how many */
+	uint64_t all;		 /* of how many */
 	const char *(*why)(const void *context, uint32_t module); /* may give NULL */
 	const void *context;
 };
@@ -280,8 +264,7 @@ static int note_files(struct notes *notes, const struct model *m, const struct f
 	for (i = 0; i < n_files && i < MAX_NAMED_FILES; i++) {
 		const char *why = note->why(note->context, files[i].module);
 
-		stint_buf_printf(&buf, "%s%s", i ? ", " : "",
-				 model_str(m, m->modules.rows[files[i].module].path_str));
+		stint_buf_printf(&buf, "%s%s", i ? ", " : "", model_str(m, m->modules.rows[files[i].module].path_str));
 		if (why)
 			stint_buf_printf(&buf, " (%s)", why);
 	}
@@ -289,10 +272,9 @@ static int note_files(struct notes *notes, const struct model *m, const struct f
 		stint_buf_printf(&buf, " and %zu more", n_files - MAX_NAMED_FILES);
 	stint_buf_u8(&buf, 0);
 	code = stint_buf_status(&buf) ? no_memory(err)
-				      : notes_add(notes, err, note->kind, sum, "%s %s (%s)%s: %s",
-						  text_count(sum).s, event_name(note->view, sum),
-						  text_percent(sum, note->all).s, note->what,
-						  (const char *)buf.data);
+				      : notes_add(notes, err, note->kind, sum, "%s %s (%s)%s: %s", text_count(sum).s,
+						  event_name(note->view, sum), text_percent(sum, note->all).s,
+						  note->what, (const char *)buf.data);
 	stint_buf_done(&buf);
 	return code;
 }
@@ -307,8 +289,8 @@ static const char *why_unnamed(const void *context, uint32_t module)
 	return source.why ? source.why : "no symbols";
 }
 
-int notes_symbols(struct notes *notes, enum view view, const struct tally *tally,
-		  struct functions *functions, struct stint_err *err)
+int notes_symbols(struct notes *notes, enum view view, const struct tally *tally, struct functions *functions,
+		  struct stint_err *err)
 {
 	struct file_note note = {.view = view,
 				 .kind = "unresolved",
@@ -352,17 +334,16 @@ static uint32_t outermost_module(const struct model *m, uint32_t stack)
 	return n ? m->frames.rows[frames[n - 1]].module : 0;
 }
 
-static int notes_windows(struct notes *notes, const struct model *m, enum view view,
-		  const struct tally *tally, struct stint_err *err)
+static int notes_windows(struct notes *notes, const struct model *m, enum view view, const struct tally *tally,
+			 struct stint_err *err)
 {
-	struct file_note note = {
-		.view = view,
-		.kind = "not-unwound",
-		.what = ": user stack not unwound to its end: its memory is in the recording, but "
-			"the file of its outermost frame so far isn't here",
-		.all = n_events(view, &tally->total),
-		.why = why_not_unwound,
-		.context = m};
+	struct file_note note = {.view = view,
+				 .kind = "not-unwound",
+				 .what = ": user stack not unwound to its end: its memory is in the recording, but "
+					 "the file of its outermost frame so far isn't here",
+				 .all = n_events(view, &tally->total),
+				 .why = why_not_unwound,
+				 .context = m};
 	struct file_count *files = file_counts_new(m);
 	size_t i;
 	int code;
@@ -373,16 +354,15 @@ static int notes_windows(struct notes *notes, const struct model *m, enum view v
 		uint32_t stack = (uint32_t)tally->rows[i].key;
 
 		if (m->stacks.rows[stack].user_end == STINT_USER_WINDOW)
-			files[outermost_module(m, stack)].n +=
-				n_events(view, &tally->rows[i].sums);
+			files[outermost_module(m, stack)].n += n_events(view, &tally->rows[i].sums);
 	}
 	code = note_files(notes, m, &note, files, err);
 	free(files);
 	return code;
 }
 
-int notes_stacks(struct notes *notes, const struct model *m, enum view view,
-		 const struct tally *tally, struct stint_err *err)
+int notes_stacks(struct notes *notes, const struct model *m, enum view view, const struct tally *tally,
+		 struct stint_err *err)
 {
 	uint64_t user[N_USER_ENDS] = {0}, kernel[N_KERNEL_ENDS] = {0};
 	uint64_t all = n_events(view, &tally->total);
@@ -400,11 +380,9 @@ int notes_stacks(struct notes *notes, const struct model *m, enum view view,
 	}
 	for (i = 0; i < N_USER_ENDS && !code; i++)
 		if (user_ends[i].kind && user[i])
-			code = note_share(notes, view, user[i], all, user_ends[i].kind,
-					  user_ends[i].what, err);
+			code = note_share(notes, view, user[i], all, user_ends[i].kind, user_ends[i].what, err);
 	for (i = 0; i < N_KERNEL_ENDS && !code; i++)
 		if (kernel_ends[i].kind && kernel[i])
-			code = note_share(notes, view, kernel[i], all, kernel_ends[i].kind,
-					  kernel_ends[i].what, err);
+			code = note_share(notes, view, kernel[i], all, kernel_ends[i].kind, kernel_ends[i].what, err);
 	return code ? code : notes_windows(notes, m, view, tally, err);
 }

@@ -5,13 +5,13 @@
 /* The kernel's task state bits, <linux/sched.h> since Linux 4.14. */
 #define STATE_INTERRUPTIBLE   0x001u
 #define STATE_UNINTERRUPTIBLE 0x002u
-#define STATE_STOPPED         0x004u
-#define STATE_TRACED          0x008u
-#define STATE_EXIT_DEAD       0x010u
+#define STATE_STOPPED	      0x004u
+#define STATE_TRACED	      0x008u
+#define STATE_EXIT_DEAD	      0x010u
 #define STATE_EXIT_ZOMBIE     0x020u
-#define STATE_PARKED          0x040u
-#define STATE_DEAD            0x080u
-#define STATE_NOLOAD          0x400u
+#define STATE_PARKED	      0x040u
+#define STATE_DEAD	      0x080u
+#define STATE_NOLOAD	      0x400u
 
 enum task_state offcpu_state(const struct stint_offcpu *row)
 {
@@ -38,7 +38,7 @@ enum task_state offcpu_state(const struct stint_offcpu *row)
 
 static const char *const state_names[N_TASK_STATES] = {
 	"R (preempted)", "S (sleeping)", "D (uninterruptible)", "T (stopped)", "t (traced)",
-	"X (dead)",      "Z (zombie)",   "P (parked)",          "I (idle)",    "? (unknown)",
+	"X (dead)",	 "Z (zombie)",	 "P (parked)",		"I (idle)",    "? (unknown)",
 };
 
 const char *task_state_name(enum task_state state)

@@ -157,8 +157,7 @@ bool parse_u64(const char *text, uint64_t max, uint64_t *ret)
  * Digits with an optional fraction, times unit, rounded down; what follows them is left at *end.
  * Done in integers, so that 0.1s is exactly 100 ms.
  */
-static bool parse_decimal(const char *text, const char **end, uint64_t *ret_whole,
-			  uint64_t *ret_billionths)
+static bool parse_decimal(const char *text, const char **end, uint64_t *ret_whole, uint64_t *ret_billionths)
 {
 	uint64_t whole = 0, fraction = 0, place = NS_PER_S;
 	bool digits = false;
@@ -182,8 +181,7 @@ static bool parse_decimal(const char *text, const char **end, uint64_t *ret_whol
 
 static bool scale(uint64_t whole, uint64_t billionths, uint64_t unit, uint64_t *ret)
 {
-	unsigned __int128 value =
-		(unsigned __int128)whole * unit + (unsigned __int128)billionths * unit / NS_PER_S;
+	unsigned __int128 value = (unsigned __int128)whole * unit + (unsigned __int128)billionths * unit / NS_PER_S;
 
 	if (value > INT64_MAX)
 		return false;
@@ -197,8 +195,7 @@ static bool unit_ns(const char *unit, uint64_t *ret)
 		const char *name;
 		uint64_t ns;
 	} units[] = {
-		{"ns", 1},       {"us", 1000},         {"ms", 1000000},
-		{"s", NS_PER_S}, {"m", 60 * NS_PER_S}, {"h", 3600 * NS_PER_S},
+		{"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", NS_PER_S}, {"m", 60 * NS_PER_S}, {"h", 3600 * NS_PER_S},
 	};
 	size_t i;
 
@@ -233,8 +230,7 @@ bool parse_time_point(const char *text, struct time_point *ret)
 		return false;
 	if (!strcmp(end, "%")) {
 		ret->relative = true;
-		return whole <= 100 && scale(whole, billionths, NS_PER_S / 100, &ret->value) &&
-		       ret->value <= NS_PER_S;
+		return whole <= 100 && scale(whole, billionths, NS_PER_S / 100, &ret->value) && ret->value <= NS_PER_S;
 	}
 	return (!*end || unit_ns(end, &unit)) && scale(whole, billionths, unit, &ret->value);
 }
@@ -249,8 +245,7 @@ int parse_word(const char *text, const char *const *words)
 	return -1;
 }
 
-int option_word(const struct argp_state *state, const char *name, const char *arg,
-		const char *const *words)
+int option_word(const struct argp_state *state, const char *name, const char *arg, const char *const *words)
 {
 	struct stint_buf list;
 	int i = parse_word(arg, words);
@@ -299,10 +294,9 @@ static const struct argp_option symbol_options[] = {
 	{.doc = "Symbols:", .group = 20},
 	{"symbols", KEY_SYMBOLS, "DIR", 0,
 	 "Look for symbols here too: a debug root, a .build-id tree or a sysroot (repeatable)", 0},
-	{"debuginfod", KEY_DEBUGINFOD, "URL|none", 0,
-	 "Ask this debuginfod server (default: $DEBUGINFOD_URLS, if set)", 0},
-	{"no-inline", KEY_NO_INLINE, NULL, 0,
-	 "Show inlined functions as part of the function they stand in", 0},
+	{"debuginfod", KEY_DEBUGINFOD, "URL|none", 0, "Ask this debuginfod server (default: $DEBUGINFOD_URLS, if set)",
+	 0},
+	{"no-inline", KEY_NO_INLINE, NULL, 0, "Show inlined functions as part of the function they stand in", 0},
 	{"demangle", KEY_DEMANGLE, "HOW", 0,
 	 "Show C++ and Rust names 'short' (without parameters; the default), 'full' or 'none' (as "
 	 "in the symbol table)",

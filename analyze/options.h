@@ -16,7 +16,7 @@
 #include "analyze/symbolize.h"
 #include "base/err.h"
 
-#define EXIT_STATUS_NO     1 /* it ran, and the answer is no */
+#define EXIT_STATUS_NO	   1 /* it ran, and the answer is no */
 #define EXIT_STATUS_USAGE  2
 #define EXIT_STATUS_INPUT  3
 #define EXIT_STATUS_SYSTEM 4
@@ -29,10 +29,8 @@
 void options_parse(const struct argp *argp, int argc, char **argv, void *input);
 
 /* Ends the program as a usage error: within a parser, and after it. argp_error() would be silent. */
-void option_fault(const struct argp_state *state, const char *fmt, ...)
-	__attribute__((noreturn, format(printf, 2, 3)));
-void options_fault(const char *command, const char *fmt, ...)
-	__attribute__((noreturn, format(printf, 2, 3)));
+void option_fault(const struct argp_state *state, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
+void options_fault(const char *command, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
 
 /* The end of a command: tells what failed ("stint report: message"), or flushes standard output.
  * Returns the exit status that belongs to it. */
@@ -53,7 +51,7 @@ struct string_list {
 };
 
 int string_list_add(struct string_list *list, const char *text); /* 0 or STINT_ERR_NOMEM */
-void string_list_done(struct string_list *list);                 /* NULL and zeroed are fine */
+void string_list_done(struct string_list *list);		 /* NULL and zeroed are fine */
 
 /* A whole decimal number up to max; false for anything else, signs and blanks too. */
 bool parse_u64(const char *text, uint64_t max, uint64_t *ret);
@@ -66,7 +64,7 @@ bool parse_duration(const char *text, uint64_t *ret_ns);
  * ("30%"). */
 struct time_point {
 	bool given;
-	bool relative;  /* value is a share of the recording's duration, in billionths */
+	bool relative;	/* value is a share of the recording's duration, in billionths */
 	uint64_t value; /* else ns */
 };
 
@@ -76,8 +74,7 @@ bool parse_time_point(const char *text, struct time_point *ret);
 int parse_word(const char *text, const char *const *words);
 
 /* The same for the value of --name, within a parser: what is none of the words is a usage error. */
-int option_word(const struct argp_state *state, const char *name, const char *arg,
-		const char *const *words);
+int option_word(const struct argp_state *state, const char *name, const char *arg, const char *const *words);
 
 /* The value of --limit=N, within a parser. */
 uint64_t option_limit(const struct argp_state *state, const char *arg);
@@ -94,14 +91,9 @@ struct symbol_spec {
 	struct string_list dirs;
 };
 
-#define SYMBOL_SPEC_INIT                                                                           \
-	{                                                                                          \
-		.options = {                                                                       \
-			.local = true,                                                             \
-			.lines = true,                                                             \
-			.inlines = true,                                                           \
-			.demangle = DEMANGLE_SHORT                                                 \
-		}                                                                                  \
+#define SYMBOL_SPEC_INIT                                                                                               \
+	{                                                                                                              \
+		.options = {.local = true, .lines = true, .inlines = true, .demangle = DEMANGLE_SHORT }                \
 	}
 
 extern const struct argp symbol_argp;

@@ -30,30 +30,24 @@ static const struct argp_option select_options[] = {
 	 .group = 10},
 	{"pid", KEY_PID, "PID[,PID...]", 0, "Only these processes", 0},
 	{"tid", KEY_TID, "TID[,TID...]", 0, "Only these threads", 0},
-	{"comm", KEY_COMM, "NAME", 0,
-	 "Only threads of this name; a shell pattern will do ('nginx*')", 0},
-	{"cpu", KEY_CPU, "CPU[,CPU-CPU...]", 0,
-	 "Only these CPUs; for an interval, where the thread came on again", 0},
+	{"comm", KEY_COMM, "NAME", 0, "Only threads of this name; a shell pattern will do ('nginx*')", 0},
+	{"cpu", KEY_CPU, "CPU[,CPU-CPU...]", 0, "Only these CPUs; for an interval, where the thread came on again", 0},
 	{"state", KEY_STATE, "LETTERS", 0,
 	 "Only intervals of threads that left the CPU in these states, as in ps: R (preempted), S, "
 	 "D, T, t, X, Z, P, I",
 	 0},
-	{"syscall", KEY_SYSCALL, "NAME|NUMBER[,...]", 0, "Only intervals within these system calls",
-	 0},
+	{"syscall", KEY_SYSCALL, "NAME|NUMBER[,...]", 0, "Only intervals within these system calls", 0},
 	{"from", KEY_FROM, "TIME", 0,
 	 "Only from this time on: seconds from the recording's start (2, 2.5s), another unit "
 	 "(250ms) or a share of its "
 	 "length (30%)",
 	 0},
-	{"to", KEY_TO, "TIME", 0,
-	 "Only up to this time; an interval that goes on beyond it counts as open", 0},
-	{"min", KEY_MIN, "DURATION", 0, "Only intervals of at least this length (50us, 1.5ms, 2s)",
-	 0},
+	{"to", KEY_TO, "TIME", 0, "Only up to this time; an interval that goes on beyond it counts as open", 0},
+	{"min", KEY_MIN, "DURATION", 0, "Only intervals of at least this length (50us, 1.5ms, 2s)", 0},
 	{"max", KEY_MAX, "DURATION", 0, "Only intervals of at most this length", 0},
 	{"symbol", KEY_SYMBOL, "REGEX", 0,
 	 "Only stacks with a function whose name matches (extended regular expression)", 0},
-	{"module", KEY_MODULE, "REGEX", 0, "Only stacks with a frame in a file whose path matches",
-	 0},
+	{"module", KEY_MODULE, "REGEX", 0, "Only stacks with a frame in a file whose path matches", 0},
 	{0},
 };
 
@@ -87,8 +81,8 @@ static bool parse_range(const char *text, uint64_t max, uint64_t *ret_first, uin
 	dash = strchr(copy, '-');
 	if (dash)
 		*dash = '\0';
-	return parse_u64(copy, max, ret_first) &&
-	       parse_u64(dash ? dash + 1 : copy, max, ret_last) && *ret_first <= *ret_last;
+	return parse_u64(copy, max, ret_first) && parse_u64(dash ? dash + 1 : copy, max, ret_last) &&
+	       *ret_first <= *ret_last;
 }
 
 bool list_is_numbers(const char *text, uint64_t max)
@@ -109,8 +103,7 @@ bool list_has_number(const struct string_list *list, uint64_t number)
 	uint64_t first, last;
 
 	while (list_next(list, &item))
-		if (parse_range(item.text, UINT64_MAX, &first, &last) && first <= number &&
-		    number <= last)
+		if (parse_range(item.text, UINT64_MAX, &first, &last) && first <= number && number <= last)
 			return true;
 	return false;
 }
@@ -120,17 +113,15 @@ static error_t add(struct string_list *list, const char *arg)
 	return string_list_add(list, arg) ? ENOMEM : 0;
 }
 
-static error_t add_numbers(struct argp_state *state, struct string_list *list, const char *option,
-			   const char *arg, uint64_t max)
+static error_t add_numbers(struct argp_state *state, struct string_list *list, const char *option, const char *arg,
+			   uint64_t max)
 {
 	if (!list_is_numbers(arg, max))
-		option_fault(state, "--%s: '%s' is no number, nor a list of numbers like 3,5-7",
-			   option, arg);
+		option_fault(state, "--%s: '%s' is no number, nor a list of numbers like 3,5-7", option, arg);
 	return add(list, arg);
 }
 
-static error_t add_regex(struct argp_state *state, struct string_list *list, const char *option,
-			 const char *arg)
+static error_t add_regex(struct argp_state *state, struct string_list *list, const char *option, const char *arg)
 {
 	char why[128];
 	regex_t re;
@@ -149,9 +140,7 @@ static error_t add_states(struct argp_state *state, struct string_list *list, co
 	size_t n = strspn(arg, "RSDTtXZPI,");
 
 	if (!*arg || arg[n])
-		option_fault(state,
-			   "--state: '%s' is not made of the letters R, S, D, T, t, X, Z, P and I",
-			   arg);
+		option_fault(state, "--state: '%s' is not made of the letters R, S, D, T, t, X, Z, P and I", arg);
 	return add(list, arg);
 }
 
@@ -164,33 +153,27 @@ static error_t add_syscalls(struct argp_state *state, struct string_list *list, 
 	while (list_next(&one, &item)) {
 		bool digits = item.text[0] >= '0' && item.text[0] <= '9';
 
-		if (!item.text[0] ||
-		    (digits && !parse_u64(item.text, SELECT_MAX_SYSCALLS - 1, &number)))
-			option_fault(state, "--syscall: '%s' is no name or number of a system call",
-				   arg);
+		if (!item.text[0] || (digits && !parse_u64(item.text, SELECT_MAX_SYSCALLS - 1, &number)))
+			option_fault(state, "--syscall: '%s' is no name or number of a system call", arg);
 	}
 	return add(list, arg);
 }
 
-static error_t set_time(struct argp_state *state, struct time_point *point, const char *option,
-			const char *arg)
+static error_t set_time(struct argp_state *state, struct time_point *point, const char *option, const char *arg)
 {
 	if (!parse_time_point(arg, point))
 		option_fault(state,
-			   "--%s: '%s' is no time; write seconds (2.5), a unit (250ms) or a share "
-			   "(30%%)",
-			   option, arg);
+			     "--%s: '%s' is no time; write seconds (2.5), a unit (250ms) or a share "
+			     "(30%%)",
+			     option, arg);
 	return 0;
 }
 
-static error_t set_length(struct argp_state *state, bool *has, uint64_t *ns, const char *option,
-			  const char *arg)
+static error_t set_length(struct argp_state *state, bool *has, uint64_t *ns, const char *option, const char *arg)
 {
 	if (!parse_duration(arg, ns))
-		option_fault(
-			state,
-			"--%s: '%s' is no duration; write a number and its unit (50us, 1.5ms, 2s)",
-			option, arg);
+		option_fault(state, "--%s: '%s' is no duration; write a number and its unit (50us, 1.5ms, 2s)", option,
+			     arg);
 	*has = true;
 	return 0;
 }
@@ -249,8 +232,7 @@ void select_spec_done(struct select_spec *spec)
 	string_list_done(&spec->modules);
 }
 
-void option_check_view(const struct argp_state *state, enum view view, enum metric by,
-		       const struct select_spec *spec)
+void option_check_view(const struct argp_state *state, enum view view, enum metric by, const struct select_spec *spec)
 {
 	const char *option;
 
@@ -263,10 +245,10 @@ void option_check_view(const struct argp_state *state, enum view view, enum metr
 
 bool select_needs_offcpu(const struct select_spec *spec, const char **ret_option)
 {
-	*ret_option = spec->states.n     ? "--state"
+	*ret_option = spec->states.n	 ? "--state"
 		      : spec->syscalls.n ? "--syscall"
-		      : spec->has_min    ? "--min"
-		      : spec->has_max    ? "--max"
+		      : spec->has_min	 ? "--min"
+		      : spec->has_max	 ? "--max"
 					 : NULL;
 	return *ret_option != NULL;
 }

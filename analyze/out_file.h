@@ -10,9 +10,9 @@
 #include "format/writer.h"
 
 struct out_file {
-	FILE *stream; /* write here */
+	FILE *stream;	  /* write here */
 	const char *path; /* the caller's */
-	char *temp; /* what is written until it is complete; NULL where path is written at once */
+	char *temp;	  /* what is written until it is complete; NULL where path is written at once */
 };
 
 /*

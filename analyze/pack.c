@@ -9,7 +9,7 @@
 /* What is known of a frame before anything is added. */
 enum frame_state {
 	FRAME_UNKNOWN = 0,
-	FRAME_PACKED,   /* with a name */
+	FRAME_PACKED,	/* with a name */
 	FRAME_NAMELESS, /* looked up before, in vain */
 };
 
@@ -18,12 +18,12 @@ struct packing {
 	const struct pack_options *options;
 	struct stint_writer *w;
 	struct symbolizer *here; /* all sources; nothing packed */
-	struct symbolizer *own;  /* only the names that the recorder wrote */
-	uint8_t *states;         /* by frame id, enum frame_state */
-	uint64_t *nameless;      /* by module id: frames without a name */
-	bool *asked;             /* by module id: frames were looked up in it */
+	struct symbolizer *own;	 /* only the names that the recorder wrote */
+	uint8_t *states;	 /* by frame id, enum frame_state */
+	uint64_t *nameless;	 /* by module id: frames without a name */
+	bool *asked;		 /* by module id: frames were looked up in it */
 	struct pack_frame_ids ids;
-	bool *in_stacks;         /* by frame id; code that is packed has frames that no stack needs */
+	bool *in_stacks; /* by frame id; code that is packed has frames that no stack needs */
 	struct pack_result *result;
 };
 
@@ -70,7 +70,9 @@ static uint32_t function_offset(const struct symbol *symbol)
 static int write_symbol(struct stint_writer *w, uint32_t frame, uint64_t addr, uint32_t level,
 			const struct symbol *symbol, struct stint_err *err)
 {
-	struct stint_chain row = {.frame = frame, .level = level, .line = symbol->line,
+	struct stint_chain row = {.frame = frame,
+				  .level = level,
+				  .line = symbol->line,
 				  .elf_bias = symbol->elf_addr - addr,
 				  .flags = (symbol->inlined ? STINT_CHAIN_INLINED : 0) |
 					   (symbol->resolved ? 0 : STINT_CHAIN_UNRESOLVED),
@@ -182,9 +184,10 @@ static int list_missing(struct packing *p, struct stint_err *err)
 		if (!p->nameless[i] || !has_file(p, i))
 			continue;
 		source = symbolizer_source(p->here, i);
-		result->missing[result->n_missing++] = (struct pack_missing){
-			.module = i, .n_frames = p->nameless[i],
-			.why = source.why ? source.why : "no symbol at some addresses"};
+		result->missing[result->n_missing++] =
+			(struct pack_missing){.module = i,
+					      .n_frames = p->nameless[i],
+					      .why = source.why ? source.why : "no symbol at some addresses"};
 	}
 	qsort(result->missing, result->n_missing, sizeof(*result->missing), by_frames);
 	return 0;
@@ -245,8 +248,8 @@ static int open_symbolizers(struct packing *p, struct stint_err *err)
 	return code ? code : model_symbolizer_afresh(p->m, &own, &p->own, err);
 }
 
-int pack(struct model *m, const struct pack_options *options, struct stint_sink sink,
-	 struct pack_result *ret_result, struct stint_err *err)
+int pack(struct model *m, const struct pack_options *options, struct stint_sink sink, struct pack_result *ret_result,
+	 struct stint_err *err)
 {
 	static const struct stint_writer_options writer_options;
 	struct packing p = {.m = m, .options = options, .result = ret_result};

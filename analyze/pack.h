@@ -10,8 +10,8 @@
 
 struct pack_options {
 	struct symbolizer_options symbols; /* where to look; lines and inlines are always looked up */
-	bool only_missing; /* leave frames alone for which the recording itself has a name */
-	bool code;         /* also the machine code of the functions that the frames are in */
+	bool only_missing;		   /* leave frames alone for which the recording itself has a name */
+	bool code;			   /* also the machine code of the functions that the frames are in */
 };
 
 /* One file of which some frame has no name. */
@@ -22,15 +22,15 @@ struct pack_missing {
 };
 
 struct pack_result {
-	uint64_t n_frames;     /* in the recording's stacks */
-	uint64_t n_packed;     /* looked up and added now */
-	uint64_t n_unresolved; /* frames that nobody has a name for */
+	uint64_t n_frames;	      /* in the recording's stacks */
+	uint64_t n_packed;	      /* looked up and added now */
+	uint64_t n_unresolved;	      /* frames that nobody has a name for */
 	struct pack_missing *missing; /* the most frames first */
 	size_t n_missing;
-	uint64_t n_functions;    /* whose code was added now, or parts of functions that lie apart */
+	uint64_t n_functions; /* whose code was added now, or parts of functions that lie apart */
 	uint64_t n_code_bytes;
-	uint64_t n_without_code; /* functions whose code isn't here */
-	uint64_t n_over_limit;   /* functions left out since PACK_MAX_CODE_BYTES was reached */
+	uint64_t n_without_code;       /* functions whose code isn't here */
+	uint64_t n_over_limit;	       /* functions left out since PACK_MAX_CODE_BYTES was reached */
 	struct symbolizer *symbolizer; /* owns the texts */
 };
 
@@ -38,8 +38,8 @@ struct pack_result {
  * Writes the recording with its blocks as they are, and behind them what was found out. Frames that are packed with a
  * name already stay as they are, so packing again adds only what wasn't found before.
  */
-int pack(struct model *m, const struct pack_options *options, struct stint_sink sink,
-	 struct pack_result *ret_result, struct stint_err *err);
+int pack(struct model *m, const struct pack_options *options, struct stint_sink sink, struct pack_result *ret_result,
+	 struct stint_err *err);
 void pack_result_done(struct pack_result *result); /* zeroed is fine */
 
 #endif

@@ -109,8 +109,8 @@ static int write_places(struct code_packing *p, uint32_t module, const struct sy
 	int code = 0;
 
 	for (off = 0; off < function->n_bytes && !code; off += insn.n_bytes) {
-		disassemble(p->disassembler, function->bytes + off, function->n_bytes - off,
-			    function->elf_start + off, &insn);
+		disassemble(p->disassembler, function->bytes + off, function->n_bytes - off, function->elf_start + off,
+			    &insn);
 		code = symbolizer_lookup(p->here, module, function->start + off, true, &chain, err);
 		if (!code && !same_chain(&last, &chain))
 			code = write_place(p, module, function->start + off, &chain, err);
@@ -125,9 +125,9 @@ static int write_function(struct code_packing *p, uint32_t module, const struct 
 			  struct stint_err *err)
 {
 	struct stint_machine_code row = {.addr = function->start,
-				 .size_bytes = function->size,
-				 .module = module,
-				 .bytes = {function->bytes, function->n_bytes}};
+					 .size_bytes = function->size,
+					 .module = module,
+					 .bytes = {function->bytes, function->n_bytes}};
 	int code = write_places(p, module, function, err);
 
 	if (!code)
@@ -141,8 +141,8 @@ static int pack_function(struct code_packing *p, const struct stint_frame *frame
 {
 	struct symbol_code function;
 	bool is_new;
-	int code = symbolizer_code(p->here, frame->module, frame->addr, frame->flags & STINT_FRAME_EXACT, &function,
-				   err);
+	int code =
+		symbolizer_code(p->here, frame->module, frame->addr, frame->flags & STINT_FRAME_EXACT, &function, err);
 
 	if (code || !function.size)
 		return code;

@@ -122,8 +122,8 @@ static bool ask_servers(struct loading *load)
 static void find_kernel_file(struct loading *load)
 {
 	const struct debug_places *places = &load->p->places;
-	bool found = load->build_id_size && debug_find_by_id(places, DEBUG_WANT_DEBUG, load->build_id,
-							     load->build_id_size, try_file, load);
+	bool found = load->build_id_size &&
+		     debug_find_by_id(places, DEBUG_WANT_DEBUG, load->build_id, load->build_id_size, try_file, load);
 
 	if (!found && load->module->kind == STINT_MODULE_KERNEL)
 		debug_find_kernel(places, try_file, load);

@@ -14,16 +14,16 @@
 #include "analyze/symbolize.h"
 
 struct program {
-	struct elf_file *code;  /* NULL when it isn't here */
+	struct elf_file *code;	/* NULL when it isn't here */
 	struct elf_file *debug; /* a separate debug file; NULL when there is none */
-	struct elf_file *mini;  /* .gnu_debugdata, unpacked */
+	struct elf_file *mini;	/* .gnu_debugdata, unpacked */
 	struct elf_symtab symtab;
-	struct dwarf *dwarf;    /* NULL when there is none, or it wasn't asked for */
-	struct elf_file *alt;   /* dwz's shared file */
+	struct dwarf *dwarf;	  /* NULL when there is none, or it wasn't asked for */
+	struct elf_file *alt;	  /* dwz's shared file */
 	struct elf_file **splits; /* split DWARF: .dwo files and the .dwp package */
 	size_t n_splits;
 	struct debug_places places; /* borrowed */
-	uint64_t kernel_text; /* the kernel's _text */
+	uint64_t kernel_text;	    /* the kernel's _text */
 	bool has_kernel_text;
 	char *from; /* as in struct symbol_source */
 	char *why;

@@ -98,8 +98,8 @@ static struct elf_file *open_alt(struct program *p, struct elf_file *ef)
 int program_open_dwarf(struct program *p, struct stint_err *err)
 {
 	struct elf_file *ef = p->debug ? p->debug : p->code;
-	struct dwarf_sources sources = {.elf = ef, .open_split = open_split, .open_package = open_package,
-					.context = p};
+	struct dwarf_sources sources = {
+		.elf = ef, .open_split = open_split, .open_package = open_package, .context = p};
 
 	if (!ef)
 		return STINT_ERR_NOTFOUND;

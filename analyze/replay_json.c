@@ -70,8 +70,7 @@ static const char *user_end_key(uint32_t end)
 {
 	static const char *const keys[] = {
 		"none",	       "complete",   "depth",  "no_mapping", "no_rows",
-		"unsupported", "unreadable", "fp_end", "not_taken",
-		"not_unwound",
+		"unsupported", "unreadable", "fp_end", "not_taken",  "not_unwound",
 	};
 
 	return end < sizeof(keys) / sizeof(keys[0]) ? keys[end] : "unknown";

@@ -17,7 +17,7 @@
 #include "analyze/text.h"
 
 #define THREAD_COLUMNS 22
-#define STACK_INDENT "\n                      "
+#define STACK_INDENT   "\n                      "
 
 static const char *user_cut(uint32_t end)
 {

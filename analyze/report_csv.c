@@ -11,12 +11,10 @@ static void put_value_names(FILE *out, const struct report *r)
 	for (i = 0; i < n; i++) {
 		char name[64];
 
-		snprintf(name, sizeof(name), "%s%sself",
-			 r->view == VIEW_ON_CPU ? "" : metric_key(metrics[i]),
+		snprintf(name, sizeof(name), "%s%sself", r->view == VIEW_ON_CPU ? "" : metric_key(metrics[i]),
 			 r->view == VIEW_ON_CPU ? "" : "_");
 		csv_text(out, false, name);
-		snprintf(name, sizeof(name), "%s%stotal",
-			 r->view == VIEW_ON_CPU ? "" : metric_key(metrics[i]),
+		snprintf(name, sizeof(name), "%s%stotal", r->view == VIEW_ON_CPU ? "" : metric_key(metrics[i]),
 			 r->view == VIEW_ON_CPU ? "" : "_");
 		csv_text(out, false, name);
 	}
@@ -25,8 +23,7 @@ static void put_value_names(FILE *out, const struct report *r)
 	csv_end(out);
 }
 
-static void put_values(FILE *out, const struct report *r, const struct metrics *self,
-		       const struct metrics *total)
+static void put_values(FILE *out, const struct report *r, const struct metrics *self, const struct metrics *total)
 {
 	enum metric metrics[N_METRICS], share = report_share_metric(r);
 	int i, n = view_metrics(r->view, metrics);
@@ -77,8 +74,7 @@ static void put_histogram(FILE *out, const struct report *r)
 
 	fputs("from_ns,to_ns,duration,blocked,runqueue\r\n", out);
 	for (b = 0; b < N_HISTOGRAM_BUCKETS; b++) {
-		if (!h->n[HISTOGRAM_DURATION][b] && !h->n[HISTOGRAM_BLOCKED][b] &&
-		    !h->n[HISTOGRAM_RUNQUEUE][b])
+		if (!h->n[HISTOGRAM_DURATION][b] && !h->n[HISTOGRAM_BLOCKED][b] && !h->n[HISTOGRAM_RUNQUEUE][b])
 			continue;
 		csv_u64(out, true, histogram_from_ns(b));
 		csv_u64(out, false, histogram_to_ns(b));

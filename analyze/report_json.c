@@ -5,8 +5,7 @@
 #include "analyze/json.h"
 #include "analyze/report.h"
 
-static void put_shares(struct json *j, const struct report *r, const struct metrics *self,
-		       const struct metrics *total)
+static void put_shares(struct json *j, const struct report *r, const struct metrics *self, const struct metrics *total)
 {
 	enum metric share = report_share_metric(r);
 	uint64_t whole = r->tally.total.v[share];
@@ -15,8 +14,7 @@ static void put_shares(struct json *j, const struct report *r, const struct metr
 	json_key_percent(j, "total_pct", total->v[share], whole);
 }
 
-static void put_values(struct json *j, const struct report *r, const struct metrics *self,
-		       const struct metrics *total)
+static void put_values(struct json *j, const struct report *r, const struct metrics *self, const struct metrics *total)
 {
 	enum metric metrics[N_METRICS];
 	int i, n = view_metrics(r->view, metrics);
@@ -52,15 +50,13 @@ static void put_total(struct json *j, const struct report *r)
  * The frames of a stack row. The stacks in it have the same functions, but may differ in lines: a
  * line is given where they agree.
  */
-static int put_frames(struct json *j, const struct report *r, const struct table_row *row,
-		      struct stint_err *err)
+static int put_frames(struct json *j, const struct report *r, const struct table_row *row, struct stint_err *err)
 {
 	const struct table *t = &r->table;
 	const struct located *stack;
 	uint32_t i, n, member;
 	uint32_t *lines;
-	int code = functions_of_stack(r->functions, t->members[row->first_member - 1].stack, &stack,
-				      &n, err);
+	int code = functions_of_stack(r->functions, t->members[row->first_member - 1].stack, &stack, &n, err);
 
 	if (code)
 		return code;
@@ -69,10 +65,8 @@ static int put_frames(struct json *j, const struct report *r, const struct table
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for a stack's lines");
 	for (i = 0; i < n; i++)
 		lines[i] = stack[i].symbol ? stack[i].symbol->line : 0;
-	for (member = t->members[row->first_member - 1].next; member && !code;
-	     member = t->members[member - 1].next) {
-		code = functions_of_stack(r->functions, t->members[member - 1].stack, &stack, &n,
-					  err);
+	for (member = t->members[row->first_member - 1].next; member && !code; member = t->members[member - 1].next) {
+		code = functions_of_stack(r->functions, t->members[member - 1].stack, &stack, &n, err);
 		for (i = 0; i < n && !code; i++)
 			if (stack[i].symbol && stack[i].symbol->line != lines[i])
 				lines[i] = 0;
@@ -153,8 +147,7 @@ static void put_histogram(struct json *j, const struct report *r)
 	json_key(j, "histogram");
 	json_array_begin(j);
 	for (b = 0; b < N_HISTOGRAM_BUCKETS; b++) {
-		if (!h->n[HISTOGRAM_DURATION][b] && !h->n[HISTOGRAM_BLOCKED][b] &&
-		    !h->n[HISTOGRAM_RUNQUEUE][b])
+		if (!h->n[HISTOGRAM_DURATION][b] && !h->n[HISTOGRAM_BLOCKED][b] && !h->n[HISTOGRAM_RUNQUEUE][b])
 			continue;
 		json_object_begin(j);
 		json_key_u64(j, "from_ns", histogram_from_ns(b));

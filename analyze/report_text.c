@@ -7,7 +7,7 @@
 #include "analyze/text.h"
 
 static const char *const headings[N_METRICS] = {"SAMPLES",  "SWITCHES", "DURATION", "BLOCKED",
-						"RUNQUEUE", "MAX",      "OPEN"};
+						"RUNQUEUE", "MAX",	"OPEN"};
 
 static bool has_two_sides(const struct report *r)
 {
@@ -15,8 +15,7 @@ static bool has_two_sides(const struct report *r)
 }
 
 /* Shares first, then the numbers of the side that sorts; the name, which may be very long, comes last. */
-static void add_headings(const struct report *r, struct text_table *t, const char *name,
-			 const char *module)
+static void add_headings(const struct report *r, struct text_table *t, const char *name, const char *module)
 {
 	enum metric metrics[N_METRICS];
 	int i, n = view_metrics(r->view, metrics);
@@ -57,8 +56,7 @@ static void add_values(const struct report *r, struct text_table *t, const struc
 static void print_more(const struct report *r, size_t n, FILE *out)
 {
 	if (report_rows(r, n) < n)
-		fprintf(out, "... and %s more (--limit=0 shows all)\n",
-			text_count(n - report_rows(r, n)).s);
+		fprintf(out, "... and %s more (--limit=0 shows all)\n", text_count(n - report_rows(r, n)).s);
 }
 
 static int finish(struct text_table *t, struct stint_err *err)
@@ -94,13 +92,11 @@ static int print_table(const struct report *r, FILE *out, struct stint_err *err)
 	return finish(&t, err);
 }
 
-static int print_stack(const struct report *r, const struct table_row *row, FILE *out,
-		       struct stint_err *err)
+static int print_stack(const struct report *r, const struct table_row *row, FILE *out, struct stint_err *err)
 {
 	const struct located *stack;
 	uint32_t i, n;
-	int code = functions_of_stack(r->functions, r->table.members[row->first_member - 1].stack,
-				      &stack, &n, err);
+	int code = functions_of_stack(r->functions, r->table.members[row->first_member - 1].stack, &stack, &n, err);
 
 	for (i = 0; i < n && !code; i++) {
 		const struct function *function = &r->functions->all[stack[i].function];
@@ -149,10 +145,9 @@ static int print_tree(const struct report *r, FILE *out, struct stint_err *err)
 
 	fprintf(out, "%s of ", r->shape == SHAPE_CALLERS ? "Callers" : "Callees");
 	text_print_name(out, r->symbol);
-	fputs(r->shape == SHAPE_CALLERS
-		      ? ", outward from it; TOTAL is what comes through a line\n\n"
-		      : ", inward from it; TOTAL is what comes through a line, SELF what ends "
-			"there\n\n",
+	fputs(r->shape == SHAPE_CALLERS ? ", outward from it; TOTAL is what comes through a line\n\n"
+					: ", inward from it; TOTAL is what comes through a line, SELF what ends "
+					  "there\n\n",
 	      out);
 	add_headings(r, &t, r->shape == SHAPE_CALLERS ? "CALLER" : "CALLEE", "MODULE");
 	stint_buf_init(&buf, INT32_MAX);
@@ -204,16 +199,14 @@ static int print_histogram(const struct report *r, FILE *out, struct stint_err *
 		}
 		most = h->n[shown][b] > most ? h->n[shown][b] : most;
 	}
-	fprintf(out, "Completed intervals by length; the bars show %s\n\n",
-		metric_names[METRIC_DURATION + shown]);
+	fprintf(out, "Completed intervals by length; the bars show %s\n\n", metric_names[METRIC_DURATION + shown]);
 	text_cell(&t, "FROM");
 	text_cell(&t, "TO");
 	for (k = 0; k < N_HISTOGRAMS; k++)
 		text_cell(&t, names[k]);
 	text_cell(&t, "");
 	for (b = first; b <= last && b < N_HISTOGRAM_BUCKETS; b++) {
-		unsigned length =
-			(unsigned)((double)h->n[shown][b] * BAR_WIDTH / (double)most + 0.5);
+		unsigned length = (unsigned)((double)h->n[shown][b] * BAR_WIDTH / (double)most + 0.5);
 
 		text_cell(&t, text_duration(histogram_from_ns(b)).s);
 		text_cell(&t, text_duration(histogram_to_ns(b)).s);
@@ -249,5 +242,4 @@ static int write_text(const struct report *r, FILE *out, struct stint_err *err)
 	return 0;
 }
 
-const struct report_emitter report_text = {
-	.name = "text", .write = write_text, .default_limit = 50};
+const struct report_emitter report_text = {.name = "text", .write = write_text, .default_limit = 50};

@@ -43,10 +43,10 @@ struct reused_code {
 	struct period *periods;
 	uint32_t n_periods, cap_periods;
 	uint32_t cap_modules, cap_frames, cap_nodes, cap_stacks; /* of the model's */
-	struct stint_map frames;  /* frame: its run of versions */
-	struct stint_map stacks;  /* stack: its run of periods */
+	struct stint_map frames;				 /* frame: its run of versions */
+	struct stint_map stacks;				 /* stack: its run of periods */
 	struct stint_map modules; /* module and number of the version: the module that its frames are in */
-	struct stint_map nodes;   /* parent and frame: the node of a twin */
+	struct stint_map nodes;	  /* parent and frame: the node of a twin */
 	uint64_t left_out;
 };
 
@@ -106,7 +106,7 @@ static bool append(void **rows, uint32_t *n, uint32_t *cap, size_t row_size, con
 	return true;
 }
 
-#define APPEND(rc, m, dict, row) \
+#define APPEND(rc, m, dict, row)                                                                                       \
 	append((void **)&(m)->dict.rows, &(m)->dict.n, &(rc)->cap_##dict, sizeof(*(m)->dict.rows), row)
 
 static int by_place(const void *a_void, const void *b_void)
@@ -252,8 +252,8 @@ static int add_versions(struct reused_code *rc, struct model *m, uint32_t frame,
 			if (!code && !APPEND(rc, m, frames, &row))
 				code = no_memory(err);
 		}
-		if (!code && !array_room((void **)&rc->versions, &rc->cap_versions, rc->n_versions,
-					 sizeof(*rc->versions)))
+		if (!code &&
+		    !array_room((void **)&rc->versions, &rc->cap_versions, rc->n_versions, sizeof(*rc->versions)))
 			code = no_memory(err);
 		if (!code)
 			rc->versions[rc->n_versions++] = found[i];
@@ -325,8 +325,7 @@ static int by_ns(const void *a_void, const void *b_void)
 }
 
 /* When a stack's frames change, in order and each time once; malloced, NULL when there are none or no memory. */
-static struct version *stack_changes(const struct reused_code *rc, const uint32_t *frames, uint32_t n,
-				     uint32_t *ret_n)
+static struct version *stack_changes(const struct reused_code *rc, const uint32_t *frames, uint32_t n, uint32_t *ret_n)
 {
 	struct version *changes = NULL;
 	uint32_t i, k, n_all = 0, kept = 0;
@@ -370,9 +369,9 @@ static int add_periods(struct reused_code *rc, struct model *m, uint32_t stack, 
 		struct stint_stack row = m->stacks.rows[stack];
 
 		code = twin_leaf(rc, m, frames, n, changes[i].from_ns, &row.leaf, err);
-		if (!code && (!array_room((void **)&rc->periods, &rc->cap_periods, rc->n_periods,
-					  sizeof(*rc->periods)) ||
-			      !APPEND(rc, m, stacks, &row)))
+		if (!code &&
+		    (!array_room((void **)&rc->periods, &rc->cap_periods, rc->n_periods, sizeof(*rc->periods)) ||
+		     !APPEND(rc, m, stacks, &row)))
 			code = no_memory(err);
 		if (!code)
 			rc->periods[rc->n_periods++] = (struct period){changes[i].from_ns, m->stacks.n - 1};
@@ -451,17 +450,15 @@ uint32_t reused_code_stack(const struct reused_code *rc, uint32_t stack, uint64_
 	return low ? rc->periods[run.first + low - 1].stack : stack;
 }
 
-int reused_code_names(const struct reused_code *rc, const struct model *m, struct symbolizer *s,
-		      struct stint_err *err)
+int reused_code_names(const struct reused_code *rc, const struct model *m, struct symbolizer *s, struct stint_err *err)
 {
 	uint32_t i;
 	int code = 0;
 
 	for (i = 0; rc && i < rc->n_versions && !code; i++) {
 		const struct stint_frame *frame = &m->frames.rows[rc->versions[i].frame];
-		struct symbol symbol = {.linkage = model_str(m, rc->versions[i].name_str),
-					.elf_addr = frame->addr,
-					.resolved = true};
+		struct symbol symbol = {
+			.linkage = model_str(m, rc->versions[i].name_str), .elf_addr = frame->addr, .resolved = true};
 
 		code = symbolizer_add_chain(s, frame->module, frame->addr, frame->flags & STINT_FRAME_EXACT,
 					    &(struct symbol_chain){&symbol, 1}, err);

@@ -12,8 +12,8 @@
 
 #include "base/err.h"
 
-#define REUSED_CODE_MAX_VERSIONS 256u     /* functions at one address; later ones are left out */
-#define REUSED_CODE_MAX_STACKS   (1u << 20) /* twins; stacks beyond it keep their first names */
+#define REUSED_CODE_MAX_VERSIONS 256u	    /* functions at one address; later ones are left out */
+#define REUSED_CODE_MAX_STACKS	 (1u << 20) /* twins; stacks beyond it keep their first names */
 
 struct model;
 struct symbolizer;
@@ -30,8 +30,7 @@ void reused_code_free(struct reused_code *rc); /* NULL is fine */
 uint32_t reused_code_stack(const struct reused_code *rc, uint32_t stack, uint64_t time_ns);
 
 /* Tells the symbolizer the names of the frames and their twins. NULL is fine. */
-int reused_code_names(const struct reused_code *rc, const struct model *m, struct symbolizer *s,
-		      struct stint_err *err);
+int reused_code_names(const struct reused_code *rc, const struct model *m, struct symbolizer *s, struct stint_err *err);
 
 /* How many stacks were left out at the limit. NULL is fine. */
 uint64_t reused_code_left_out(const struct reused_code *rc);

@@ -37,8 +37,8 @@ static bool comm_matches(const struct string_list *patterns, const char *comm)
 	return false;
 }
 
-static int select_threads(struct selection *sel, const struct select_spec *spec,
-			  const struct model *m, struct stint_err *err)
+static int select_threads(struct selection *sel, const struct select_spec *spec, const struct model *m,
+			  struct stint_err *err)
 {
 	uint32_t i;
 	int code;
@@ -75,8 +75,8 @@ static int select_cpus(struct selection *sel, const struct select_spec *spec, st
 	return code;
 }
 
-static int select_syscalls(struct selection *sel, const struct select_spec *spec,
-			   const struct model *m, struct stint_err *err)
+static int select_syscalls(struct selection *sel, const struct select_spec *spec, const struct model *m,
+			   struct stint_err *err)
 {
 	const char *arch = model_meta(m, "arch");
 	struct list_item item = {0};
@@ -95,10 +95,9 @@ static int select_syscalls(struct selection *sel, const struct select_spec *spec
 		}
 		known = syscall_number(arch, item.text);
 		if (known < 0)
-			return stint_err_set(
-				err, STINT_ERR_USAGE, 0, -1,
-				"--syscall: %s has no system call '%s'; its number will do too",
-				arch ? arch : "x86_64", item.text);
+			return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
+					     "--syscall: %s has no system call '%s'; its number will do too",
+					     arch ? arch : "x86_64", item.text);
 		bit_set(sel->syscalls, (uint32_t)known);
 	}
 	return code;
@@ -118,8 +117,7 @@ static void select_states(struct selection *sel, const struct select_spec *spec)
 /* --- by name: a bit for every frame that matches, and from these one for every stack that has such
  * a frame --- */
 
-static int compile(regex_t **ret, size_t *ret_n, const struct string_list *list,
-		   struct stint_err *err)
+static int compile(regex_t **ret, size_t *ret_n, const struct string_list *list, struct stint_err *err)
 {
 	regex_t *res = calloc(list->n + 1, sizeof(*res));
 	size_t i;
@@ -130,8 +128,7 @@ static int compile(regex_t **ret, size_t *ret_n, const struct string_list *list,
 	*ret_n = 0;
 	for (i = 0; i < list->n; i++) {
 		if (regcomp(&res[i], list->at[i], REG_EXTENDED | REG_NOSUB))
-			return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
-					     "'%s' is no regular expression", list->at[i]);
+			return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "'%s' is no regular expression", list->at[i]);
 		++*ret_n;
 	}
 	return 0;
@@ -156,8 +153,8 @@ static bool any_matches(const regex_t *res, size_t n, const char *text)
 	return false;
 }
 
-static int match_frames(uint64_t *frames, const struct model *m, struct symbolizer *symbolizer,
-			const regex_t *res, size_t n, struct stint_err *err)
+static int match_frames(uint64_t *frames, const struct model *m, struct symbolizer *symbolizer, const regex_t *res,
+			size_t n, struct stint_err *err)
 {
 	uint32_t i, k;
 
@@ -167,13 +164,12 @@ static int match_frames(uint64_t *frames, const struct model *m, struct symboliz
 		int code;
 
 		if (!symbolizer) {
-			if (any_matches(res, n,
-					model_str(m, m->modules.rows[frame->module].path_str)))
+			if (any_matches(res, n, model_str(m, m->modules.rows[frame->module].path_str)))
 				bit_set(frames, i);
 			continue;
 		}
-		code = symbolizer_lookup(symbolizer, frame->module, frame->addr,
-					 frame->flags & STINT_FRAME_EXACT, &chain, err);
+		code = symbolizer_lookup(symbolizer, frame->module, frame->addr, frame->flags & STINT_FRAME_EXACT,
+					 &chain, err);
 		if (code)
 			return code;
 		for (k = 0; k < chain.n; k++)
@@ -185,8 +181,7 @@ static int match_frames(uint64_t *frames, const struct model *m, struct symboliz
 
 /* Keeps those bits of stacks that have a frame whose bit is set. Callers come first: one pass over
  * the nodes does. */
-static int keep_stacks(uint64_t *stacks, const struct model *m, const uint64_t *frames,
-		       struct stint_err *err)
+static int keep_stacks(uint64_t *stacks, const struct model *m, const uint64_t *frames, struct stint_err *err)
 {
 	uint64_t *nodes;
 	uint32_t i;
@@ -208,9 +203,8 @@ static int keep_stacks(uint64_t *stacks, const struct model *m, const uint64_t *
 }
 
 /* One option's expressions, against symbols, or against modules where symbolizer is NULL. */
-static int select_stacks(struct selection *sel, const struct string_list *list,
-			 const struct model *m, struct symbolizer *symbolizer,
-			 struct stint_err *err)
+static int select_stacks(struct selection *sel, const struct string_list *list, const struct model *m,
+			 struct symbolizer *symbolizer, struct stint_err *err)
 {
 	uint64_t *frames = NULL;
 	regex_t *res = NULL;
@@ -249,8 +243,8 @@ static uint64_t point_ns(const struct model *m, const struct time_point *point)
 	return since > UINT64_MAX - m->start_ns ? UINT64_MAX : m->start_ns + since;
 }
 
-static int select_times(struct selection *sel, const struct select_spec *spec,
-			const struct model *m, struct stint_err *err)
+static int select_times(struct selection *sel, const struct select_spec *spec, const struct model *m,
+			struct stint_err *err)
 {
 	sel->to_ns = UINT64_MAX;
 	if (spec->from.given)
@@ -292,8 +286,8 @@ int selection_new(struct selection **ret, const struct select_spec *spec, const 
 		selection_free(sel);
 		return code;
 	}
-	sel->all = !sel->from_ns && sel->to_ns == UINT64_MAX && !sel->threads && !sel->cpus &&
-		   !sel->stacks && !sel->no_samples;
+	sel->all = !sel->from_ns && sel->to_ns == UINT64_MAX && !sel->threads && !sel->cpus && !sel->stacks &&
+		   !sel->no_samples;
 	*ret = sel;
 	return 0;
 }
@@ -330,8 +324,7 @@ static bool kind_selected(const struct selection *sel, const struct stint_offcpu
 		return false;
 	if (!sel->syscalls)
 		return true;
-	return row->syscall && row->syscall <= SELECT_MAX_SYSCALLS &&
-	       bit_is_set(sel->syscalls, row->syscall - 1);
+	return row->syscall && row->syscall <= SELECT_MAX_SYSCALLS && bit_is_set(sel->syscalls, row->syscall - 1);
 }
 
 bool selection_offcpu(const struct selection *sel, const struct stint_offcpu *row)
@@ -346,19 +339,17 @@ bool selection_offcpu(const struct selection *sel, const struct stint_offcpu *ro
 	if (duration < sel->min_ns || duration > sel->max_ns)
 		return false;
 	return (!sel->threads || bit_is_set(sel->threads, row->thread)) &&
-	       (!sel->stacks || bit_is_set(sel->stacks, row->stack)) &&
-	       cpu_selected(sel, offcpu_cpu(row)) && kind_selected(sel, row);
+	       (!sel->stacks || bit_is_set(sel->stacks, row->stack)) && cpu_selected(sel, offcpu_cpu(row)) &&
+	       kind_selected(sel, row);
 }
 
 bool selection_task(const struct selection *sel, const struct stint_task *row)
 {
 	if (sel->all)
 		return true;
-	if (sel->no_samples || sel->stacks || sel->cpus || row->time_ns < sel->from_ns ||
-	    row->time_ns >= sel->to_ns)
+	if (sel->no_samples || sel->stacks || sel->cpus || row->time_ns < sel->from_ns || row->time_ns >= sel->to_ns)
 		return false;
-	return !sel->threads || bit_is_set(sel->threads, row->thread) ||
-	       bit_is_set(sel->threads, row->other);
+	return !sel->threads || bit_is_set(sel->threads, row->thread) || bit_is_set(sel->threads, row->other);
 }
 
 void selection_clip(const struct selection *sel, struct stint_offcpu *row)

@@ -24,10 +24,9 @@
 /* Zeroed selects everything. */
 struct select_spec {
 	struct string_list pids, tids, cpus; /* numbers, checked */
-	struct string_list comms;            /* names or shell patterns */
-	struct string_list states;           /* letters, checked */
-	struct string_list
-		syscalls; /* names or numbers; a name's meaning depends on the recording */
+	struct string_list comms;	     /* names or shell patterns */
+	struct string_list states;	     /* letters, checked */
+	struct string_list syscalls;	     /* names or numbers; a name's meaning depends on the recording */
 	struct string_list symbols, modules; /* extended regular expressions, checked */
 	struct time_point from, to;
 	bool has_min, has_max;
@@ -38,8 +37,7 @@ extern const struct argp select_argp; /* its input is a struct select_spec */
 void select_spec_done(struct select_spec *spec);
 
 /* Within a parser, once all options are known: what is for the other view is a usage error. */
-void option_check_view(const struct argp_state *state, enum view view, enum metric by,
-		       const struct select_spec *spec);
+void option_check_view(const struct argp_state *state, enum view view, enum metric by, const struct select_spec *spec);
 
 /* True when an option is given that only off-CPU intervals can match; *ret_option is its name. */
 bool select_needs_offcpu(const struct select_spec *spec, const char **ret_option);
@@ -52,14 +50,14 @@ struct selection {
 	bool no_samples;
 	uint64_t from_ns, to_ns; /* CLOCK_MONOTONIC; to_ns is UINT64_MAX where there is no end */
 	uint64_t min_ns, max_ns; /* 0 and UINT64_MAX where there is no limit */
-	uint64_t *threads;       /* bits by thread id; NULL: any */
-	uint64_t *stacks;        /* bits by stack id; NULL: any */
-	uint64_t *cpus;          /* bits below SELECT_MAX_CPUS; NULL: any */
-	uint64_t *syscalls;      /* bits below SELECT_MAX_SYSCALLS; NULL: any */
-	uint32_t states;         /* bits of enum task_state; 0: any */
+	uint64_t *threads;	 /* bits by thread id; NULL: any */
+	uint64_t *stacks;	 /* bits by stack id; NULL: any */
+	uint64_t *cpus;		 /* bits below SELECT_MAX_CPUS; NULL: any */
+	uint64_t *syscalls;	 /* bits below SELECT_MAX_SYSCALLS; NULL: any */
+	uint32_t states;	 /* bits of enum task_state; 0: any */
 };
 
-#define SELECT_MAX_CPUS     65536u
+#define SELECT_MAX_CPUS	    65536u
 #define SELECT_MAX_SYSCALLS 65536u
 
 /*
@@ -84,15 +82,15 @@ void selection_clip(const struct selection *sel, struct stint_offcpu *row);
 
 /* A thread's state when it left the CPU, as ps shows it. */
 enum task_state {
-	TASK_RUNNING,     /* R: preempted, or yielded */
-	TASK_SLEEPING,    /* S */
+	TASK_RUNNING,	  /* R: preempted, or yielded */
+	TASK_SLEEPING,	  /* S */
 	TASK_DISK_SLEEP,  /* D */
-	TASK_STOPPED,     /* T */
-	TASK_TRACED,      /* t */
-	TASK_DEAD,        /* X */
-	TASK_ZOMBIE,      /* Z */
-	TASK_PARKED,      /* P */
-	TASK_IDLE,        /* I */
+	TASK_STOPPED,	  /* T */
+	TASK_TRACED,	  /* t */
+	TASK_DEAD,	  /* X */
+	TASK_ZOMBIE,	  /* Z */
+	TASK_PARKED,	  /* P */
+	TASK_IDLE,	  /* I */
 	TASK_STATE_OTHER, /* ? */
 };
 #define N_TASK_STATES 10

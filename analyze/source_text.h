@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define SOURCE_MAX_BYTES (16u << 20) /* of one file; a longer one is as good as none */
-#define SOURCE_MAX_FILES 4096u       /* looked for in one run */
+#define SOURCE_MAX_FILES 4096u	     /* looked for in one run */
 
 struct source_text;
 

@@ -142,8 +142,8 @@ static const char *keep(struct symbolizer *s, const char *text, uint32_t *ret_id
 	return (const char *)s->names.entries[id - 1].data;
 }
 
-int symbolizer_add_symbol(struct symbolizer *s, uint32_t module, uint64_t addr, uint64_t size_bytes,
-			  const char *name, struct stint_err *err)
+int symbolizer_add_symbol(struct symbolizer *s, uint32_t module, uint64_t addr, uint64_t size_bytes, const char *name,
+			  struct stint_err *err)
 {
 	struct module *m = symbolizer_module(s, module);
 	struct elf_symbol symbol = {.addr = addr, .limit = UINT64_MAX};

@@ -26,9 +26,9 @@ struct symbolizer_options {
 	const char *const *dirs; /* --symbols, in order; a debug root, a .build-id tree or a sysroot */
 	size_t n_dirs;
 	const char *debuginfod_urls; /* NULL: none */
-	bool local;                  /* also look at this system's files */
-	bool lines;                  /* source files and lines, and inlined functions, from DWARF */
-	bool inlines;                /* expand inlined functions (needs lines) */
+	bool local;		     /* also look at this system's files */
+	bool lines;		     /* source files and lines, and inlined functions, from DWARF */
+	bool inlines;		     /* expand inlined functions (needs lines) */
 	enum demangle_mode demangle;
 };
 
@@ -37,11 +37,11 @@ struct symbol {
 	const char *name;    /* demangled; "file+0xoffset" when nothing is known */
 	const char *linkage; /* as in the symbol table; NULL when nothing is known */
 	const char *file;    /* source file; NULL when unknown */
-	uint32_t line;       /* 0 when unknown */
-	bool inlined;        /* its body stands in the next symbol's function */
-	bool resolved;       /* false for file+0xoffset */
+	uint32_t line;	     /* 0 when unknown */
+	bool inlined;	     /* its body stands in the next symbol's function */
+	bool resolved;	     /* false for file+0xoffset */
 	uint64_t elf_addr;   /* the address in the ELF file's own terms; of the file offset where the file isn't here */
-	uint64_t start;      /* elf_addr of the function's first byte; 0 when unknown */
+	uint64_t start;	     /* elf_addr of the function's first byte; 0 when unknown */
 };
 
 /* The functions at one address, innermost first: inlined ones, then the one that has the code. At least one. */
@@ -72,8 +72,8 @@ int symbolizer_add_module(struct symbolizer *s, uint32_t module, const struct sy
 			  struct stint_err *err);
 
 /* A name that the recording itself carries (STINT_SYMBOL); name is copied. Takes precedence over files. */
-int symbolizer_add_symbol(struct symbolizer *s, uint32_t module, uint64_t addr, uint64_t size_bytes,
-			  const char *name, struct stint_err *err);
+int symbolizer_add_symbol(struct symbolizer *s, uint32_t module, uint64_t addr, uint64_t size_bytes, const char *name,
+			  struct stint_err *err);
 
 /*
  * What the recording itself says that an address resolved to (STINT_CHAIN): linkage, file, line, inlined, resolved and
@@ -92,8 +92,8 @@ int symbolizer_add_source(struct symbolizer *s, uint32_t module, const char *fro
  * the call before it is meant. Never fails for bad or missing symbol files: the chain is then one unresolved
  * symbol. Returns 0 or STINT_ERR_NOMEM.
  */
-int symbolizer_lookup(struct symbolizer *s, uint32_t module, uint64_t addr, bool exact,
-		      struct symbol_chain *ret, struct stint_err *err);
+int symbolizer_lookup(struct symbolizer *s, uint32_t module, uint64_t addr, bool exact, struct symbol_chain *ret,
+		      struct stint_err *err);
 
 struct symbol_request {
 	uint64_t addr;
@@ -116,11 +116,11 @@ int symbolizer_add_code(struct symbolizer *s, uint32_t module, uint64_t addr, ui
 
 /* The part of a function that lies in one piece, around an address. */
 struct symbol_code {
-	uint64_t start;       /* by the module's kind, like addr */
+	uint64_t start;	      /* by the module's kind, like addr */
 	uint64_t elf_start;   /* the same in the ELF file's own terms */
-	uint64_t size;        /* bytes; 0 when nobody knows where the function begins and ends */
+	uint64_t size;	      /* bytes; 0 when nobody knows where the function begins and ends */
 	const uint8_t *bytes; /* as long as the symbolizer lives */
-	size_t n_bytes;       /* up to size, and SYMBOL_MAX_CODE_BYTES; a file that is cut off has fewer */
+	size_t n_bytes;	      /* up to size, and SYMBOL_MAX_CODE_BYTES; a file that is cut off has fewer */
 	uint16_t machine;     /* EM_*; 0 when it is the recording's */
 	const char *why;      /* why there are no bytes; NULL when there are some */
 };

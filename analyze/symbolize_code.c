@@ -191,8 +191,10 @@ int symbolizer_code(struct symbolizer *s, uint32_t module, uint64_t addr, bool e
 	if (recorded) {
 		struct symbol_chain chain;
 
-		*ret = (struct symbol_code){.start = recorded->addr, .elf_start = recorded->addr,
-					    .size = recorded->size, .bytes = recorded->bytes,
+		*ret = (struct symbol_code){.start = recorded->addr,
+					    .elf_start = recorded->addr,
+					    .size = recorded->size,
+					    .bytes = recorded->bytes,
 					    .n_bytes = recorded->n_bytes};
 		if (symbolizer_lookup(s, module, recorded->addr, true, &chain, err))
 			return STINT_ERR_NOMEM;

@@ -22,11 +22,11 @@ struct module {
 	struct elf_symtab recorded; /* what the recording itself carries */
 	bool opened;
 	bool sorted;
-	bool packed; /* the recording says where its symbols were found, or */
-	const char *packed_why; /* why not; NULL otherwise */
-	bool misfit; /* its file was found, and isn't laid out as the recording's names say */
-	struct program *program;  /* owned by the symbolizer; NULL for memory without a file */
-	struct stint_map chains[2]; /* address -> struct symbol_chain *, by exact */
+	bool packed;			   /* the recording says where its symbols were found, or */
+	const char *packed_why;		   /* why not; NULL otherwise */
+	bool misfit;			   /* its file was found, and isn't laid out as the recording's names say */
+	struct program *program;	   /* owned by the symbolizer; NULL for memory without a file */
+	struct stint_map chains[2];	   /* address -> struct symbol_chain *, by exact */
 	struct stint_map packed_chains[2]; /* the same, as the recording has them: names aren't demangled yet */
 	struct recorded_code *codes;
 	size_t n_codes;
@@ -42,13 +42,13 @@ struct symbol_names {
 struct symbolizer {
 	struct symbolizer_options options;
 	struct stint_arena arena;
-	struct stint_intern names;     /* texts with their NUL */
-	struct stint_map demangled;    /* id of a linkage name -> id of what is shown */
-	struct stint_map by_pointer;   /* a linkage name that stays in place -> struct symbol_names * */
-	struct stint_map by_number;    /* the caller's module number -> index + 1 in modules */
+	struct stint_intern names;   /* texts with their NUL */
+	struct stint_map demangled;  /* id of a linkage name -> id of what is shown */
+	struct stint_map by_pointer; /* a linkage name that stays in place -> struct symbol_names * */
+	struct stint_map by_number;  /* the caller's module number -> index + 1 in modules */
 	struct module **modules;
 	size_t n_modules;
-	struct stint_intern builds;    /* build IDs -> programs */
+	struct stint_intern builds; /* build IDs -> programs */
 	struct program **programs;
 	size_t n_programs;
 	struct debuginfod *servers; /* NULL where none is to be asked */

@@ -191,8 +191,7 @@ static int find_namesakes(uint32_t **ret, const struct model *m, struct stint_er
 }
 
 /* How many rows are in blocks outside of the window, by their headers. */
-static uint64_t count_skipped(const struct model *m, enum stint_table table,
-			      const struct model_window *window)
+static uint64_t count_skipped(const struct model *m, enum stint_table table, const struct model_window *window)
 {
 	size_t i, n = stint_reader_info(m->reader)->n_blocks;
 	uint64_t sum = 0;
@@ -207,8 +206,7 @@ static uint64_t count_skipped(const struct model *m, enum stint_table table,
 }
 
 /* Adds up, each in its own collector, what the workers find. */
-static int collect(struct collector *collectors, size_t n, struct model *m, enum view view,
-		   struct stint_err *err)
+static int collect(struct collector *collectors, size_t n, struct model *m, enum view view, struct stint_err *err)
 {
 	const struct selection *sel = collectors[0].sel;
 	enum stint_table table = view == VIEW_ON_CPU ? STINT_SAMPLE : STINT_OFFCPU;
@@ -220,13 +218,12 @@ static int collect(struct collector *collectors, size_t n, struct model *m, enum
 	for (i = 0; i < n; i++)
 		contexts[i] = &collectors[i];
 	collectors[0].tally.n_seen = count_skipped(m, table, window);
-	return model_each_block_parallel(m, table, window,
-					 view == VIEW_ON_CPU ? collect_samples : collect_offcpu,
+	return model_each_block_parallel(m, table, window, view == VIEW_ON_CPU ? collect_samples : collect_offcpu,
 					 contexts, n, err);
 }
 
-int tally_collect(struct tally *ret, struct model *m, const struct selection *sel, enum view view,
-		  enum tally_key key, struct stint_err *err)
+int tally_collect(struct tally *ret, struct model *m, const struct selection *sel, enum view view, enum tally_key key,
+		  struct stint_err *err)
 {
 	struct collector *collectors = calloc(MODEL_MAX_WORKERS, sizeof(*collectors));
 	uint32_t *namesakes = NULL;
@@ -242,8 +239,7 @@ int tally_collect(struct tally *ret, struct model *m, const struct selection *se
 		return code;
 	}
 	for (i = 0; i < n; i++)
-		collectors[i] = (struct collector){
-			.m = m, .sel = sel, .key = key, .namesakes = namesakes};
+		collectors[i] = (struct collector){.m = m, .sel = sel, .key = key, .namesakes = namesakes};
 	code = collect(collectors, n, m, view, err);
 	for (i = 1; i < n && !code; i++)
 		code = merge(&collectors[0].tally, &collectors[i].tally, err);

@@ -81,8 +81,8 @@ struct text_short text_percent(uint64_t part, uint64_t whole)
  * names. */
 static bool is_directional(uint32_t rune)
 {
-	return rune == 0x061c || (rune >= 0x200e && rune <= 0x200f) ||
-	       (rune >= 0x2028 && rune <= 0x202e) || (rune >= 0x2066 && rune <= 0x2069);
+	return rune == 0x061c || (rune >= 0x200e && rune <= 0x200f) || (rune >= 0x2028 && rune <= 0x202e) ||
+	       (rune >= 0x2066 && rune <= 0x2069);
 }
 
 size_t text_escape_next(const char *name, size_t size, char out[TEXT_ESCAPED_BYTES])

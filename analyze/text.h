@@ -17,12 +17,11 @@ struct text_short {
 	char s[32];
 };
 
-struct text_short text_count(uint64_t n); /* "1,234,567" */
-struct text_short
-text_duration(uint64_t ns); /* three digits and a unit: "1.23 s", "45.6 ms", "7 us", "0" */
-struct text_short text_size(uint64_t bytes);                   /* "1.23 MB" */
+struct text_short text_count(uint64_t n);     /* "1,234,567" */
+struct text_short text_duration(uint64_t ns); /* three digits and a unit: "1.23 s", "45.6 ms", "7 us", "0" */
+struct text_short text_size(uint64_t bytes);  /* "1.23 MB" */
 struct text_short metric_text(enum metric metric, uint64_t value); /* a time, or a count */
-struct text_short text_percent(uint64_t part, uint64_t whole); /* "12.3%", "-" of nothing */
+struct text_short text_percent(uint64_t part, uint64_t whole);	   /* "12.3%", "-" of nothing */
 
 /*
  * Appends the name with control characters, bytes that are no UTF-8, and characters that change the
@@ -59,7 +58,7 @@ struct text_table {
 	bool failed; /* there was no memory */
 };
 
-void text_cell(struct text_table *t, const char *text);      /* as it is */
+void text_cell(struct text_table *t, const char *text);	     /* as it is */
 void text_cell_name(struct text_table *t, const char *name); /* escaped */
 
 /* Prints one row, the index-th from 0, or all; the widths are those of all cells so far. */

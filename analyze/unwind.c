@@ -101,8 +101,7 @@ static int keep_result(struct unwinding *un, uint32_t stack, struct part part, s
 	return 0;
 }
 
-static int unwind(struct unwinding *un, const struct stint_window *window, uint32_t node,
-		  struct stint_err *err)
+static int unwind(struct unwinding *un, const struct stint_window *window, uint32_t node, struct stint_err *err)
 {
 	struct part before = part_of(un, node), part = {0};
 	struct window_frames frames;
@@ -112,8 +111,7 @@ static int unwind(struct unwinding *un, const struct stint_window *window, uint3
 
 	code = window_walk(un->walker, window, un->m->nodes.rows[node].frame, &frames, err);
 	/* Where it was packed, files may have been that aren't here. */
-	if (code || !frames.n ||
-	    (frames.end == STINT_USER_WINDOW && frames.n <= n_frames(un->m, before.leaf)))
+	if (code || !frames.n || (frames.end == STINT_USER_WINDOW && frames.n <= n_frames(un->m, before.leaf)))
 		return code;
 	for (i = frames.n; i > 0 && !code; i--) {
 		row.frame = frames.ids[i - 1];
@@ -137,16 +135,14 @@ static int unwind_block(void *context, const struct stint_rows *rows, struct sti
 		uint32_t node = user_node(un->m, stack);
 		struct part part = part_of(un, node);
 
-		if (node && stack->user_end == STINT_USER_WINDOW &&
-		    (!part.leaf || part.end == STINT_USER_WINDOW))
+		if (node && stack->user_end == STINT_USER_WINDOW && (!part.leaf || part.end == STINT_USER_WINDOW))
 			code = unwind(un, &windows[i], node, err);
 	}
 	return code;
 }
 
 /* The frames of the kernel, innermost first and n of them, on top of a user stack. */
-static int add_kernel(struct unwinding *un, const uint32_t *frames, uint32_t n, uint32_t *leaf,
-		      struct stint_err *err)
+static int add_kernel(struct unwinding *un, const uint32_t *frames, uint32_t n, uint32_t *leaf, struct stint_err *err)
 {
 	struct stint_node row = {.parent = *leaf};
 	int code = 0;
@@ -203,8 +199,7 @@ static int keep_whys(const struct unwinding *un, struct stint_err *err)
 	return 0;
 }
 
-static int start(struct unwinding *un, const struct symbolizer_options *options,
-		 struct stint_err *err)
+static int start(struct unwinding *un, const struct symbolizer_options *options, struct stint_err *err)
 {
 	struct model *m = un->m;
 	int code;

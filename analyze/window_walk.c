@@ -22,8 +22,8 @@ struct walk {
 	struct window_walker *walker;
 	const struct stint_window *window;
 	struct frame_regs regs;
-	bool guessed;    /* the instruction pointer comes of a frame pointer */
-	bool ran_out;    /* something behind the window's end was asked for */
+	bool guessed; /* the instruction pointer comes of a frame pointer */
+	bool ran_out; /* something behind the window's end was asked for */
 	struct window_frames *to;
 };
 
@@ -57,8 +57,7 @@ static bool end_walk(struct walk *walk, enum stint_user_end why)
 
 /* ---- the files ---- */
 
-static int code_of(struct window_walker *walker, uint32_t module, struct frame_code **ret,
-		   struct stint_err *err)
+static int code_of(struct window_walker *walker, uint32_t module, struct frame_code **ret, struct stint_err *err)
 {
 	const struct stint_module *row = &walker->m->modules.rows[module];
 	const struct stint_string *build_id = &walker->m->strings.rows[row->build_id_str];
@@ -76,8 +75,7 @@ static int code_of(struct window_walker *walker, uint32_t module, struct frame_c
 
 static bool has_file(const struct model *m, uint32_t module)
 {
-	return m->modules.rows[module].kind == STINT_MODULE_FILE ||
-	       m->modules.rows[module].kind == STINT_MODULE_VDSO;
+	return m->modules.rows[module].kind == STINT_MODULE_FILE || m->modules.rows[module].kind == STINT_MODULE_VDSO;
 }
 
 /* ---- steps ---- */
@@ -85,8 +83,7 @@ static bool has_file(const struct model *m, uint32_t module)
 /* The frame in hand, as the recorder would have written it. */
 static int push(struct walk *walk, const struct mapped *map, struct stint_err *err)
 {
-	struct stint_frame row = {.addr = walk->regs.r[FRAME_IP],
-				  .flags = walk->regs.exact ? STINT_FRAME_EXACT : 0};
+	struct stint_frame row = {.addr = walk->regs.r[FRAME_IP], .flags = walk->regs.exact ? STINT_FRAME_EXACT : 0};
 
 	/* The recorder has written the leaf. */
 	if (!walk->to->n) {
@@ -110,8 +107,8 @@ static bool is_initial_stack(struct walk *walk)
 {
 	uint64_t sp = walk->regs.r[FRAME_SP], argc, arg, last = sp, i;
 
-	if (!(walk->regs.known >> FRAME_SP & 1) || sp & 15 || !read_window(walk, sp, &argc) ||
-	    argc < 1 || argc > MAX_ARGS)
+	if (!(walk->regs.known >> FRAME_SP & 1) || sp & 15 || !read_window(walk, sp, &argc) || argc < 1 ||
+	    argc > MAX_ARGS)
 		return false;
 	for (i = 1; i <= argc && read_window(walk, sp + 8 * i, &arg); i++) {
 		if (arg <= last || arg > FRAME_ADDR_MAX)
@@ -159,8 +156,7 @@ static bool step_rules(struct walk *walk, const struct frame_rules *rules)
 }
 
 /* Leaves a frame that is in the file of its mapping. */
-static bool step_file(struct walk *walk, const struct mapped *map, uint64_t at, int *ret_code,
-		      struct stint_err *err)
+static bool step_file(struct walk *walk, const struct mapped *map, uint64_t at, int *ret_code, struct stint_err *err)
 {
 	const struct frame_rules *rules;
 	struct frame_code *code;
@@ -196,8 +192,8 @@ static bool step(struct walk *walk, int *ret_code, struct stint_err *err)
 		return end_walk(walk, STINT_USER_COMPLETE);
 	if (walk->to->n >= WINDOW_MAX_FRAMES)
 		return end_walk(walk, STINT_USER_DEPTH);
-	*ret_code = address_spaces_find(walk->walker->spaces, walk->window->process,
-					walk->window->time_ns, at, &map, err);
+	*ret_code =
+		address_spaces_find(walk->walker->spaces, walk->window->process, walk->window->time_ns, at, &map, err);
 	if (*ret_code)
 		return false;
 	if (!map && walk->guessed)

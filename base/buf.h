@@ -19,7 +19,7 @@ struct stint_buf {
 };
 
 void stint_buf_init(struct stint_buf *buf, size_t max);
-void stint_buf_done(struct stint_buf *buf); /* NULL and zeroed buffers are fine; the maximum stays */
+void stint_buf_done(struct stint_buf *buf);  /* NULL and zeroed buffers are fine; the maximum stays */
 void stint_buf_reset(struct stint_buf *buf); /* empties it, keeps the memory, forgives a failure */
 
 /* 0, or the code of the first append that failed since the last reset. */

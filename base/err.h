@@ -11,25 +11,28 @@
 
 enum stint_code {
 	STINT_OK = 0,
-	STINT_ERR_NOMEM = -1,       /* an allocation failed */
-	STINT_ERR_IO = -2,          /* open, read or write failed; sys_errno says why */
-	STINT_ERR_FORMAT = -3,      /* the input breaks its format's rules */
-	STINT_ERR_LIMIT = -4,       /* the input asks for more than a named limit allows */
+	STINT_ERR_NOMEM = -1,	    /* an allocation failed */
+	STINT_ERR_IO = -2,	    /* open, read or write failed; sys_errno says why */
+	STINT_ERR_FORMAT = -3,	    /* the input breaks its format's rules */
+	STINT_ERR_LIMIT = -4,	    /* the input asks for more than a named limit allows */
 	STINT_ERR_UNSUPPORTED = -5, /* valid, but needs something this build doesn't have */
-	STINT_ERR_USAGE = -6,       /* the caller's arguments are wrong */
-	STINT_ERR_SYSTEM = -7,      /* the kernel refused: permission, missing feature, no space */
+	STINT_ERR_USAGE = -6,	    /* the caller's arguments are wrong */
+	STINT_ERR_SYSTEM = -7,	    /* the kernel refused: permission, missing feature, no space */
 	STINT_ERR_NOTFOUND = -8,    /* nothing by that name, id or address */
 };
 
 /* What went wrong. Plain data, no ownership; copy it freely. */
 struct stint_err {
-	int code;         /* an enum stint_code; 0 while nothing failed */
-	int sys_errno;    /* errno of the failing call, 0 where none applies */
+	int code;	  /* an enum stint_code; 0 while nothing failed */
+	int sys_errno;	  /* errno of the failing call, 0 where none applies */
 	int64_t file_off; /* byte offset in the input, -1 where none applies */
-	char msg[256];    /* one line, no newline at its end */
+	char msg[256];	  /* one line, no newline at its end */
 };
 
-#define STINT_ERR_INIT {.file_off = -1}
+#define STINT_ERR_INIT                                                                                                 \
+	{                                                                                                              \
+		.file_off = -1                                                                                         \
+	}
 
 /*
  * Fills in *err (NULL is allowed) and returns code, so that "return stint_err_set(…)" reads well.

@@ -10,12 +10,12 @@
 #include "bpf/stack.h"
 #include "bpf/window.h"
 
-#define DUMP_WORDS       (EVENT_CHUNK_BYTES / 8)
-#define DUMP_PAGES       (EVENT_CHUNK_BYTES / PAGE_BYTES + 1) /* that a chunk can touch */
-#define DUMP_CHUNKS      (EVENT_MAX_WINDOW_BYTES / EVENT_CHUNK_BYTES)
-#define DUMP_HASH_WORDS  16 /* at a time */
+#define DUMP_WORDS	 (EVENT_CHUNK_BYTES / 8)
+#define DUMP_PAGES	 (EVENT_CHUNK_BYTES / PAGE_BYTES + 1) /* that a chunk can touch */
+#define DUMP_CHUNKS	 (EVENT_MAX_WINDOW_BYTES / EVENT_CHUNK_BYTES)
+#define DUMP_HASH_WORDS	 16 /* at a time */
 #define DUMP_HASH_ROUNDS (DUMP_WORDS / DUMP_HASH_WORDS)
-#define DUMP_ABOVE_TOP   64 /* bytes: what the first function looks at */
+#define DUMP_ABOVE_TOP	 64 /* bytes: what the first function looks at */
 
 /* A message, with one of two headers in front of the words. */
 struct dump {
@@ -27,7 +27,7 @@ struct dump {
 		};
 	};
 	__u64 words[DUMP_WORDS + PAGE_BYTES / 8]; /* the last page may be read past the end */
-	__u64 sp, size; /* of all of it */
+	__u64 sp, size;				  /* of all of it */
 };
 
 /* One a CPU and kind of program that takes stacks. */
@@ -218,8 +218,7 @@ static __always_inline void dump_send_rest(struct dump *dump)
 			n_words = DUMP_WORDS;
 		dump->more.n_frames = n_words;
 		dump->more.chunk = i;
-		if (bpf_ringbuf_output(&ring, &dump->more, sizeof(dump->more) + n_words * 8,
-		                       BPF_RB_NO_WAKEUP)) {
+		if (bpf_ringbuf_output(&ring, &dump->more, sizeof(dump->more) + n_words * 8, BPF_RB_NO_WAKEUP)) {
 			COUNT(windows_left_out);
 			break;
 		}

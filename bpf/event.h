@@ -20,15 +20,15 @@
 #define EVENT_U64 __u64
 #endif
 
-#define EVENT_MAX_FRAMES      127
-#define EVENT_MAX_SENT_STACKS 16384 /* stacks that the BPF side remembers as sent */
-#define EVENT_RING_BYTES      (4u << 20)
+#define EVENT_MAX_FRAMES       127
+#define EVENT_MAX_SENT_STACKS  16384 /* stacks that the BPF side remembers as sent */
+#define EVENT_RING_BYTES       (4u << 20)
 /* Of a user stack that is copied: in one event, and in all. */
 #define EVENT_CHUNK_BYTES      8192u
 #define EVENT_MAX_WINDOW_BYTES 65536u
-#define EVENT_COMM_BYTES      16
-#define EVENT_NO_SYSCALL      0xffffu
-#define EVENT_NO_CPU          0xffffu
+#define EVENT_COMM_BYTES       16
+#define EVENT_NO_SYSCALL       0xffffu
+#define EVENT_NO_CPU	       0xffffu
 
 enum event_type {
 	EVENT_SAMPLE = 1,
@@ -39,11 +39,11 @@ enum event_type {
 
 /* The flags of an off-CPU event; the first ones are those of the file format. */
 #define EVENT_OPEN_START  1u /* first seen when it came on: off since before the recording */
-#define EVENT_OPEN_END    2u /* came on, or was still off, after the recording's end */
+#define EVENT_OPEN_END	  2u /* came on, or was still off, after the recording's end */
 #define EVENT_WAKE_UNSEEN 4u
-#define EVENT_PREEMPTED   8u
-#define EVENT_WOKEN       16u
-#define EVENT_KTHREAD     64u /* no user stack to be had */
+#define EVENT_PREEMPTED	  8u
+#define EVENT_WOKEN	  16u
+#define EVENT_KTHREAD	  64u /* no user stack to be had */
 
 /* Every event starts with its type (a byte) and its time. */
 struct event_header {
@@ -108,7 +108,7 @@ struct event_stack {
 	EVENT_U64 hash;
 	EVENT_U32 pid; /* user stacks: the process */
 	EVENT_U16 n_frames;
-	EVENT_U8 end; /* enum stint_user_end or stint_kernel_end */
+	EVENT_U8 end;	/* enum stint_user_end or stint_kernel_end */
 	EVENT_U8 chunk; /* MORE: which one it is; all in front of it are full */
 };
 
@@ -117,23 +117,23 @@ struct event_window {
 	struct event_stack stack; /* with its time */
 	EVENT_U64 ip;
 	EVENT_U64 regs[16]; /* by DWARF number */
-	EVENT_U64 vdso;     /* its address tells the process's image from others */
-	EVENT_U64 top;      /* where the first thread's stack pointer was when the image started */
+	EVENT_U64 vdso;	    /* its address tells the process's image from others */
+	EVENT_U64 top;	    /* where the first thread's stack pointer was when the image started */
 };
 
 /* One a CPU, added up by the recorder. Everything here passed the target filter. */
 struct event_counters {
-	EVENT_U64 samples;      /* seen */
-	EVENT_U64 offcpu;       /* intervals begun, or found open from the start */
+	EVENT_U64 samples;	/* seen */
+	EVENT_U64 offcpu;	/* intervals begun, or found open from the start */
 	EVENT_U64 offcpu_ended; /* of them, those that ended before the recording did, however they
 	                           fared then */
 	EVENT_U64 sample_ring_full;
 	EVENT_U64 offcpu_ring_full;
 	EVENT_U64 offcpu_no_storage;
 	EVENT_U64 offcpu_below_min;
-	EVENT_U64 stack_ring_full; /* stacks; the events that name them are counted when they are
+	EVENT_U64 stack_ring_full;  /* stacks; the events that name them are counted when they are
 	                              translated */
-	EVENT_U64 target_full;     /* children that found no room among the targets */
+	EVENT_U64 target_full;	    /* children that found no room among the targets */
 	EVENT_U64 windows_left_out; /* or cut: more than config.windows_per_second, or no room in the ring */
 };
 
@@ -190,10 +190,10 @@ struct config {
 	EVENT_U32 targets;
 	EVENT_U32 self_pid;
 	EVENT_U32 wakers;
-	EVENT_U32 unwind;         /* enum unwind */
-	EVENT_U32 has_prev_state; /* sched_switch hands over the state (5.18) */
+	EVENT_U32 unwind;	      /* enum unwind */
+	EVENT_U32 has_prev_state;     /* sched_switch hands over the state (5.18) */
 	EVENT_U32 windows_per_second; /* of UNWIND_BY_BOTH, on all CPUs */
-	EVENT_U32 window_bytes;       /* a multiple of EVENT_CHUNK_BYTES; BY_DUMP: one chunk */
+	EVENT_U32 window_bytes;	      /* a multiple of EVENT_CHUNK_BYTES; BY_DUMP: one chunk */
 	EVENT_U32 reserved;
 	EVENT_U64 cgroup_id;
 	EVENT_U64 off_cpu_min_ns;

@@ -9,8 +9,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	struct thread *thread;
 	__u8 one = 1;
 
-	if (config.targets & TARGET_PIDS && parent_pid != child_pid &&
-	    bpf_map_lookup_elem(&target_pids, &parent_pid) &&
+	if (config.targets & TARGET_PIDS && parent_pid != child_pid && bpf_map_lookup_elem(&target_pids, &parent_pid) &&
 	    bpf_map_update_elem(&target_pids, &child_pid, &one, BPF_ANY))
 		COUNT(target_full);
 	unwind_on_fork(parent_pid, child_pid);

@@ -17,8 +17,7 @@ struct {
 	__type(value, struct task_record);
 } task_records SEC(".maps");
 
-static __always_inline void task_record_interval(struct event_task *rec,
-                                                 const struct thread *thread)
+static __always_inline void task_record_interval(struct event_task *rec, const struct thread *thread)
 {
 	bool sleeps;
 
@@ -32,8 +31,7 @@ static __always_inline void task_record_interval(struct event_task *rec,
 	/* A wake-up that came just before it went to sleep after all left it asleep. */
 	sleeps = rec->state & ~TASK_WAKING;
 	rec->state = thread->state;
-	if (!(thread->flags & EVENT_PREEMPTED) && !sleeps && thread->wake_ns &&
-	    thread->wake_ns >= thread->on_ns) {
+	if (!(thread->flags & EVENT_PREEMPTED) && !sleeps && thread->wake_ns && thread->wake_ns >= thread->on_ns) {
 		rec->flags |= EVENT_WOKEN;
 		rec->wake_ns = thread->wake_ns;
 		rec->waker_pid = thread->waker_pid;

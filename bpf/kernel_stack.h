@@ -27,8 +27,7 @@ static long kernel_hash_step(__u32 i, struct kernel_hash_loop *loop)
  * stack's hash, or 0 where there is none; *ret_end says how it ended. flags is EVENT_STACK_EXACT or
  * 0.
  */
-static __always_inline __u64 kernel_stack_finish(struct stack_message *msg, __s64 size, __u8 flags,
-                                                 __u8 *ret_end)
+static __always_inline __u64 kernel_stack_finish(struct stack_message *msg, __s64 size, __u8 flags, __u8 *ret_end)
 {
 	struct kernel_hash_loop loop = {.msg = msg, .hash = flags};
 

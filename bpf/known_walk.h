@@ -19,9 +19,9 @@ struct known_walk {
 	__u64 version; /* of the tables before the walk */
 	__u64 hash;
 	__u32 end;
-	__u32 generation;       /* of stacks, in which it was sent */
-	__u32 n_words;          /* 0: it has been here once, or isn't worth being remembered */
-	__u32 bytes;            /* of the stack, from sp on */
+	__u32 generation;	/* of stacks, in which it was sent */
+	__u32 n_words;		/* 0: it has been here once, or isn't worth being remembered */
+	__u32 bytes;		/* of the stack, from sp on */
 	__u16 at[WINDOW_NOTES]; /* the words' offsets from sp */
 	__u64 words[WINDOW_NOTES];
 };
@@ -59,25 +59,20 @@ static __always_inline __u64 known_walk_version(void)
 	return all ? all->version : 0;
 }
 
-static __always_inline bool known_walk_is_from(const struct known_walk *known,
-                                               const struct user_regs *regs, __u64 salt)
+static __always_inline bool known_walk_is_from(const struct known_walk *known, const struct user_regs *regs, __u64 salt)
 {
-	return known->ip == regs->ip && known->sp == regs->sp && known->bp == regs->bp &&
-	       known->salt == salt;
+	return known->ip == regs->ip && known->sp == regs->sp && known->bp == regs->bp && known->salt == salt;
 }
 
 /* Is this walk, which is from there, still what a walk would come to, and its stack sent? */
-static __always_inline bool known_walk_holds(const struct known_walk *known, struct user_walk *walk,
-                                             __u64 sp)
+static __always_inline bool known_walk_holds(const struct known_walk *known, struct user_walk *walk, __u64 sp)
 {
 	__u32 i, n = known->n_words, bytes = known->bytes;
 	__u64 at, differ = 0;
 
-	if (n == 0 || known->generation != control.stack_generation ||
-	    known->version != known_walk_version())
+	if (n == 0 || known->generation != control.stack_generation || known->version != known_walk_version())
 		return false;
-	if (bytes == 0 || bytes > WINDOW_BYTES ||
-	    bpf_probe_read_user(walk->window.words, bytes, (void *)sp))
+	if (bytes == 0 || bytes > WINDOW_BYTES || bpf_probe_read_user(walk->window.words, bytes, (void *)sp))
 		return false;
 	for (i = 0; i < WINDOW_NOTES && i < n; i++) {
 		at = known->at[i];
@@ -89,8 +84,7 @@ static __always_inline bool known_walk_holds(const struct known_walk *known, str
 
 /* Remembers a walk that has just ended, whose stack was sent in that generation. */
 static __always_inline void known_walk_keep(struct known_walk *known, const struct user_walk *walk,
-                                            const struct user_regs *regs, __u64 salt, __u64 version,
-                                            __u32 generation)
+					    const struct user_regs *regs, __u64 salt, __u64 version, __u32 generation)
 {
 	const struct window_notes *notes = &walk->window.notes;
 	__u32 i, n = notes->n;

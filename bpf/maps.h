@@ -79,8 +79,8 @@ enum thread_phase {
 
 struct thread {
 	__u64 start_ns; /* when it left the CPU */
-	__u64 on_ns;    /* when it last came on */
-	__u64 wake_ns;  /* of the last wake-up seen, whenever that was */
+	__u64 on_ns;	/* when it last came on */
+	__u64 wake_ns;	/* of the last wake-up seen, whenever that was */
 	__u64 user_stack;
 	__u64 waker_user_stack;
 	__u64 waker_kernel_stack;
@@ -111,11 +111,11 @@ static __always_inline struct event_counters *counters_here(void)
 
 /* A program never leaves its CPU while it runs, and none of those that count interrupts another
  * one. */
-#define COUNT(field)                                                                               \
-	do {                                                                                       \
-		struct event_counters *counters_ = counters_here();                                \
-		if (counters_)                                                                     \
-			counters_->field++;                                                        \
+#define COUNT(field)                                                                                                   \
+	do {                                                                                                           \
+		struct event_counters *counters_ = counters_here();                                                    \
+		if (counters_)                                                                                         \
+			counters_->field++;                                                                            \
 	} while (0)
 
 #endif

@@ -31,16 +31,15 @@ static __always_inline struct user_regs task_user_regs(struct task_struct *task)
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
 	return (struct user_regs){
-	        .ip = regs->ip,
-	        .sp = regs->sp,
-	        .bp = regs->bp,
-	        .is_64bit = regs->cs == USER_CS_64,
+		.ip = regs->ip,
+		.sp = regs->sp,
+		.bp = regs->bp,
+		.is_64bit = regs->cs == USER_CS_64,
 	};
 }
 
 /* Walks the user stack of the thread that is running. */
-static __always_inline __u64 walk_task(struct scratch *scratch, struct task_struct *task,
-                                       __u8 *ret_end)
+static __always_inline __u64 walk_task(struct scratch *scratch, struct task_struct *task, __u8 *ret_end)
 {
 	struct user_regs regs = task_user_regs(task);
 	__u64 hash = user_stack_walk(&scratch->user, task, &regs, false);
@@ -50,8 +49,7 @@ static __always_inline __u64 walk_task(struct scratch *scratch, struct task_stru
 }
 
 /* The user stack of a thread that leaves. */
-static __always_inline void leave_stack(struct scratch *scratch, struct task_struct *prev,
-                                        struct thread *thread)
+static __always_inline void leave_stack(struct scratch *scratch, struct task_struct *prev, struct thread *thread)
 {
 	struct user_regs regs = task_user_regs(prev);
 	struct user_walk *walk = &scratch->user;
@@ -76,8 +74,7 @@ static __always_inline void leave_stack(struct scratch *scratch, struct task_str
 	known_walk_keep(known, walk, &regs, salt, version, thread->stack_generation);
 }
 
-static __always_inline __u64 offcpu_kernel_stack(struct task_struct *task, __u64 length_ns,
-                                                 __u8 *ret_end)
+static __always_inline __u64 offcpu_kernel_stack(struct task_struct *task, __u64 length_ns, __u8 *ret_end)
 {
 	struct scratch *scratch = scratch_get(SCRATCH_SWITCH);
 	__u64 hash;
@@ -93,8 +90,7 @@ static __always_inline __u64 offcpu_kernel_stack(struct task_struct *task, __u64
 	return hash;
 }
 
-static __always_inline void wake_fill(struct event_offcpu *ev, const struct thread *thread,
-                                      __u64 since_ns)
+static __always_inline void wake_fill(struct event_offcpu *ev, const struct thread *thread, __u64 since_ns)
 {
 	__u64 wake_ns = thread->wake_ns;
 
@@ -115,8 +111,8 @@ static __always_inline void wake_fill(struct event_offcpu *ev, const struct thre
 	ev->waker_tid = thread->waker_tid;
 }
 
-static __always_inline void offcpu_fill(struct event_offcpu *ev, struct task_struct *next,
-                                        struct thread *thread, __u64 now, __u8 flags, bool sleeps)
+static __always_inline void offcpu_fill(struct event_offcpu *ev, struct task_struct *next, struct thread *thread,
+					__u64 now, __u8 flags, bool sleeps)
 {
 	__u64 since_ns = flags & EVENT_OPEN_START ? control.start_ns : thread->start_ns;
 
@@ -154,15 +150,14 @@ static __always_inline void offcpu_fill(struct event_offcpu *ev, struct task_str
 }
 
 /* sleeps: the thread is still where it blocked, for its kernel stack to be taken. */
-static __always_inline void offcpu_emit(struct task_struct *next, struct thread *thread, __u64 now,
-                                        __u8 flags, bool sleeps)
+static __always_inline void offcpu_emit(struct task_struct *next, struct thread *thread, __u64 now, __u8 flags,
+					bool sleeps)
 {
 	struct event_offcpu_waker ev;
 
 	if (!(flags & EVENT_OPEN_END))
 		COUNT(offcpu_ended);
-	if (!(flags & (EVENT_OPEN_START | EVENT_OPEN_END)) &&
-	    now - thread->start_ns < config.off_cpu_min_ns) {
+	if (!(flags & (EVENT_OPEN_START | EVENT_OPEN_END)) && now - thread->start_ns < config.off_cpu_min_ns) {
 		COUNT(offcpu_below_min);
 		return;
 	}
@@ -183,8 +178,7 @@ static __always_inline void offcpu_emit(struct task_struct *next, struct thread 
  * that hide some threads' switches from tracing, this thread coming on after one of those. How long
  * it has run says when that was.
  */
-static __always_inline void unseen_return(struct task_struct *task, struct thread *thread,
-                                          __u64 now)
+static __always_inline void unseen_return(struct task_struct *task, struct thread *thread, __u64 now)
 {
 	__u64 on_ns = now - (task->se.sum_exec_runtime - task->se.prev_sum_exec_runtime);
 
@@ -196,8 +190,7 @@ static __always_inline void unseen_return(struct task_struct *task, struct threa
 	thread->on_ns = on_ns;
 }
 
-static __always_inline void switch_out(struct task_struct *prev, bool runnable, __u32 state,
-                                       __u64 now)
+static __always_inline void switch_out(struct task_struct *prev, bool runnable, __u32 state, __u64 now)
 {
 	struct scratch *scratch = scratch_get(SCRATCH_SWITCH);
 	struct thread *thread;

@@ -22,13 +22,12 @@ struct cached_row {
 
 /* pc, frame pointer's rule, kind, and at the top the offset: in bytes where the kind is
  * ROW_CACHE_SP, that is UNWIND_SP with an offset that fits. */
-#define ROW_CACHE_PACK(pc, kind, fp, cfa)                                                          \
-	((__u32)(pc) | (__u64)(fp) << 32 | (__u64)(kind) << 40 | (__u64)(cfa) << 48)
-#define ROW_CACHE_PC(row)   ((__u32)(row))
-#define ROW_CACHE_FP(row)   ((__u8)((row) >> 32))
-#define ROW_CACHE_KIND(row) ((__u8)((row) >> 40))
-#define ROW_CACHE_CFA(row)  ((__s64)(row) >> 48)
-#define ROW_CACHE_SP        15u /* no enum unwind_kind */
+#define ROW_CACHE_PACK(pc, kind, fp, cfa) ((__u32)(pc) | (__u64)(fp) << 32 | (__u64)(kind) << 40 | (__u64)(cfa) << 48)
+#define ROW_CACHE_PC(row)		  ((__u32)(row))
+#define ROW_CACHE_FP(row)		  ((__u8)((row) >> 32))
+#define ROW_CACHE_KIND(row)		  ((__u8)((row) >> 40))
+#define ROW_CACHE_CFA(row)		  ((__s64)(row) >> 48)
+#define ROW_CACHE_SP			  15u /* no enum unwind_kind */
 
 /* Two rows share a place, so that few frames of a stack push each other out. */
 struct cached_rows {
@@ -62,8 +61,7 @@ static __always_inline __u64 row_cache_table(const struct unwind_mapping *mappin
 	return generation << 29 | 1ull << 28 | (__u64)mapping->segment << 18 | mapping->first_row;
 }
 
-static __always_inline struct cached_rows *row_cache_set(struct row_cache *cache, __u64 table,
-                                                         __u32 pc)
+static __always_inline struct cached_rows *row_cache_set(struct row_cache *cache, __u64 table, __u32 pc)
 {
 	__u64 set = (pc ^ table) * 0x9e3779b1u >> 16;
 
@@ -72,8 +70,7 @@ static __always_inline struct cached_rows *row_cache_set(struct row_cache *cache
 }
 
 /* False where it isn't cached. */
-static __always_inline bool row_cache_get(const struct cached_rows *set, __u64 table, __u32 pc,
-                                          __u64 *ret)
+static __always_inline bool row_cache_get(const struct cached_rows *set, __u64 table, __u32 pc, __u64 *ret)
 {
 	*ret = set->way[0].row;
 	if (ROW_CACHE_PC(*ret) == pc && set->way[0].table == table)
@@ -82,8 +79,7 @@ static __always_inline bool row_cache_get(const struct cached_rows *set, __u64 t
 	return ROW_CACHE_PC(*ret) == pc && set->way[1].table == table;
 }
 
-static __always_inline void row_cache_put(struct cached_rows *set, __u64 table, __u32 pc,
-                                          const struct unwind_row *row)
+static __always_inline void row_cache_put(struct cached_rows *set, __u64 table, __u32 pc, const struct unwind_row *row)
 {
 	bool is_sp = row->kind == UNWIND_SP && row->cfa > -4096 && row->cfa < 4096;
 

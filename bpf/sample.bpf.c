@@ -2,12 +2,11 @@
 /* On-CPU samples: a perf event on each CPU. */
 
 static __always_inline void sample_kernel(struct bpf_perf_event_data *ctx, struct scratch *scratch,
-                                          struct event_sample *ev)
+					  struct event_sample *ev)
 {
 	__s64 size = bpf_get_stack(ctx, scratch->kernel.frames, KERNEL_STACK_BYTES, 0);
 
-	ev->kernel_stack =
-	        kernel_stack_finish(&scratch->kernel, size, EVENT_STACK_EXACT, &ev->kernel_end);
+	ev->kernel_stack = kernel_stack_finish(&scratch->kernel, size, EVENT_STACK_EXACT, &ev->kernel_end);
 	if (ev->kernel_stack)
 		stack_send(&scratch->kernel, NULL);
 }

@@ -38,8 +38,7 @@ static __always_inline struct scratch *scratch_get(__u32 kind)
 
 	if (scratch) {
 		scratch->user.kind = kind;
-		scratch->user.row_cache =
-		        kind == SCRATCH_SAMPLE ? ROW_CACHE_SAMPLE : ROW_CACHE_SCHED;
+		scratch->user.row_cache = kind == SCRATCH_SAMPLE ? ROW_CACHE_SAMPLE : ROW_CACHE_SCHED;
 	}
 	return scratch;
 }

@@ -19,18 +19,15 @@ static __always_inline bool cgroup_matches(struct task_struct *task)
 	for (i = 0; i < MAX_CGROUP_LEVELS && i <= level; i++) {
 		if (bpf_core_field_exists(cgrp->ancestors)) {
 			ancestor = NULL;
-			bpf_probe_read_kernel(
-			        &ancestor, sizeof(ancestor),
-			        (void *)cgrp + bpf_core_field_offset(struct cgroup, ancestors) +
-			                i * sizeof(ancestor));
+			bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
+					      (void *)cgrp + bpf_core_field_offset(struct cgroup, ancestors) +
+						      i * sizeof(ancestor));
 			id = BPF_CORE_READ(ancestor, kn, id);
 		} else {
 			id = 0;
-			bpf_probe_read_kernel(
-			        &id, sizeof(id),
-			        (void *)cgrp +
-			                bpf_core_field_offset(struct cgroup___ids, ancestor_ids) +
-			                i * sizeof(id));
+			bpf_probe_read_kernel(&id, sizeof(id),
+					      (void *)cgrp + bpf_core_field_offset(struct cgroup___ids, ancestor_ids) +
+						      i * sizeof(id));
 		}
 		if (id == config.cgroup_id)
 			return true;

@@ -175,28 +175,28 @@ struct bpf_perf_event_data {
 
 #define PF_KTHREAD 0x00200000u
 
-#define TASK_DEAD 0x80u
+#define TASK_DEAD   0x80u
 #define TASK_WAKING 0x200u
 
 /* The code segments of user mode. */
 #define USER_CS_64 0x33u
 
 /* The file format's numbers that the programs give out (format/rows.h). */
-#define USER_NONE        0
-#define USER_COMPLETE    1
-#define USER_DEPTH       2
-#define USER_NO_MAPPING  3
-#define USER_NO_ROWS     4
+#define USER_NONE	 0
+#define USER_COMPLETE	 1
+#define USER_DEPTH	 2
+#define USER_NO_MAPPING	 3
+#define USER_NO_ROWS	 4
 #define USER_UNSUPPORTED 5
-#define USER_UNREADABLE  6
-#define USER_FP_END      7
-#define USER_NOT_TAKEN   8
-#define USER_WINDOW      9
+#define USER_UNREADABLE	 6
+#define USER_FP_END	 7
+#define USER_NOT_TAKEN	 8
+#define USER_WINDOW	 9
 
-#define KERNEL_NONE      0
-#define KERNEL_COMPLETE  1
-#define KERNEL_DEPTH     2
+#define KERNEL_NONE	 0
+#define KERNEL_COMPLETE	 1
+#define KERNEL_DEPTH	 2
 #define KERNEL_NOT_TAKEN 3
-#define KERNEL_FAILED    4
+#define KERNEL_FAILED	 4
 
 #endif

@@ -67,20 +67,20 @@ const __u64 unwind_no_fresh[sizeof(struct unwind_fresh) / 8]; /* too large for a
 /* The process that is walked, and where in it the walk is. */
 struct unwind_place {
 	struct unwind_slice slice; /* n is 0 while there is none */
-	__u64 generation;          /* of the tables when the walk began, or before */
+	__u64 generation;	   /* of the tables when the walk began, or before */
 	__u64 vdso;
 	__u32 pid;
-	__u32 looked_up;             /* mappings looked up in this walk: more than one can't be */
+	__u32 looked_up;	     /* mappings looked up in this walk: more than one can't be */
 	struct unwind_mapping found; /* the last one */
-	__u64 table;                 /* its rows' name in the row cache; 0 when it has none */
+	__u64 table;		     /* its rows' name in the row cache; 0 when it has none */
 };
 
 enum unwind_found {
 	UNWIND_FOUND_ROW = 0,
-	UNWIND_FOUND_NO_ROW,     /* a mapping, and no rule there */
-	UNWIND_FOUND_PENDING,    /* a mapping whose rows aren't loaded yet */
+	UNWIND_FOUND_NO_ROW,	 /* a mapping, and no rule there */
+	UNWIND_FOUND_PENDING,	 /* a mapping whose rows aren't loaded yet */
 	UNWIND_FOUND_NO_MAPPING, /* no code, by all that is known */
-	UNWIND_FOUND_UNKNOWN,    /* nothing is known of the process yet, and the kernel couldn't be asked */
+	UNWIND_FOUND_UNKNOWN,	 /* nothing is known of the process yet, and the kernel couldn't be asked */
 };
 
 static __always_inline bool unwind_by_tables(void)
@@ -156,8 +156,8 @@ static __always_inline struct unwind_fresh *unwind_fresh_of(const struct unwind_
  */
 static __always_inline __u32 unwind_fresh_check(const struct unwind_mapping *m)
 {
-	return 1 | (m->start >> 12 ^ m->end >> 11 ^ m->bias >> 10 ^ m->segment << 20 ^
-	            m->first_row << 2 ^ m->n_rows << 7);
+	return 1 |
+	       (m->start >> 12 ^ m->end >> 11 ^ m->bias >> 10 ^ m->segment << 20 ^ m->first_row << 2 ^ m->n_rows << 7);
 }
 
 static __always_inline bool unwind_find_fresh(struct unwind_place *place, __u64 addr)
@@ -184,8 +184,7 @@ struct unwind_vma {
 	bool executable;
 };
 
-static long unwind_take_vma(struct task_struct *task, struct vm_area_struct *vma,
-                            struct unwind_vma *ret)
+static long unwind_take_vma(struct task_struct *task, struct vm_area_struct *vma, struct unwind_vma *ret)
 {
 	struct file *file = vma->vm_file;
 
@@ -204,9 +203,8 @@ static long unwind_take_vma(struct task_struct *task, struct vm_area_struct *vma
 }
 
 /* The rows of the file that cover a file offset, and the addresses for which they do. */
-static __always_inline bool unwind_choose_chunk(const struct unwind_file_rows *rows,
-                                                const struct unwind_vma *vma, __u64 addr,
-                                                struct unwind_mapping *ret)
+static __always_inline bool unwind_choose_chunk(const struct unwind_file_rows *rows, const struct unwind_vma *vma,
+						__u64 addr, struct unwind_mapping *ret)
 {
 	__u64 pc = addr - vma->bias;
 	bool found = false;
@@ -269,8 +267,8 @@ static __always_inline enum unwind_found unwind_not_known(const struct unwind_pl
  * Returns UNWIND_FOUND_ROW for a mapping that was found, and is kept. A file that the recorder hasn't told of is
  * pending, and is asked for again.
  */
-static __always_inline enum unwind_found unwind_look_up(struct unwind_place *place,
-                                                        struct task_struct *task, __u64 addr)
+static __always_inline enum unwind_found unwind_look_up(struct unwind_place *place, struct task_struct *task,
+							__u64 addr)
 {
 	struct unwind_vma vma = {.vdso = place->vdso};
 	struct unwind_file_rows *rows;
@@ -292,8 +290,7 @@ static __always_inline enum unwind_found unwind_look_up(struct unwind_place *pla
 	return UNWIND_FOUND_ROW;
 }
 
-static __always_inline enum unwind_found unwind_find_mapping(struct unwind_place *place,
-                                                             __u64 addr)
+static __always_inline enum unwind_found unwind_find_mapping(struct unwind_place *place, __u64 addr)
 {
 	if (unwind_find_prepared(place, addr) || unwind_find_fresh(place, addr))
 		return UNWIND_FOUND_ROW;
@@ -304,8 +301,7 @@ static __always_inline enum unwind_found unwind_find_mapping(struct unwind_place
 }
 
 /* Copies the row of a file offset, where its segment has one. */
-static __always_inline bool unwind_find_row(const struct unwind_mapping *mapping, __u32 pc,
-                                            struct unwind_row *ret)
+static __always_inline bool unwind_find_row(const struct unwind_mapping *mapping, __u32 pc, struct unwind_row *ret)
 {
 	__u32 zero = 0, number = mapping->segment, base = mapping->first_row;
 	__u32 n = mapping->n_rows, half, middle, i;
@@ -331,8 +327,8 @@ static __always_inline bool unwind_find_row(const struct unwind_mapping *mapping
 	return ret->pc <= pc && UNWIND_ROW_KIND(ret->kind) != UNWIND_NONE;
 }
 
-static __always_inline enum unwind_found
-unwind_find(struct unwind_place *place, struct row_cache *cache, __u64 addr, struct unwind_row *ret)
+static __always_inline enum unwind_found unwind_find(struct unwind_place *place, struct row_cache *cache, __u64 addr,
+						     struct unwind_row *ret)
 {
 	enum unwind_found found;
 	struct cached_rows *set;

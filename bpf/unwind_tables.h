@@ -38,7 +38,7 @@ struct unwind_segment {
 
 struct unwind_mapping {
 	uint64_t start, end; /* addresses in the process */
-	uint64_t bias;       /* a row's pc is the address less this */
+	uint64_t bias;	     /* a row's pc is the address less this */
 	uint32_t segment;
 	uint32_t first_row;
 	uint32_t n_rows;
@@ -50,7 +50,7 @@ struct unwind_mappings {
 	struct unwind_mapping m[UNWIND_MAX_MAPPINGS];
 	uint64_t generation; /* goes up when rows are about to be dropped, and again when no slice
 	                        names them any more: what the walker has kept for itself is void */
-	uint64_t version; /* goes up after anything here has changed, or was looked at for what is
+	uint64_t version;    /* goes up after anything here has changed, or was looked at for what is
 	                     used: a walk may end otherwise than before */
 };
 

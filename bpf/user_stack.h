@@ -37,12 +37,12 @@ struct user_walk {
 	__u32 end;
 	__u8 exact; /* ip is where it ran, not a return address */
 	__u8 bp_lost;
-	__u8 guessed;    /* ip comes of a frame pointer */
-	__u8 no_window;  /* it goes on without rows: there were too many windows */
+	__u8 guessed;	  /* ip comes of a frame pointer */
+	__u8 no_window;	  /* it goes on without rows: there were too many windows */
 	__u8 used_others; /* the walk depends on registers other than ip, sp and bp */
-	__u32 others;    /* enum other_regs */
-	__u32 kind;      /* enum scratch_kind */
-	__u32 row_cache; /* enum row_cache_kind */
+	__u32 others;	  /* enum other_regs */
+	__u32 kind;	  /* enum scratch_kind */
+	__u32 row_cache;  /* enum row_cache_kind */
 	struct unwind_place place;
 	struct window window;
 	struct stack_message msg;
@@ -51,8 +51,7 @@ struct user_walk {
 /* Byte offsets of the registers by DWARF number: in struct pt_regs, and in a signal frame from its
  * stack pointer on. */
 const __u8 pt_regs_off[16] = {80, 96, 88, 40, 104, 112, 32, 152, 72, 64, 56, 48, 24, 16, 8, 0};
-const __u8 sigcontext_off[16] = {144, 136, 152, 128, 112, 104, 120, 160,
-                                 40,  48,  56,  64,  72,  80,  88,  96};
+const __u8 sigcontext_off[16] = {144, 136, 152, 128, 112, 104, 120, 160, 40, 48, 56, 64, 72, 80, 88, 96};
 
 /* Ends the walk. */
 static __always_inline bool user_end(struct user_walk *walk, __u32 why)
@@ -93,8 +92,7 @@ static __always_inline bool user_step_fp(struct user_walk *walk, __u32 otherwise
 
 	if (walk->bp_lost)
 		return user_end(walk, otherwise);
-	if (bp < walk->sp || bp & 7 || bp > USER_ADDR_MAX ||
-	    !window_read(&walk->window, bp, &caller_bp) ||
+	if (bp < walk->sp || bp & 7 || bp > USER_ADDR_MAX || !window_read(&walk->window, bp, &caller_bp) ||
 	    !window_read(&walk->window, bp + 8, &ret))
 		return user_end(walk, otherwise);
 	if (ret < USER_ADDR_MIN || ret > USER_ADDR_MAX)
@@ -135,8 +133,7 @@ static __always_inline bool user_other_reg(struct user_walk *walk, __u32 reg, __
 		return bpf_probe_read_kernel(ret, sizeof(*ret), at + pt_regs_off[reg]) == 0;
 	}
 	if (walk->others == OTHER_REGS_SIGNAL)
-		return bpf_probe_read_user(ret, sizeof(*ret),
-		                           (void *)(walk->signal_sp + sigcontext_off[reg])) == 0;
+		return bpf_probe_read_user(ret, sizeof(*ret), (void *)(walk->signal_sp + sigcontext_off[reg])) == 0;
 	return false;
 }
 
@@ -153,8 +150,7 @@ static __always_inline bool user_base(struct user_walk *walk, __u32 kind, __u32 
 	return true;
 }
 
-static __always_inline bool user_cfa(struct user_walk *walk, const struct unwind_row *row,
-                                     __u64 base, __u64 *ret)
+static __always_inline bool user_cfa(struct user_walk *walk, const struct unwind_row *row, __u64 base, __u64 *ret)
 {
 	__u32 kind = UNWIND_ROW_KIND(row->kind);
 
@@ -174,16 +170,14 @@ static __always_inline bool user_cfa(struct user_walk *walk, const struct unwind
 }
 
 /* The caller's frame pointer. */
-static __always_inline bool user_restore_bp(struct user_walk *walk, __u32 rule, __u64 base,
-                                            __u64 cfa)
+static __always_inline bool user_restore_bp(struct user_walk *walk, __u32 rule, __u64 base, __u64 cfa)
 {
 	if (rule == UNWIND_FP_SAME)
 		return true;
 	walk->bp_lost = rule > UNWIND_FP_MAX && rule != UNWIND_FP_AT_BASE;
 	if (walk->bp_lost)
 		return true;
-	return window_read(&walk->window, rule == UNWIND_FP_AT_BASE ? base : cfa - 8 * rule,
-	                   &walk->bp) ||
+	return window_read(&walk->window, rule == UNWIND_FP_AT_BASE ? base : cfa - 8 * rule, &walk->bp) ||
 	       user_end(walk, USER_UNREADABLE);
 }
 
@@ -253,7 +247,7 @@ static __always_inline bool user_is_outermost(const struct user_walk *walk, bool
 	return walk->sp == BPF_CORE_READ(task, mm, start_stack);
 }
 
-#define SYSCALL_EXECVE   59
+#define SYSCALL_EXECVE	 59
 #define SYSCALL_EXECVEAT 322
 
 /* The registers are still those of the image that exec has just done away with. */
@@ -290,8 +284,7 @@ static __always_inline bool user_step_common(struct user_walk *walk, struct row_
 	    addr < walk->place.found.start || addr >= walk->place.found.end)
 		return false;
 	pc = addr - walk->place.found.bias;
-	if (!row_cache_get(row_cache_set(cache, table, pc), table, pc, &row) ||
-	    ROW_CACHE_KIND(row) != ROW_CACHE_SP)
+	if (!row_cache_get(row_cache_set(cache, table, pc), table, pc, &row) || ROW_CACHE_KIND(row) != ROW_CACHE_SP)
 		return false;
 	at = walk->sp - walk->window.start - 8 + ROW_CACHE_CFA(row);
 	if (at & 7 || at >= WINDOW_BYTES || at + 8 > walk->window.bytes)
@@ -377,7 +370,7 @@ static long user_step_loop(__u32 i, struct user_walk_loop *loop)
 }
 
 static __always_inline void user_walk_start(struct user_walk *walk, struct task_struct *task,
-                                            const struct user_regs *regs, bool notes)
+					    const struct user_regs *regs, bool notes)
 {
 	walk->ip = regs->ip;
 	walk->sp = regs->sp;
@@ -423,7 +416,7 @@ static __always_inline __u64 user_dump(struct user_walk *walk, struct task_struc
  * USER_WINDOW. What was read goes into the window's notes if they are wanted. Returns the stack's hash, never 0.
  */
 static __always_inline __u64 user_stack_walk(struct user_walk *walk, struct task_struct *task,
-                                             const struct user_regs *regs, bool notes)
+					     const struct user_regs *regs, bool notes)
 {
 	struct user_walk_loop loop = {.walk = walk};
 	__u64 hash;

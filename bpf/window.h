@@ -17,8 +17,8 @@
 /* The words that were read, for bpf/known_walk.h. */
 struct window_notes {
 	__u64 base;
-	__u32 n;                /* WINDOW_NOTES: not wanted, or not all of them could be noted */
-	__u32 bytes;            /* from base to the end of the last one */
+	__u32 n;		/* WINDOW_NOTES: not wanted, or not all of them could be noted */
+	__u32 bytes;		/* from base to the end of the last one */
 	__u16 at[WINDOW_NOTES]; /* offsets from base */
 	__u64 words[WINDOW_NOTES];
 };
@@ -45,8 +45,7 @@ static __always_inline bool window_fill(struct window *w, __u64 addr)
 		return true;
 	/* The stack's end is near: take what the page has. */
 	size = PAGE_BYTES - (addr & (PAGE_BYTES - 1));
-	if (size < WINDOW_BYTES && size >= 8 &&
-	    bpf_probe_read_user(w->words, size, (void *)addr) == 0) {
+	if (size < WINDOW_BYTES && size >= 8 && bpf_probe_read_user(w->words, size, (void *)addr) == 0) {
 		w->bytes = size;
 		return true;
 	}

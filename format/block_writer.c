@@ -7,8 +7,7 @@
 #include "format/offcpu.h"
 
 /* Remembers the failure and reports it. */
-static int fail(struct stint_block_writer *w, const struct stint_err *failure,
-                struct stint_err *err)
+static int fail(struct stint_block_writer *w, const struct stint_err *failure, struct stint_err *err)
 {
 	w->failure = *failure;
 	if (err)
@@ -45,8 +44,8 @@ static int send(struct stint_block_writer *w, const void *data, size_t size, str
 	return 0;
 }
 
-int stint_block_writer_init(struct stint_block_writer *w, const struct stint_file_header *header,
-                            int compression_level, struct stint_sink sink, struct stint_err *err)
+int stint_block_writer_init(struct stint_block_writer *w, const struct stint_file_header *header, int compression_level,
+			    struct stint_sink sink, struct stint_err *err)
 {
 	uint8_t bytes[STINT_FILE_HEADER_BYTES];
 
@@ -75,34 +74,32 @@ void stint_block_writer_done(struct stint_block_writer *w)
 
 size_t stint_block_writer_memory_bytes(const struct stint_block_writer *w)
 {
-	return sizeof(*w) + stint_compressor_memory_bytes(w->compressor) +
-	       stint_encoder_memory_bytes(&w->encoder) + w->block.cap;
+	return sizeof(*w) + stint_compressor_memory_bytes(w->compressor) + stint_encoder_memory_bytes(&w->encoder) +
+	       w->block.cap;
 }
 
 /* Puts the header in front of the payload that stands in w->block, and sends both. */
-static int send_block(struct stint_block_writer *w, struct stint_block_header *header,
-                      struct stint_err *err)
+static int send_block(struct stint_block_writer *w, struct stint_block_header *header, struct stint_err *err)
 {
 	int code;
 
 	header->seq = w->seq;
 	header->stored_bytes = (uint32_t)(w->block.len - STINT_BLOCK_HEADER_BYTES);
-	header->payload_check =
-	        stint_checksum(w->block.data + STINT_BLOCK_HEADER_BYTES, header->stored_bytes);
+	header->payload_check = stint_checksum(w->block.data + STINT_BLOCK_HEADER_BYTES, header->stored_bytes);
 	stint_block_header_encode(header, w->block.data);
 	/* The index lists at which offset the block begins. */
 	w->index[w->n_index++] = (struct stint_index_entry){
-	        .file_off = w->size_bytes,
-	        .t_min_ns = header->t_min_ns,
-	        .t_max_ns = header->t_max_ns,
-	        .table = header->table,
-	        .n_rows = header->n_rows,
-	        .first_id = header->first_id,
-	        .stored_bytes = header->stored_bytes,
-	        .raw_bytes = header->raw_bytes,
-	        .seq = header->seq,
-	        .codec = header->codec,
-	        .flags = header->flags,
+		.file_off = w->size_bytes,
+		.t_min_ns = header->t_min_ns,
+		.t_max_ns = header->t_max_ns,
+		.table = header->table,
+		.n_rows = header->n_rows,
+		.first_id = header->first_id,
+		.stored_bytes = header->stored_bytes,
+		.raw_bytes = header->raw_bytes,
+		.seq = header->seq,
+		.codec = header->codec,
+		.flags = header->flags,
 	};
 	w->seq++;
 	code = send(w, w->block.data, w->block.len, err);
@@ -128,8 +125,8 @@ static int append_container(struct stint_block_writer *w, struct stint_block_hea
 	header->raw_bytes = (uint32_t)enc->container.len;
 	header->codec = STINT_CODEC_NONE;
 	if (w->compressor) {
-		code = stint_compress(w->compressor, enc->container.data, enc->container.len,
-		                      enc->cuts, enc->n_cuts, &w->block);
+		code = stint_compress(w->compressor, enc->container.data, enc->container.len, enc->cuts, enc->n_cuts,
+				      &w->block);
 		if (code)
 			return code;
 		if (w->block.len - start < enc->container.len) {
@@ -150,8 +147,7 @@ static uint64_t time_field(const uint8_t *row, int16_t offset)
 	return value;
 }
 
-static void set_time_range(const struct stint_schema *schema, const void *rows,
-                           struct stint_block_header *header)
+static void set_time_range(const struct stint_schema *schema, const void *rows, struct stint_block_header *header)
 {
 	const uint8_t *row = rows;
 	uint32_t i;
@@ -160,20 +156,18 @@ static void set_time_range(const struct stint_schema *schema, const void *rows,
 		return;
 	header->t_min_ns = UINT64_MAX;
 	for (i = 0; i < header->n_rows; i++, row += schema->row_bytes) {
-		uint64_t from = time_field(row, schema->time_from),
-		         to = time_field(row, schema->time_to);
+		uint64_t from = time_field(row, schema->time_from), to = time_field(row, schema->time_to);
 
 		header->t_min_ns = from < header->t_min_ns ? from : header->t_min_ns;
 		header->t_max_ns = to > header->t_max_ns ? to : header->t_max_ns;
 	}
 }
 
-int stint_block_writer_rows(struct stint_block_writer *w, enum stint_table table, void *rows,
-                            uint32_t n_rows, uint32_t first_id, struct stint_err *err)
+int stint_block_writer_rows(struct stint_block_writer *w, enum stint_table table, void *rows, uint32_t n_rows,
+			    uint32_t first_id, struct stint_err *err)
 {
 	const struct stint_schema *schema = stint_schema_of(table);
-	struct stint_block_header header = {
-	        .table = (uint8_t)table, .n_rows = n_rows, .first_id = first_id};
+	struct stint_block_header header = {.table = (uint8_t)table, .n_rows = n_rows, .first_id = first_id};
 	struct stint_err failure = STINT_ERR_INIT;
 	int code = stint_block_writer_status(w, err);
 
@@ -190,16 +184,15 @@ int stint_block_writer_rows(struct stint_block_writer *w, enum stint_table table
 	if (!code)
 		code = append_container(w, &header);
 	if (code == STINT_ERR_LIMIT) {
-		stint_err_set(&failure, code, 0, -1,
-		              "a block of %u %s rows is over STINT_MAX_BLOCK_BYTES", n_rows,
-		              schema->name);
+		stint_err_set(&failure, code, 0, -1, "a block of %u %s rows is over STINT_MAX_BLOCK_BYTES", n_rows,
+			      schema->name);
 		return fail(w, &failure, err);
 	}
 	return code ? fail_nomem(w, err) : send_block(w, &header, err);
 }
 
-int stint_block_writer_copy(struct stint_block_writer *w, const struct stint_block_header *header,
-                            const void *payload, struct stint_err *err)
+int stint_block_writer_copy(struct stint_block_writer *w, const struct stint_block_header *header, const void *payload,
+			    struct stint_err *err)
 {
 	struct stint_block_header copy = *header;
 	int code = stint_block_writer_status(w, err);
@@ -220,8 +213,7 @@ int stint_block_writer_index(struct stint_block_writer *w, struct stint_err *err
 	if (code)
 		return code;
 	start_block(w);
-	if (w->n_index &&
-	    stint_encode(&w->encoder, stint_schema_of(STINT_INDEX), w->index, w->n_index))
+	if (w->n_index && stint_encode(&w->encoder, stint_schema_of(STINT_INDEX), w->index, w->n_index))
 		return fail_nomem(w, err);
 	if (w->n_index)
 		stint_buf_bytes(&w->block, w->encoder.container.data, w->encoder.container.len);

@@ -29,8 +29,8 @@ struct stint_block_writer {
 };
 
 /* Sends the file header; a negative level means no compression. On failure there is nothing to free but by _done. */
-int stint_block_writer_init(struct stint_block_writer *w, const struct stint_file_header *header,
-                            int compression_level, struct stint_sink sink, struct stint_err *err);
+int stint_block_writer_init(struct stint_block_writer *w, const struct stint_file_header *header, int compression_level,
+			    struct stint_sink sink, struct stint_err *err);
 void stint_block_writer_done(struct stint_block_writer *w);
 
 /* The failure that stopped it, 0 if none did. */
@@ -40,12 +40,12 @@ int stint_block_writer_status(const struct stint_block_writer *w, struct stint_e
  * Writes rows (at most STINT_MAX_BLOCK_ROWS) as one block. Off-CPU rows are sorted and changed on
  * the way: the caller's rows are used up. first_id is 0 for what is no dictionary.
  */
-int stint_block_writer_rows(struct stint_block_writer *w, enum stint_table table, void *rows,
-                            uint32_t n_rows, uint32_t first_id, struct stint_err *err);
+int stint_block_writer_rows(struct stint_block_writer *w, enum stint_table table, void *rows, uint32_t n_rows,
+			    uint32_t first_id, struct stint_err *err);
 
 /* Writes a payload as it is under a new number; header is the one it had. */
-int stint_block_writer_copy(struct stint_block_writer *w, const struct stint_block_header *header,
-                            const void *payload, struct stint_err *err);
+int stint_block_writer_copy(struct stint_block_writer *w, const struct stint_block_header *header, const void *payload,
+			    struct stint_err *err);
 
 /* Writes an index block for everything since the last one. */
 int stint_block_writer_index(struct stint_block_writer *w, struct stint_err *err);

@@ -19,8 +19,7 @@ void stint_row_checks_done(struct stint_row_checks *checks)
 }
 
 /* The range that an id is in, NULL where nothing defines it. */
-static struct stint_id_range *range_of(const struct stint_row_checks *checks, uint32_t table,
-                                       uint32_t id)
+static struct stint_id_range *range_of(const struct stint_row_checks *checks, uint32_t table, uint32_t id)
 {
 	struct stint_id_range *ranges = checks->dictionaries[table].ranges;
 	size_t lo = 0, hi = checks->dictionaries[table].n_ranges;
@@ -43,8 +42,7 @@ static int no_memory(struct stint_err *err)
 }
 
 /* Adds the block's ids to the last range, or a range for them. */
-static int define(struct stint_row_checks *checks, const struct stint_rows *rows,
-                  struct stint_err *err)
+static int define(struct stint_row_checks *checks, const struct stint_rows *rows, struct stint_err *err)
 {
 	struct stint_id_range *ranges = checks->dictionaries[rows->table].ranges, *last;
 	size_t n = checks->dictionaries[rows->table].n_ranges;
@@ -53,8 +51,7 @@ static int define(struct stint_row_checks *checks, const struct stint_rows *rows
 
 	if (rows->first_id < next)
 		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1,
-		                     "rows define ids from %u on, but %u is defined already",
-		                     rows->first_id, next - 1);
+				     "rows define ids from %u on, but %u is defined already", rows->first_id, next - 1);
 	if (!n || rows->first_id > next) {
 		ranges = reallocarray(ranges, n + 1, sizeof(*ranges));
 		if (!ranges)
@@ -76,8 +73,7 @@ static int define(struct stint_row_checks *checks, const struct stint_rows *rows
 }
 
 /* Counts the rows that refer to an id that no block in front of them (or theirs) defines. */
-static uint64_t count_bad_references(const struct stint_row_checks *checks,
-                                     const struct stint_rows *rows)
+static uint64_t count_bad_references(const struct stint_row_checks *checks, const struct stint_rows *rows)
 {
 	const struct stint_schema *schema = stint_schema_of(rows->table);
 	const uint8_t *row = rows->rows;
@@ -122,14 +118,12 @@ static uint64_t check_nodes(struct stint_row_checks *checks, const struct stint_
 		uint32_t above = nodes[i].parent < id ? depth_of(checks, nodes[i].parent) : 0;
 
 		n_bad += nodes[i].parent >= id;
-		range->depth[id - range->first] =
-		        (uint16_t)(above < UINT16_MAX ? above + 1 : above);
+		range->depth[id - range->first] = (uint16_t)(above < UINT16_MAX ? above + 1 : above);
 	}
 	return n_bad;
 }
 
-static uint64_t count_bad_stacks(const struct stint_row_checks *checks,
-                                 const struct stint_rows *rows)
+static uint64_t count_bad_stacks(const struct stint_row_checks *checks, const struct stint_rows *rows)
 {
 	const struct stint_stack *stacks = rows->rows;
 	uint64_t n_bad = 0;
@@ -139,9 +133,8 @@ static uint64_t count_bad_stacks(const struct stint_row_checks *checks,
 		uint32_t depth = depth_of(checks, stacks[i].leaf);
 
 		/* Where the leaf is lost, the reference is reported and the depth is unknown. */
-		n_bad += depth > STINT_MAX_STACK_DEPTH ||
-		         (stacks[i].leaf && depth && stacks[i].n_kernel > depth) ||
-		         (!stacks[i].leaf && stacks[i].n_kernel);
+		n_bad += depth > STINT_MAX_STACK_DEPTH || (stacks[i].leaf && depth && stacks[i].n_kernel > depth) ||
+			 (!stacks[i].leaf && stacks[i].n_kernel);
 	}
 	return n_bad;
 }
@@ -155,16 +148,15 @@ static uint64_t count_bad_times(const struct stint_rows *rows)
 
 	for (i = 0; rows->table == STINT_OFFCPU && i < rows->n_rows; i++)
 		n_bad += offcpu[i].start_ns > offcpu[i].end_ns ||
-		         (offcpu[i].flags & STINT_OFFCPU_WOKEN &&
-		          (offcpu[i].wake_ns < offcpu[i].start_ns ||
-		           offcpu[i].wake_ns > offcpu[i].end_ns));
+			 (offcpu[i].flags & STINT_OFFCPU_WOKEN &&
+			  (offcpu[i].wake_ns < offcpu[i].start_ns || offcpu[i].wake_ns > offcpu[i].end_ns));
 	for (i = 0; rows->table == STINT_LOSS && i < rows->n_rows; i++)
 		n_bad += loss[i].from_ns > loss[i].to_ns;
 	return n_bad;
 }
 
 int stint_row_checks_block(struct stint_row_checks *checks, const struct stint_rows *rows,
-                           struct stint_row_faults *ret_faults, struct stint_err *err)
+			   struct stint_row_faults *ret_faults, struct stint_err *err)
 {
 	int code = 0;
 

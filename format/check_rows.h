@@ -36,7 +36,7 @@ struct stint_row_faults {
  * 0, STINT_ERR_NOMEM, or STINT_ERR_FORMAT when it defines ids that are not behind all earlier ones.
  */
 int stint_row_checks_block(struct stint_row_checks *checks, const struct stint_rows *rows,
-                           struct stint_row_faults *ret_faults, struct stint_err *err);
+			   struct stint_row_faults *ret_faults, struct stint_err *err);
 void stint_row_checks_done(struct stint_row_checks *checks);
 
 #endif

@@ -22,8 +22,8 @@ size_t stint_compressor_memory_bytes(const struct stint_compressor *c);
  * there, with an entropy table of its own. Returns 0 or STINT_ERR_NOMEM, and STINT_ERR_LIMIT when
  * out is full.
  */
-int stint_compress(struct stint_compressor *c, const void *data, size_t size, const uint32_t *cuts,
-                   size_t n_cuts, struct stint_buf *out);
+int stint_compress(struct stint_compressor *c, const void *data, size_t size, const uint32_t *cuts, size_t n_cuts,
+		   struct stint_buf *out);
 
 /* The decompressor's state is made when *state is NULL; free it with stint_decompressor_free. */
 void stint_decompressor_free(void *state); /* NULL is fine */
@@ -32,7 +32,6 @@ void stint_decompressor_free(void *state); /* NULL is fine */
  * Decompresses the one frame that data must be, into exactly out_size bytes. Returns 0,
  * STINT_ERR_FORMAT (err says what is wrong with the frame) or STINT_ERR_NOMEM.
  */
-int stint_decompress(void **state, const void *data, size_t size, void *out, size_t out_size,
-                     struct stint_err *err);
+int stint_decompress(void **state, const void *data, size_t size, void *out, size_t out_size, struct stint_err *err);
 
 #endif

@@ -36,15 +36,14 @@ size_t stint_encoder_memory_bytes(const struct stint_encoder *enc);
  * Encodes n_rows (1 to STINT_MAX_BLOCK_ROWS) structs of the table into enc->container. Returns 0,
  * STINT_ERR_NOMEM, or STINT_ERR_LIMIT when it would pass STINT_MAX_BLOCK_BYTES.
  */
-int stint_encode(struct stint_encoder *enc, const struct stint_schema *schema, const void *rows,
-                 size_t n_rows);
+int stint_encode(struct stint_encoder *enc, const struct stint_schema *schema, const void *rows, size_t n_rows);
 
 /*
  * Decodes a container from cur, which is left behind its last column, into n_rows structs. Strings
  * point into the container's memory. Returns 0, STINT_ERR_FORMAT or STINT_ERR_LIMIT; rows are then
  * undefined, and err says what is wrong.
  */
-int stint_decode(const struct stint_schema *schema, struct stint_cursor *cur, void *rows,
-                 size_t n_rows, struct stint_err *err);
+int stint_decode(const struct stint_schema *schema, struct stint_cursor *cur, void *rows, size_t n_rows,
+		 struct stint_err *err);
 
 #endif

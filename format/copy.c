@@ -14,7 +14,7 @@ struct copy {
 	struct stint_rows rows;
 	struct stint_loss *losses; /* of what was left out */
 	size_t n_losses;
-	struct stint_map numbers;                 /* of the blocks that were copied */
+	struct stint_map numbers;		   /* of the blocks that were copied */
 	uint32_t next_id[STINT_FIRST_EVENT_TABLE]; /* behind the last one copied, by dictionary */
 };
 
@@ -22,12 +22,12 @@ struct stint_file_header stint_copy_header(const struct stint_reader *reader)
 {
 	const struct stint_file_info *info = stint_reader_info(reader);
 	struct stint_file_header header = {
-	        .major = STINT_FORMAT_MAJOR,
-	        /* Blocks of a newer minor version are copied, so the file stays one. */
-	        .minor = info->minor > STINT_FORMAT_MINOR ? info->minor : STINT_FORMAT_MINOR,
-	        .header_bytes = STINT_FILE_HEADER_BYTES,
-	        .compat = info->compat,
-	        .incompat = info->incompat,
+		.major = STINT_FORMAT_MAJOR,
+		/* Blocks of a newer minor version are copied, so the file stays one. */
+		.minor = info->minor > STINT_FORMAT_MINOR ? info->minor : STINT_FORMAT_MINOR,
+		.header_bytes = STINT_FILE_HEADER_BYTES,
+		.compat = info->compat,
+		.incompat = info->incompat,
 	};
 
 	memcpy(header.recording_id, info->recording_id, sizeof(header.recording_id));
@@ -35,7 +35,7 @@ struct stint_file_header stint_copy_header(const struct stint_reader *reader)
 }
 
 static int note_loss(struct copy *c, uint64_t from_ns, uint64_t to_ns, uint64_t count, uint32_t table,
-                     struct stint_err *err)
+		     struct stint_err *err)
 {
 	struct stint_loss *losses = reallocarray(c->losses, c->n_losses + 1, sizeof(*losses));
 
@@ -43,11 +43,11 @@ static int note_loss(struct copy *c, uint64_t from_ns, uint64_t to_ns, uint64_t 
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory to list what is lost");
 	c->losses = losses;
 	losses[c->n_losses++] = (struct stint_loss){
-	        .from_ns = from_ns,
-	        .to_ns = to_ns > from_ns ? to_ns : from_ns,
-	        .count = count,
-	        .cause = STINT_LOSS_REPAIRED,
-	        .table = table,
+		.from_ns = from_ns,
+		.to_ns = to_ns > from_ns ? to_ns : from_ns,
+		.count = count,
+		.cause = STINT_LOSS_REPAIRED,
+		.table = table,
 	};
 	return 0;
 }
@@ -90,8 +90,8 @@ static int note_places(struct copy *c, struct stint_err *err)
 				to_ns = block->t_max_ns;
 		}
 		code = note_loss(c, from_ns, to_ns,
-		                 before && next && next->seq > before->seq + 1 ? next->seq - before->seq - 1 : 1,
-		                 0, err);
+				 before && next && next->seq > before->seq + 1 ? next->seq - before->seq - 1 : 1, 0,
+				 err);
 	}
 	return code;
 }
@@ -100,8 +100,7 @@ static int note_places(struct copy *c, struct stint_err *err)
  * Whether a whole block is there for the second time, or defines ids that aren't behind those of its
  * dictionary in front of it: a file with such blocks isn't valid.
  */
-static int is_out_of_place(struct copy *c, const struct stint_block_info *block, bool *ret,
-                           struct stint_err *err)
+static int is_out_of_place(struct copy *c, const struct stint_block_info *block, bool *ret, struct stint_err *err)
 {
 	bool defines = stint_is_dictionary(block->table) && block->n_rows, is_new;
 
@@ -109,8 +108,7 @@ static int is_out_of_place(struct copy *c, const struct stint_block_info *block,
 	if (defines && block->first_id < c->next_id[block->table])
 		return 0;
 	if (!stint_map_put(&c->numbers, block->seq, &is_new))
-		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
-		                     "no memory to tell which blocks are copied");
+		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory to tell which blocks are copied");
 	if (!is_new)
 		return 0;
 	*ret = false;
@@ -158,14 +156,12 @@ static int write_losses(const struct copy *c, struct stint_err *err)
 		n = c->n_losses - i;
 		if (n > STINT_MAX_BLOCK_ROWS)
 			n = STINT_MAX_BLOCK_ROWS;
-		code = stint_block_writer_rows(c->w, STINT_LOSS, c->losses + i, (uint32_t)n, 0,
-		                               err);
+		code = stint_block_writer_rows(c->w, STINT_LOSS, c->losses + i, (uint32_t)n, 0, err);
 	}
 	return code;
 }
 
-int stint_copy_blocks(const struct stint_reader *reader, struct stint_block_writer *w,
-                      struct stint_err *err)
+int stint_copy_blocks(const struct stint_reader *reader, struct stint_block_writer *w, struct stint_err *err)
 {
 	struct copy c = {.reader = reader, .w = w};
 	size_t i;

@@ -14,7 +14,6 @@ struct stint_file_header stint_copy_header(const struct stint_reader *reader);
  * then a loss row for each one that was left out: because it is damaged, is there for the second
  * time, or defines ids that aren't behind those that its dictionary has already.
  */
-int stint_copy_blocks(const struct stint_reader *reader, struct stint_block_writer *w,
-                      struct stint_err *err);
+int stint_copy_blocks(const struct stint_reader *reader, struct stint_block_writer *w, struct stint_err *err);
 
 #endif

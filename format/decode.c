@@ -19,19 +19,17 @@ struct directory_entry {
 
 static int bad(struct stint_err *err, const struct directory_entry *entry, const char *what)
 {
-	return stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "column %" PRIu64 ": %s", entry->id,
-	                     what);
+	return stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "column %" PRIu64 ": %s", entry->id, what);
 }
 
 static int read_directory(struct stint_cursor *cur, struct directory_entry *entries, size_t *ret_n,
-                          struct stint_err *err)
+			  struct stint_err *err)
 {
 	uint64_t n = stint_cursor_varint(cur), total = 0;
 	size_t i;
 
 	if (n > STINT_MAX_COLUMNS)
-		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1,
-		                     "%" PRIu64 " columns are over STINT_MAX_COLUMNS", n);
+		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "%" PRIu64 " columns are over STINT_MAX_COLUMNS", n);
 	for (i = 0; i < n; i++) {
 		struct directory_entry *entry = &entries[i];
 		uint8_t encoding;
@@ -47,8 +45,7 @@ static int read_directory(struct stint_cursor *cur, struct directory_entry *entr
 		total += entry->size_bytes;
 	}
 	if (cur->bad || total > stint_cursor_left(cur))
-		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1,
-		                     "columns end behind the payload's end");
+		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "columns end behind the payload's end");
 	*ret_n = (size_t)n;
 	return 0;
 }
@@ -59,8 +56,8 @@ static uint64_t unzigzag(uint64_t value)
 }
 
 /* Puts n decoded values into the rows' fields. Returns false when one doesn't fit. */
-static bool scatter(const uint64_t *values, size_t n, const struct stint_column *column,
-                    uint8_t *field, size_t row_bytes)
+static bool scatter(const uint64_t *values, size_t n, const struct stint_column *column, uint8_t *field,
+		    size_t row_bytes)
 {
 	uint64_t all = 0;
 	size_t i;
@@ -80,8 +77,7 @@ static bool scatter(const uint64_t *values, size_t n, const struct stint_column 
 }
 
 /* Reads n values whose planes are n_rows bytes long, from row first on. */
-static void read_planes(uint64_t *values, const uint8_t *planes, uint8_t width, size_t n_rows,
-                        size_t first, size_t n)
+static void read_planes(uint64_t *values, const uint8_t *planes, uint8_t width, size_t n_rows, size_t first, size_t n)
 {
 	const uint8_t *plane = planes + first;
 	uint8_t b;
@@ -96,17 +92,15 @@ static void read_planes(uint64_t *values, const uint8_t *planes, uint8_t width, 
 	}
 }
 
-static int decode_numbers(const struct directory_entry *entry, const struct stint_column *column,
-                          size_t row_bytes, struct stint_cursor *bytes, uint8_t *rows,
-                          size_t n_rows, struct stint_err *err)
+static int decode_numbers(const struct directory_entry *entry, const struct stint_column *column, size_t row_bytes,
+			  struct stint_cursor *bytes, uint8_t *rows, size_t n_rows, struct stint_err *err)
 {
 	const uint8_t *planes = bytes->at;
 	uint64_t values[CHUNK], constant = 0, sum = 0;
 	size_t first, n, i;
 
 	if (entry->packing == STINT_PLANES) {
-		if (entry->width < 1 || entry->width > 8 ||
-		    entry->size_bytes != n_rows * entry->width)
+		if (entry->width < 1 || entry->width > 8 || entry->size_bytes != n_rows * entry->width)
 			return bad(err, entry, "its planes don't have one byte for each row");
 		stint_cursor_bytes(bytes, (size_t)entry->size_bytes);
 	} else if (entry->packing == STINT_CONSTANT) {
@@ -124,8 +118,7 @@ static int decode_numbers(const struct directory_entry *entry, const struct stin
 				values[i] = stint_cursor_varint(bytes);
 		for (i = 0; i < n && entry->transform == STINT_DELTA; i++)
 			values[i] = sum += unzigzag(values[i]);
-		if (!scatter(values, n, column, rows + first * row_bytes + column->offset,
-		             row_bytes))
+		if (!scatter(values, n, column, rows + first * row_bytes + column->offset, row_bytes))
 			return bad(err, entry, "a value is wider than its field");
 	}
 	if (bytes->bad || stint_cursor_left(bytes))
@@ -133,9 +126,8 @@ static int decode_numbers(const struct directory_entry *entry, const struct stin
 	return 0;
 }
 
-static int decode_bytes(const struct directory_entry *entry, const struct stint_column *column,
-                        size_t row_bytes, struct stint_cursor *bytes, uint8_t *rows, size_t n_rows,
-                        struct stint_err *err)
+static int decode_bytes(const struct directory_entry *entry, const struct stint_column *column, size_t row_bytes,
+			struct stint_cursor *bytes, uint8_t *rows, size_t n_rows, struct stint_err *err)
 {
 	uint8_t *field = rows + column->offset;
 	struct stint_string *string;
@@ -146,8 +138,8 @@ static int decode_bytes(const struct directory_entry *entry, const struct stint_
 		string->size = stint_cursor_varint(bytes);
 		if (string->size > column->max_bytes)
 			return stint_err_set(err, STINT_ERR_LIMIT, 0, -1,
-			                     "column %" PRIu64 ": %" PRIu64 " bytes are over %s",
-			                     entry->id, string->size, column->limit);
+					     "column %" PRIu64 ": %" PRIu64 " bytes are over %s", entry->id,
+					     string->size, column->limit);
 	}
 	for (i = 0; i < n_rows; i++) {
 		string = (struct stint_string *)(field + i * row_bytes);
@@ -170,8 +162,7 @@ static const struct stint_column *column_by_id(const struct stint_schema *schema
 
 /* Decodes one column into the rows. *seen has a bit for each column that was there already. */
 static int decode_column(const struct directory_entry *entry, const struct stint_schema *schema,
-                         struct stint_cursor *bytes, void *rows, size_t n_rows, uint64_t *seen,
-                         struct stint_err *err)
+			 struct stint_cursor *bytes, void *rows, size_t n_rows, uint64_t *seen, struct stint_err *err)
 {
 	const struct stint_column *column = column_by_id(schema, entry->id);
 	uint64_t bit;
@@ -185,17 +176,15 @@ static int decode_column(const struct directory_entry *entry, const struct stint
 	if (entry->transform > STINT_DELTA || entry->packing > STINT_BLOB)
 		return bad(err, entry, "unknown encoding");
 	if ((entry->packing == STINT_BLOB) != !column->width)
-		return bad(err, entry,
-		           "numbers where strings belong, or strings where numbers belong");
+		return bad(err, entry, "numbers where strings belong, or strings where numbers belong");
 	if (!column->width)
 		return entry->transform ? bad(err, entry, "strings have no differences")
-		                        : decode_bytes(entry, column, schema->row_bytes, bytes,
-		                                       rows, n_rows, err);
+					: decode_bytes(entry, column, schema->row_bytes, bytes, rows, n_rows, err);
 	return decode_numbers(entry, column, schema->row_bytes, bytes, rows, n_rows, err);
 }
 
-int stint_decode(const struct stint_schema *schema, struct stint_cursor *cur, void *rows,
-                 size_t n_rows, struct stint_err *err)
+int stint_decode(const struct stint_schema *schema, struct stint_cursor *cur, void *rows, size_t n_rows,
+		 struct stint_err *err)
 {
 	struct directory_entry entries[STINT_MAX_COLUMNS];
 	uint64_t seen = 0;

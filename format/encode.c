@@ -43,8 +43,8 @@ static uint64_t zigzag(uint64_t difference)
 }
 
 /* Collects a column's values from the rows and transforms them. */
-static void gather(uint64_t *values, const struct stint_column *column, size_t row_bytes,
-                   const uint8_t *rows, size_t n_rows)
+static void gather(uint64_t *values, const struct stint_column *column, size_t row_bytes, const uint8_t *rows,
+		   size_t n_rows)
 {
 	const uint8_t *field = rows + column->offset;
 	uint64_t value, previous = 0;
@@ -93,7 +93,7 @@ static uint8_t pack(struct stint_encoder *enc, size_t n_rows)
 }
 
 static void encode_numbers(struct stint_encoder *enc, const struct stint_schema *schema,
-                           const struct stint_column *column, const void *rows, size_t n_rows)
+			   const struct stint_column *column, const void *rows, size_t n_rows)
 {
 	size_t before = enc->body.len;
 	uint8_t width;
@@ -111,7 +111,7 @@ static void encode_numbers(struct stint_encoder *enc, const struct stint_schema 
 }
 
 static void encode_bytes(struct stint_encoder *enc, const struct stint_schema *schema,
-                         const struct stint_column *column, const uint8_t *rows, size_t n_rows)
+			 const struct stint_column *column, const uint8_t *rows, size_t n_rows)
 {
 	const uint8_t *field = rows + column->offset;
 	size_t before = enc->body.len, i;
@@ -133,8 +133,7 @@ static void encode_bytes(struct stint_encoder *enc, const struct stint_schema *s
 	stint_buf_varint(&enc->container, enc->body.len - before);
 }
 
-int stint_encode(struct stint_encoder *enc, const struct stint_schema *schema, const void *rows,
-                 size_t n_rows)
+int stint_encode(struct stint_encoder *enc, const struct stint_schema *schema, const void *rows, size_t n_rows)
 {
 	size_t i, directory;
 

@@ -16,8 +16,7 @@ static uint8_t *put(uint8_t *at, uint64_t value, size_t size)
 	return at + size;
 }
 
-void stint_file_header_encode(const struct stint_file_header *header,
-                              uint8_t bytes[STINT_FILE_HEADER_BYTES])
+void stint_file_header_encode(const struct stint_file_header *header, uint8_t bytes[STINT_FILE_HEADER_BYTES])
 {
 	uint8_t *at = bytes;
 
@@ -32,8 +31,7 @@ void stint_file_header_encode(const struct stint_file_header *header,
 	put(at, stint_checksum(bytes, 56), 8);
 }
 
-const char *stint_file_header_decode(const uint8_t bytes[STINT_FILE_HEADER_BYTES],
-                                     struct stint_file_header *header)
+const char *stint_file_header_decode(const uint8_t bytes[STINT_FILE_HEADER_BYTES], struct stint_file_header *header)
 {
 	struct stint_cursor cur = stint_cursor_of(bytes, STINT_FILE_HEADER_BYTES);
 
@@ -48,14 +46,12 @@ const char *stint_file_header_decode(const uint8_t bytes[STINT_FILE_HEADER_BYTES
 	stint_cursor_u64(&cur);
 	if (stint_cursor_u64(&cur) != stint_checksum(bytes, 56))
 		return "file header is damaged (checksum)";
-	if (header->header_bytes < STINT_FILE_HEADER_BYTES ||
-	    header->header_bytes > STINT_MAX_FILE_HEADER_BYTES)
+	if (header->header_bytes < STINT_FILE_HEADER_BYTES || header->header_bytes > STINT_MAX_FILE_HEADER_BYTES)
 		return "file header has an impossible size";
 	return NULL;
 }
 
-void stint_block_header_encode(const struct stint_block_header *header,
-                               uint8_t bytes[STINT_BLOCK_HEADER_BYTES])
+void stint_block_header_encode(const struct stint_block_header *header, uint8_t bytes[STINT_BLOCK_HEADER_BYTES])
 {
 	uint8_t *at = bytes;
 
@@ -94,8 +90,7 @@ const char *stint_block_header_limits(const struct stint_block_header *header)
 	return NULL;
 }
 
-const char *stint_block_header_decode(const uint8_t bytes[STINT_BLOCK_HEADER_BYTES],
-                                      struct stint_block_header *header)
+const char *stint_block_header_decode(const uint8_t bytes[STINT_BLOCK_HEADER_BYTES], struct stint_block_header *header)
 {
 	struct stint_cursor cur = stint_cursor_of(bytes, STINT_BLOCK_HEADER_BYTES);
 

@@ -29,15 +29,12 @@ struct stint_block_header {
 	uint64_t payload_check;
 };
 
-void stint_file_header_encode(const struct stint_file_header *header,
-                              uint8_t bytes[STINT_FILE_HEADER_BYTES]);
+void stint_file_header_encode(const struct stint_file_header *header, uint8_t bytes[STINT_FILE_HEADER_BYTES]);
 
 /* NULL when the bytes are a whole file header, else what is wrong with them. */
-const char *stint_file_header_decode(const uint8_t bytes[STINT_FILE_HEADER_BYTES],
-                                     struct stint_file_header *header);
+const char *stint_file_header_decode(const uint8_t bytes[STINT_FILE_HEADER_BYTES], struct stint_file_header *header);
 
-void stint_block_header_encode(const struct stint_block_header *header,
-                               uint8_t bytes[STINT_BLOCK_HEADER_BYTES]);
+void stint_block_header_encode(const struct stint_block_header *header, uint8_t bytes[STINT_BLOCK_HEADER_BYTES]);
 
 /* NULL when the header keeps every limit of its table, else which one it breaks. */
 const char *stint_block_header_limits(const struct stint_block_header *header);
@@ -46,7 +43,6 @@ const char *stint_block_header_limits(const struct stint_block_header *header);
  * NULL when the bytes are a valid block header within every limit, else what is wrong. The cheap
  * test of the magic comes first, so that it may be called at every place of a damaged file.
  */
-const char *stint_block_header_decode(const uint8_t bytes[STINT_BLOCK_HEADER_BYTES],
-                                      struct stint_block_header *header);
+const char *stint_block_header_decode(const uint8_t bytes[STINT_BLOCK_HEADER_BYTES], struct stint_block_header *header);
 
 #endif

@@ -62,8 +62,7 @@ static int spool(int pipe_fd, struct stint_err *err)
 	if (!buffer)
 		code = stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory to read");
 	else if (fd < 0)
-		code = stint_err_set(err, STINT_ERR_IO, errno, -1,
-		                     "cannot make a temporary file for piped input");
+		code = stint_err_set(err, STINT_ERR_IO, errno, -1, "cannot make a temporary file for piped input");
 	while (!code) {
 		n = read(pipe_fd, buffer, COPY_BYTES);
 		if (n == 0)
@@ -74,7 +73,7 @@ static int spool(int pipe_fd, struct stint_err *err)
 			code = stint_err_set(err, STINT_ERR_IO, errno, -1, "cannot read");
 		else if (write_all(fd, buffer, (size_t)n))
 			code = stint_err_set(err, STINT_ERR_IO, errno, -1,
-			                     "cannot write piped input to a temporary file");
+					     "cannot write piped input to a temporary file");
 	}
 	free(buffer);
 	if (code && fd >= 0)
@@ -136,8 +135,8 @@ void stint_input_done(struct stint_input *in)
 	in->fd = -1;
 }
 
-const uint8_t *stint_input_at(const struct stint_input *in, uint64_t offset, size_t size,
-                              uint8_t *buffer, struct stint_err *err)
+const uint8_t *stint_input_at(const struct stint_input *in, uint64_t offset, size_t size, uint8_t *buffer,
+			      struct stint_err *err)
 {
 	size_t done = 0;
 
@@ -158,7 +157,7 @@ const uint8_t *stint_input_at(const struct stint_input *in, uint64_t offset, siz
 		}
 		if (n == 0) {
 			stint_err_set(err, STINT_ERR_FORMAT, 0, (int64_t)(offset + done),
-			              "the file became shorter while it was read");
+				      "the file became shorter while it was read");
 			return NULL;
 		}
 		done += (size_t)n;

@@ -31,7 +31,7 @@ void stint_input_done(struct stint_input *in);
  * they are beyond the end (STINT_ERR_FORMAT) or can't be read (STINT_ERR_IO). Safe for several
  * threads.
  */
-const uint8_t *stint_input_at(const struct stint_input *in, uint64_t offset, size_t size,
-                              uint8_t *buffer, struct stint_err *err);
+const uint8_t *stint_input_at(const struct stint_input *in, uint64_t offset, size_t size, uint8_t *buffer,
+			      struct stint_err *err);
 
 #endif

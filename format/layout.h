@@ -5,29 +5,29 @@
 
 #include <stdint.h>
 
-#define STINT_FILE_MAGIC "\x89STINT\r\n" /* 8 bytes, without a terminator */
-#define STINT_FILE_HEADER_BYTES 64
-#define STINT_BLOCK_MAGIC 0x4b4c4273u /* "sBLK" */
+#define STINT_FILE_MAGIC	 "\x89STINT\r\n" /* 8 bytes, without a terminator */
+#define STINT_FILE_HEADER_BYTES	 64
+#define STINT_BLOCK_MAGIC	 0x4b4c4273u /* "sBLK" */
 #define STINT_BLOCK_HEADER_BYTES 56
-#define STINT_TRAILER_MAGIC "STINTEND" /* 8 bytes, without a terminator */
-#define STINT_TRAILER_BYTES 16
-#define STINT_FORMAT_MAJOR 1
-#define STINT_FORMAT_MINOR 0
+#define STINT_TRAILER_MAGIC	 "STINTEND" /* 8 bytes, without a terminator */
+#define STINT_TRAILER_BYTES	 16
+#define STINT_FORMAT_MAJOR	 1
+#define STINT_FORMAT_MINOR	 0
 
 /* Feature bits of the file header. A reader refuses incompatible bits that it doesn't know. */
 #define STINT_INCOMPAT_KNOWN 0u
-#define STINT_COMPAT_KNOWN 0u
+#define STINT_COMPAT_KNOWN   0u
 
 /* Limits. A file that asks for more is refused at that place, with the limit's name. */
 #define STINT_MAX_FILE_HEADER_BYTES 4096u
-#define STINT_MAX_BLOCK_BYTES (16u << 20)  /* of a payload, stored and decoded alike */
-#define STINT_MAX_BLOCK_ROWS 65536u
-#define STINT_MAX_COLUMNS 64u
-#define STINT_MAX_STRING_BYTES (64u << 10)
-#define STINT_MAX_WINDOW_BYTES (64u << 10) /* of a stack */
-#define STINT_MAX_CODE_BYTES (256u << 10) /* of a function */
-#define STINT_MAX_STACK_DEPTH 1024u /* nodes from a stack's leaf to its root */
-#define STINT_MAX_DICTIONARY_ROWS (64u << 20) /* rows of one dictionary in one file */
+#define STINT_MAX_BLOCK_BYTES	    (16u << 20) /* of a payload, stored and decoded alike */
+#define STINT_MAX_BLOCK_ROWS	    65536u
+#define STINT_MAX_COLUMNS	    64u
+#define STINT_MAX_STRING_BYTES	    (64u << 10)
+#define STINT_MAX_WINDOW_BYTES	    (64u << 10)	 /* of a stack */
+#define STINT_MAX_CODE_BYTES	    (256u << 10) /* of a function */
+#define STINT_MAX_STACK_DEPTH	    1024u	 /* nodes from a stack's leaf to its root */
+#define STINT_MAX_DICTIONARY_ROWS   (64u << 20)	 /* rows of one dictionary in one file */
 
 enum stint_codec {
 	STINT_CODEC_NONE = 0,
@@ -72,6 +72,6 @@ enum stint_table {
 };
 
 #define STINT_FIRST_EVENT_TABLE 32
-#define STINT_N_TABLES 128
+#define STINT_N_TABLES		128
 
 #endif

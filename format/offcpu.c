@@ -65,8 +65,7 @@ int stint_offcpu_sort(struct stint_offcpu *rows, size_t n_rows)
 }
 
 /* How many of the sorted rows are in front of (cpu, end_ns), itself included. */
-static size_t count_up_to(const struct stint_offcpu *rows, size_t n_rows, uint32_t cpu,
-                          uint64_t end_ns)
+static size_t count_up_to(const struct stint_offcpu *rows, size_t n_rows, uint32_t cpu, uint64_t end_ns)
 {
 	size_t lo = 0, hi = n_rows;
 
@@ -120,11 +119,9 @@ int stint_offcpu_from_stored(struct stint_offcpu *rows, size_t n_rows, struct st
 		struct stint_offcpu *row = &rows[i];
 
 		if (row->reserved > i)
-			return stint_err_set(
-			        err, STINT_ERR_FORMAT, 0, -1,
-			        "off-cpu row %zu refers to a row in front of its block", i);
-		row->start_ns = row->reserved ? rows[i - row->reserved].end_ns
-		                              : row->end_ns - row->start_ns;
+			return stint_err_set(err, STINT_ERR_FORMAT, 0, -1,
+					     "off-cpu row %zu refers to a row in front of its block", i);
+		row->start_ns = row->reserved ? rows[i - row->reserved].end_ns : row->end_ns - row->start_ns;
 		row->wake_ns = row->flags & STINT_OFFCPU_WOKEN ? row->end_ns - row->wake_ns : 0;
 		row->reserved = 0;
 	}

@@ -46,11 +46,10 @@ int stint_reader_add_block(struct stint_reader *reader, const struct stint_block
 	return 0;
 }
 
-int stint_reader_add_damage(struct stint_reader *reader, uint64_t file_off, uint64_t size_bytes,
-                            const char *why)
+int stint_reader_add_damage(struct stint_reader *reader, uint64_t file_off, uint64_t size_bytes, const char *why)
 {
-	struct stint_damage *damage = enlarge(reader->damage, reader->info.n_damage,
-	                                      &reader->cap_damage, sizeof(*damage));
+	struct stint_damage *damage =
+		enlarge(reader->damage, reader->info.n_damage, &reader->cap_damage, sizeof(*damage));
 
 	if (!damage)
 		return STINT_ERR_NOMEM;
@@ -61,26 +60,25 @@ int stint_reader_add_damage(struct stint_reader *reader, uint64_t file_off, uint
 	return 0;
 }
 
-struct stint_block_info stint_reader_info_of(uint64_t file_off,
-                                             const struct stint_block_header *header)
+struct stint_block_info stint_reader_info_of(uint64_t file_off, const struct stint_block_header *header)
 {
 	return (struct stint_block_info){
-	        .file_off = file_off,
-	        .t_min_ns = header->t_min_ns,
-	        .t_max_ns = header->t_max_ns,
-	        .stored_bytes = header->stored_bytes,
-	        .raw_bytes = header->raw_bytes,
-	        .n_rows = header->n_rows,
-	        .first_id = header->first_id,
-	        .seq = header->seq,
-	        .table = header->table,
-	        .codec = header->codec,
-	        .flags = header->flags,
+		.file_off = file_off,
+		.t_min_ns = header->t_min_ns,
+		.t_max_ns = header->t_max_ns,
+		.stored_bytes = header->stored_bytes,
+		.raw_bytes = header->raw_bytes,
+		.n_rows = header->n_rows,
+		.first_id = header->first_id,
+		.seq = header->seq,
+		.table = header->table,
+		.codec = header->codec,
+		.flags = header->flags,
 	};
 }
 
 const char *stint_reader_header_at(const struct stint_reader *reader, uint64_t file_off,
-                                   struct stint_block_header *header)
+				   struct stint_block_header *header)
 {
 	uint64_t size = reader->info.size_bytes;
 	uint8_t buffer[STINT_BLOCK_HEADER_BYTES];
@@ -110,13 +108,11 @@ static int make_room(void **memory, size_t *memory_bytes, size_t size, struct st
 	*memory_bytes = *memory ? size : 0;
 	if (*memory)
 		return 0;
-	return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for a block of %zu bytes",
-	                     size);
+	return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for a block of %zu bytes", size);
 }
 
-int stint_reader_payload(const struct stint_reader *reader, uint64_t file_off,
-                         const struct stint_block_header *header, void **memory,
-                         size_t *memory_bytes, const uint8_t **ret_payload, struct stint_err *err)
+int stint_reader_payload(const struct stint_reader *reader, uint64_t file_off, const struct stint_block_header *header,
+			 void **memory, size_t *memory_bytes, const uint8_t **ret_payload, struct stint_err *err)
 {
 	struct stint_err why = STINT_ERR_INIT;
 	const uint8_t *payload;
@@ -126,8 +122,8 @@ int stint_reader_payload(const struct stint_reader *reader, uint64_t file_off,
 	code = make_room(memory, memory_bytes, header->stored_bytes, err);
 	if (code)
 		return code;
-	payload = stint_input_at(&reader->input, file_off + STINT_BLOCK_HEADER_BYTES,
-	                         header->stored_bytes, *memory, &why);
+	payload = stint_input_at(&reader->input, file_off + STINT_BLOCK_HEADER_BYTES, header->stored_bytes, *memory,
+				 &why);
 	if (!payload) {
 		if (err)
 			*err = why;
@@ -159,13 +155,12 @@ static int read_file_header(struct stint_reader *reader, struct stint_err *err)
 		return stint_reader_add_damage(reader, 0, STINT_FILE_HEADER_BYTES, why);
 	if (header.major != STINT_FORMAT_MAJOR)
 		return stint_err_set(err, STINT_ERR_UNSUPPORTED, 0, -1,
-		                     "recording has format version %u.%u, this stint reads %u.x",
-		                     header.major, header.minor, STINT_FORMAT_MAJOR);
+				     "recording has format version %u.%u, this stint reads %u.x", header.major,
+				     header.minor, STINT_FORMAT_MAJOR);
 	if (header.incompat & ~(uint64_t)STINT_INCOMPAT_KNOWN)
-		return stint_err_set(
-		        err, STINT_ERR_UNSUPPORTED, 0, -1,
-		        "recording uses features that this stint doesn't know (bits 0x%" PRIx64 ")",
-		        header.incompat & ~(uint64_t)STINT_INCOMPAT_KNOWN);
+		return stint_err_set(err, STINT_ERR_UNSUPPORTED, 0, -1,
+				     "recording uses features that this stint doesn't know (bits 0x%" PRIx64 ")",
+				     header.incompat & ~(uint64_t)STINT_INCOMPAT_KNOWN);
 	reader->header_bytes = header.header_bytes;
 	info->major = header.major;
 	info->minor = header.minor;
@@ -187,8 +182,7 @@ static bool ends_with_index(const struct stint_reader *reader)
 
 	if (size < STINT_TRAILER_BYTES)
 		return false;
-	bytes = stint_input_at(&reader->input, size - STINT_TRAILER_BYTES, STINT_TRAILER_BYTES,
-	                       buffer, NULL);
+	bytes = stint_input_at(&reader->input, size - STINT_TRAILER_BYTES, STINT_TRAILER_BYTES, buffer, NULL);
 	if (!bytes || memcmp(bytes + 8, STINT_TRAILER_MAGIC, 8) != 0)
 		return false;
 	cur = stint_cursor_of(bytes, STINT_TRAILER_BYTES);
@@ -217,9 +211,8 @@ static int find_blocks(struct stint_reader *reader, struct stint_err *err)
 		return stint_err_set(err, code, 0, -1, "no memory for the list of blocks");
 	if (!header_is_whole && !reader->info.n_blocks)
 		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "%s",
-		                     reader->info.size_bytes
-		                             ? "not a stint recording"
-		                             : "not a stint recording: the file is empty");
+				     reader->info.size_bytes ? "not a stint recording"
+							     : "not a stint recording: the file is empty");
 	return 0;
 }
 
@@ -231,18 +224,16 @@ static int refuse_critical(const struct stint_reader *reader, struct stint_err *
 		const struct stint_block_info *block = &reader->blocks[i];
 
 		if (block->flags & STINT_BLOCK_CRITICAL && !stint_schema_of(block->table))
-			return stint_err_set(
-			        err, STINT_ERR_UNSUPPORTED, 0, (int64_t)block->file_off,
-			        "recording can't be read without blocks of type %u, which this "
-			        "stint doesn't know",
-			        block->table);
+			return stint_err_set(err, STINT_ERR_UNSUPPORTED, 0, (int64_t)block->file_off,
+					     "recording can't be read without blocks of type %u, which this "
+					     "stint doesn't know",
+					     block->table);
 	}
 	return 0;
 }
 
 /* Takes the input over, also on failure. */
-static int open_input(struct stint_reader **ret, const struct stint_input *input,
-                      struct stint_err *err)
+static int open_input(struct stint_reader **ret, const struct stint_input *input, struct stint_err *err)
 {
 	struct stint_reader *reader = calloc(1, sizeof(*reader));
 	struct stint_input in = *input;
@@ -277,8 +268,7 @@ int stint_reader_open(struct stint_reader **ret, const char *path, struct stint_
 	return code ? code : open_input(ret, &input, err);
 }
 
-int stint_reader_open_memory(struct stint_reader **ret, const void *data, size_t size,
-                             struct stint_err *err)
+int stint_reader_open_memory(struct stint_reader **ret, const void *data, size_t size, struct stint_err *err)
 {
 	struct stint_input input;
 
@@ -313,13 +303,11 @@ const struct stint_damage *stint_reader_damage(const struct stint_reader *reader
 }
 
 /* Says in front of the message which block it is about; where that is stands in file_off alone. */
-static int explain(const struct stint_block_info *block, size_t i, const struct stint_err *why,
-                   struct stint_err *err)
+static int explain(const struct stint_block_info *block, size_t i, const struct stint_err *why, struct stint_err *err)
 {
 	const char *name = stint_table_name(block->table);
 
-	stint_err_set(err, why->code, 0, -1, "block %zu (%s): %s", i, name ? name : "unknown type",
-	              why->msg);
+	stint_err_set(err, why->code, 0, -1, "block %zu (%s): %s", i, name ? name : "unknown type", why->msg);
 	if (err) {
 		err->sys_errno = why->sys_errno;
 		err->file_off = (int64_t)block->file_off;
@@ -327,20 +315,18 @@ static int explain(const struct stint_block_info *block, size_t i, const struct 
 	return why->code;
 }
 
-static bool is_same_block(const struct stint_block_info *block,
-                          const struct stint_block_header *header)
+static bool is_same_block(const struct stint_block_info *block, const struct stint_block_header *header)
 {
-	return header->table == block->table && header->codec == block->codec &&
-	       header->flags == block->flags && header->stored_bytes == block->stored_bytes &&
-	       header->raw_bytes == block->raw_bytes && header->n_rows == block->n_rows &&
-	       header->first_id == block->first_id && header->seq == block->seq &&
+	return header->table == block->table && header->codec == block->codec && header->flags == block->flags &&
+	       header->stored_bytes == block->stored_bytes && header->raw_bytes == block->raw_bytes &&
+	       header->n_rows == block->n_rows && header->first_id == block->first_id && header->seq == block->seq &&
 	       header->t_min_ns == block->t_min_ns && header->t_max_ns == block->t_max_ns;
 }
 
 /* The header of block i, read again from the file. It must still be what the list of blocks says.
  */
-static int read_header(const struct stint_reader *reader, size_t i,
-                       struct stint_block_header *header, struct stint_err *err)
+static int read_header(const struct stint_reader *reader, size_t i, struct stint_block_header *header,
+		       struct stint_err *err)
 {
 	const struct stint_block_info *block = &reader->blocks[i];
 	const char *why = stint_reader_header_at(reader, block->file_off, header);
@@ -351,31 +337,28 @@ static int read_header(const struct stint_reader *reader, size_t i,
 }
 
 /* The payload as the writer encoded it. */
-static int decompress(const struct stint_block_header *header, const uint8_t *payload,
-                      struct stint_rows *rows, const uint8_t **ret_raw, struct stint_err *err)
+static int decompress(const struct stint_block_header *header, const uint8_t *payload, struct stint_rows *rows,
+		      const uint8_t **ret_raw, struct stint_err *err)
 {
 	int code;
 
 	*ret_raw = payload;
 	if (header->codec == STINT_CODEC_NONE && header->stored_bytes != header->raw_bytes)
-		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1,
-		                     "raw and stored sizes differ without a codec");
+		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "raw and stored sizes differ without a codec");
 	if (header->codec == STINT_CODEC_NONE)
 		return 0;
 	if (header->codec != STINT_CODEC_ZSTD)
-		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "unknown codec %u",
-		                     header->codec);
-	code = make_room(&rows->memory[MEMORY_RAW], &rows->memory_bytes[MEMORY_RAW],
-	                 header->raw_bytes, err);
+		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "unknown codec %u", header->codec);
+	code = make_room(&rows->memory[MEMORY_RAW], &rows->memory_bytes[MEMORY_RAW], header->raw_bytes, err);
 	if (code)
 		return code;
 	*ret_raw = rows->memory[MEMORY_RAW];
-	return stint_decompress(&rows->memory[MEMORY_STATE], payload, header->stored_bytes,
-	                        rows->memory[MEMORY_RAW], header->raw_bytes, err);
+	return stint_decompress(&rows->memory[MEMORY_STATE], payload, header->stored_bytes, rows->memory[MEMORY_RAW],
+				header->raw_bytes, err);
 }
 
 static int decode(const struct stint_reader *reader, size_t i, const struct stint_schema *schema,
-                  struct stint_rows *rows, struct stint_err *err)
+		  struct stint_rows *rows, struct stint_err *err)
 {
 	struct stint_block_header header;
 	const uint8_t *payload, *raw;
@@ -384,14 +367,13 @@ static int decode(const struct stint_reader *reader, size_t i, const struct stin
 	int code = read_header(reader, i, &header, err);
 
 	if (!code)
-		code = stint_reader_payload(reader, reader->blocks[i].file_off, &header,
-		                            &rows->memory[MEMORY_STORED],
-		                            &rows->memory_bytes[MEMORY_STORED], &payload, err);
+		code = stint_reader_payload(reader, reader->blocks[i].file_off, &header, &rows->memory[MEMORY_STORED],
+					    &rows->memory_bytes[MEMORY_STORED], &payload, err);
 	if (!code)
 		code = decompress(&header, payload, rows, &raw, err);
 	if (!code)
 		code = make_room(&rows->memory[MEMORY_ROWS], &rows->memory_bytes[MEMORY_ROWS],
-		                 (size_t)header.n_rows * schema->row_bytes, err);
+				 (size_t)header.n_rows * schema->row_bytes, err);
 	if (code)
 		return code;
 	decoded = rows->memory[MEMORY_ROWS];
@@ -409,8 +391,7 @@ static int decode(const struct stint_reader *reader, size_t i, const struct stin
 	return 0;
 }
 
-int stint_reader_decode(const struct stint_reader *reader, size_t i, struct stint_rows *rows,
-                        struct stint_err *err)
+int stint_reader_decode(const struct stint_reader *reader, size_t i, struct stint_rows *rows, struct stint_err *err)
 {
 	const struct stint_block_info *block = &reader->blocks[i];
 	const struct stint_schema *schema = stint_schema_of(block->table);
@@ -423,8 +404,7 @@ int stint_reader_decode(const struct stint_reader *reader, size_t i, struct stin
 	rows->rows = NULL;
 	if (!schema)
 		return stint_err_set(err, STINT_ERR_NOTFOUND, 0, (int64_t)block->file_off,
-		                     "block %zu is of type %u, which this stint doesn't know", i,
-		                     block->table);
+				     "block %zu is of type %u, which this stint doesn't know", i, block->table);
 	code = decode(reader, i, schema, rows, &why);
 	return code ? explain(block, i, &why, err) : 0;
 }
@@ -440,8 +420,8 @@ void stint_rows_done(struct stint_rows *rows)
 	memset(rows, 0, sizeof(*rows));
 }
 
-int stint_reader_raw(const struct stint_reader *reader, size_t i, struct stint_rows *rows,
-                     const uint8_t **ret_data, size_t *ret_size, struct stint_err *err)
+int stint_reader_raw(const struct stint_reader *reader, size_t i, struct stint_rows *rows, const uint8_t **ret_data,
+		     size_t *ret_size, struct stint_err *err)
 {
 	const struct stint_block_info *block = &reader->blocks[i];
 	size_t size = STINT_BLOCK_HEADER_BYTES + (size_t)block->stored_bytes;
@@ -453,17 +433,13 @@ int stint_reader_raw(const struct stint_reader *reader, size_t i, struct stint_r
 	rows->n_rows = 0;
 	rows->rows = NULL;
 	if (!code)
-		code = make_room(&rows->memory[MEMORY_STORED], &rows->memory_bytes[MEMORY_STORED],
-		                 size, &why);
+		code = make_room(&rows->memory[MEMORY_STORED], &rows->memory_bytes[MEMORY_STORED], size, &why);
 	if (!code) {
-		data = stint_input_at(&reader->input, block->file_off, size,
-		                      rows->memory[MEMORY_STORED], &why);
+		data = stint_input_at(&reader->input, block->file_off, size, rows->memory[MEMORY_STORED], &why);
 		code = why.code;
 	}
-	if (!code && stint_checksum(data + STINT_BLOCK_HEADER_BYTES, header.stored_bytes) !=
-	                     header.payload_check)
-		code = stint_err_set(&why, STINT_ERR_FORMAT, 0, -1,
-		                     "payload is damaged (checksum)");
+	if (!code && stint_checksum(data + STINT_BLOCK_HEADER_BYTES, header.stored_bytes) != header.payload_check)
+		code = stint_err_set(&why, STINT_ERR_FORMAT, 0, -1, "payload is damaged (checksum)");
 	if (code)
 		return explain(block, i, &why, err);
 	*ret_data = data;

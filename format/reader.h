@@ -21,20 +21,20 @@ struct stint_file_info {
 	uint16_t major, minor;
 	uint64_t compat, incompat; /* feature bits */
 	uint64_t size_bytes;
-	bool complete;   /* it ends with an index, if a damaged one: the recorder finished it */
-	bool scanned;    /* the index was missing or damaged, so the headers were scanned */
+	bool complete;	 /* it ends with an index, if a damaged one: the recorder finished it */
+	bool scanned;	 /* the index was missing or damaged, so the headers were scanned */
 	size_t n_blocks; /* whole headers found, unknown types included, index blocks not */
 	size_t n_damage; /* places known to be damaged after opening */
 };
 
 struct stint_block_info {
-	uint64_t file_off; /* of the header */
+	uint64_t file_off;	     /* of the header */
 	uint64_t t_min_ns, t_max_ns; /* of its events; 0 and 0 where rows have no time */
 	uint32_t stored_bytes, raw_bytes;
 	uint32_t n_rows;
 	uint32_t first_id; /* of a dictionary's rows */
-	uint32_t seq;      /* counts the file's blocks from 0 */
-	uint8_t table;     /* enum stint_table, or a type that this reader doesn't know */
+	uint32_t seq;	   /* counts the file's blocks from 0 */
+	uint8_t table;	   /* enum stint_table, or a type that this reader doesn't know */
 	uint8_t codec;
 	uint16_t flags;
 };
@@ -63,7 +63,7 @@ void stint_reader_free(struct stint_reader *reader); /* NULL is fine */
 
 const struct stint_file_info *stint_reader_info(const struct stint_reader *reader);
 const struct stint_block_info *stint_reader_block(const struct stint_reader *reader, size_t i); /* i < n_blocks */
-const struct stint_damage *stint_reader_damage(const struct stint_reader *reader, size_t i);    /* i < n_damage */
+const struct stint_damage *stint_reader_damage(const struct stint_reader *reader, size_t i);	/* i < n_damage */
 
 /* The rows of one block. Zeroed is ready; reuse it for the next block; stint_rows_done frees it. */
 struct stint_rows {
@@ -87,8 +87,8 @@ void stint_rows_done(struct stint_rows *rows);
  * They stand in the rows' memory, valid until it is used again. Fails as stint_reader_decode does, but
  * never for the content of the payload.
  */
-int stint_reader_raw(const struct stint_reader *reader, size_t i, struct stint_rows *rows,
-		     const uint8_t **ret_data, size_t *ret_size, struct stint_err *err);
+int stint_reader_raw(const struct stint_reader *reader, size_t i, struct stint_rows *rows, const uint8_t **ret_data,
+		     size_t *ret_size, struct stint_err *err);
 
 /* "sample", "off-cpu", "string" …; NULL for an unknown type. */
 const char *stint_table_name(uint32_t table);

@@ -10,7 +10,7 @@
 struct stint_reader {
 	struct stint_input input;
 	struct stint_file_info info;
-	uint32_t header_bytes;           /* where the first block is */
+	uint32_t header_bytes;		 /* where the first block is */
 	struct stint_block_info *blocks; /* info.n_blocks */
 	size_t cap_blocks;
 	struct stint_block_info *indexes; /* n_indexes, the old ones included; in no order */
@@ -22,26 +22,23 @@ struct stint_reader {
 
 /* Keep a block, or an index block apart from the others. Return 0 or STINT_ERR_NOMEM. */
 int stint_reader_add_block(struct stint_reader *reader, const struct stint_block_info *block);
-int stint_reader_add_damage(struct stint_reader *reader, uint64_t file_off, uint64_t size_bytes,
-                            const char *why);
+int stint_reader_add_damage(struct stint_reader *reader, uint64_t file_off, uint64_t size_bytes, const char *why);
 
 /* The header at an offset. NULL when it is valid and its payload is within the file, else what is
  * wrong. */
 const char *stint_reader_header_at(const struct stint_reader *reader, uint64_t file_off,
-                                   struct stint_block_header *header);
+				   struct stint_block_header *header);
 
 /* What the list of blocks says about one with this header. */
-struct stint_block_info stint_reader_info_of(uint64_t file_off,
-                                             const struct stint_block_header *header);
+struct stint_block_info stint_reader_info_of(uint64_t file_off, const struct stint_block_header *header);
 
 /*
  * Reads the payload behind a header at file_off and checks it, in *memory (*memory_bytes large,
  * grown as needed). It may also stand in the input itself. Returns 0, STINT_ERR_FORMAT, _IO or
  * _NOMEM.
  */
-int stint_reader_payload(const struct stint_reader *reader, uint64_t file_off,
-                         const struct stint_block_header *header, void **memory,
-                         size_t *memory_bytes, const uint8_t **ret_payload, struct stint_err *err);
+int stint_reader_payload(const struct stint_reader *reader, uint64_t file_off, const struct stint_block_header *header,
+			 void **memory, size_t *memory_bytes, const uint8_t **ret_payload, struct stint_err *err);
 
 /*
  * Fills in the blocks from the index at the file's end. Returns 0, STINT_ERR_NOTFOUND where there
@@ -52,8 +49,7 @@ int stint_reader_load_index(struct stint_reader *reader, struct stint_err *err);
 
 /* Checks the index block at an offset for itself. Returns 0, or what stint_reader_load_index may.
  */
-int stint_reader_check_index(const struct stint_reader *reader, uint64_t file_off,
-                             struct stint_err *err);
+int stint_reader_check_index(const struct stint_reader *reader, uint64_t file_off, struct stint_err *err);
 
 /* Fills in the blocks from their headers, and the damage between them. Returns 0 or
  * STINT_ERR_NOMEM. */

@@ -16,16 +16,16 @@ struct stint_string {
 };
 
 enum stint_module_kind {
-	STINT_MODULE_FILE = 1,    /* an ELF file; frame addresses are file offsets */
+	STINT_MODULE_FILE = 1,	  /* an ELF file; frame addresses are file offsets */
 	STINT_MODULE_KERNEL = 2,  /* the kernel; frame addresses are relative to its _text */
-	STINT_MODULE_KMOD = 3,    /* a kernel module; frame addresses are relative to its first section */
-	STINT_MODULE_VDSO = 4,    /* frame addresses are offsets in the vDSO's image */
-	STINT_MODULE_ANON = 5,    /* executable memory of one process without a file (JIT); virtual addresses */
+	STINT_MODULE_KMOD = 3,	  /* a kernel module; frame addresses are relative to its first section */
+	STINT_MODULE_VDSO = 4,	  /* frame addresses are offsets in the vDSO's image */
+	STINT_MODULE_ANON = 5,	  /* executable memory of one process without a file (JIT); virtual addresses */
 	STINT_MODULE_UNKNOWN = 6, /* no mapping known at that time in that process; virtual addresses */
 };
 
 struct stint_module {
-	uint32_t kind;         /* enum stint_module_kind */
+	uint32_t kind;	       /* enum stint_module_kind */
 	uint32_t path_str;     /* as the process saw it; "[kernel]", "[vdso]", "[anon]", "[unknown]", a kmod's name */
 	uint32_t build_id_str; /* 0 where there is none or it couldn't be read */
 	uint32_t process;      /* for ANON and UNKNOWN: whose addresses these are; else 0 */
@@ -59,7 +59,7 @@ struct stint_thread {
 /* An executable mapping. It ends where a later one of the process overlaps it, at exec, or at exit. */
 struct stint_mapping {
 	uint64_t from_ns; /* 0 when since before the recording */
-	uint64_t start;   /* virtual address */
+	uint64_t start;	  /* virtual address */
 	uint64_t size_bytes;
 	uint64_t file_off;
 	uint32_t process;
@@ -83,20 +83,20 @@ struct stint_node {
 
 /* How the walk of a user stack ended. */
 enum stint_user_end {
-	STINT_USER_NONE = 0,        /* there is no user stack: a kernel thread, an exec or an exit half done */
+	STINT_USER_NONE = 0,	    /* there is no user stack: a kernel thread, an exec or an exit half done */
 	STINT_USER_COMPLETE = 1,    /* the outermost frame was reached */
-	STINT_USER_DEPTH = 2,       /* deeper than the recorder's limit */
+	STINT_USER_DEPTH = 2,	    /* deeper than the recorder's limit */
 	STINT_USER_NO_MAPPING = 3,  /* an address outside every known mapping */
-	STINT_USER_NO_ROWS = 4,     /* a mapping without unwind information */
+	STINT_USER_NO_ROWS = 4,	    /* a mapping without unwind information */
 	STINT_USER_UNSUPPORTED = 5, /* an unwind rule that the walker doesn't have */
 	STINT_USER_UNREADABLE = 6,  /* stack memory that couldn't be read */
-	STINT_USER_FP_END = 7,      /* the frame pointer chain ended: complete, or code without frame pointers */
+	STINT_USER_FP_END = 7,	    /* the frame pointer chain ended: complete, or code without frame pointers */
 	STINT_USER_NOT_TAKEN = 8,   /* not asked for, or lost */
-	STINT_USER_WINDOW = 9,      /* its registers and stack bytes are in the file, to be unwound offline */
+	STINT_USER_WINDOW = 9,	    /* its registers and stack bytes are in the file, to be unwound offline */
 };
 
 enum stint_kernel_end {
-	STINT_KERNEL_NONE = 0,      /* user mode: there is no kernel stack */
+	STINT_KERNEL_NONE = 0, /* user mode: there is no kernel stack */
 	STINT_KERNEL_COMPLETE = 1,
 	STINT_KERNEL_DEPTH = 2,
 	STINT_KERNEL_NOT_TAKEN = 3, /* the interval was shorter than the recorder's threshold for kernel stacks */
@@ -105,7 +105,7 @@ enum stint_kernel_end {
 
 /* A whole stack: user frames outermost first, the kernel's frames behind them; leaf is the innermost. */
 struct stint_stack {
-	uint32_t leaf;       /* node id; 0 for a stack without a frame */
+	uint32_t leaf;	     /* node id; 0 for a stack without a frame */
 	uint32_t n_kernel;   /* how many frames from the leaf on are the kernel's */
 	uint32_t user_end;   /* enum stint_user_end */
 	uint32_t kernel_end; /* enum stint_kernel_end */
@@ -121,18 +121,18 @@ struct stint_source {
 struct stint_sample {
 	uint64_t time_ns;
 	uint64_t weight; /* how many events this row stands for, at least 1 */
-	uint64_t value;  /* in the source's unit */
+	uint64_t value;	 /* in the source's unit */
 	uint32_t cpu;
 	uint32_t thread;
 	uint32_t stack;
 	uint32_t source;
 };
 
-#define STINT_OFFCPU_OPEN_START 1u  /* off since before the recording: start_ns is the recording's start */
-#define STINT_OFFCPU_OPEN_END 2u    /* still off at the end: end_ns is the recording's end; not a completed switch */
-#define STINT_OFFCPU_WAKE_UNSEEN 4u /* it blocked and came back, but no wake-up was seen */
-#define STINT_OFFCPU_PREEMPTED 8u   /* runnable when it left the CPU: no blocked part */
-#define STINT_OFFCPU_WOKEN 16u      /* wake_ns is valid */
+#define STINT_OFFCPU_OPEN_START	 1u  /* off since before the recording: start_ns is the recording's start */
+#define STINT_OFFCPU_OPEN_END	 2u  /* still off at the end: end_ns is the recording's end; not a completed switch */
+#define STINT_OFFCPU_WAKE_UNSEEN 4u  /* it blocked and came back, but no wake-up was seen */
+#define STINT_OFFCPU_PREEMPTED	 8u  /* runnable when it left the CPU: no blocked part */
+#define STINT_OFFCPU_WOKEN	 16u /* wake_ns is valid */
 
 #define STINT_NO_CPU UINT32_MAX
 
@@ -144,16 +144,16 @@ struct stint_offcpu {
 	uint64_t start_ns;
 	uint64_t wake_ns; /* start_ns <= wake_ns <= end_ns if WOKEN; else 0 */
 	uint64_t end_ns;
-	uint32_t flags;      /* STINT_OFFCPU_* */
-	uint32_t cpu;        /* where it came on again; STINT_NO_CPU if OPEN_END */
-	uint32_t cpu_out;    /* where it left; STINT_NO_CPU if unknown */
+	uint32_t flags;	  /* STINT_OFFCPU_* */
+	uint32_t cpu;	  /* where it came on again; STINT_NO_CPU if OPEN_END */
+	uint32_t cpu_out; /* where it left; STINT_NO_CPU if unknown */
 	uint32_t thread;
-	uint32_t state;      /* the kernel's task state bits at switch-out (1 S, 2 D, …); 0 running (preempted) */
-	uint32_t syscall;    /* number of the syscall it was in, plus one; 0 none */
+	uint32_t state;	  /* the kernel's task state bits at switch-out (1 S, 2 D, …); 0 running (preempted) */
+	uint32_t syscall; /* number of the syscall it was in, plus one; 0 none */
 	uint32_t stack;
-	uint32_t waker;      /* thread id */
+	uint32_t waker; /* thread id */
 	uint32_t waker_stack;
-	uint32_t reserved;   /* 0 */
+	uint32_t reserved; /* 0 */
 };
 
 enum stint_task_kind {
@@ -167,25 +167,25 @@ struct stint_task {
 	uint64_t time_ns;
 	uint32_t kind; /* enum stint_task_kind */
 	uint32_t thread;
-	uint32_t other; /* FORK: the new thread; else 0 */
+	uint32_t other;	   /* FORK: the new thread; else 0 */
 	uint32_t reserved; /* 0 */
 };
 
 /* Why something that happened isn't in the file in full. */
 enum stint_loss_cause {
-	STINT_LOSS_RING_FULL = 1,      /* an event found no room in the ring to user space */
-	STINT_LOSS_NO_STORAGE = 2,     /* the kernel had no memory to keep a thread's state */
-	STINT_LOSS_BELOW_MIN = 3,      /* an off-CPU interval shorter than --off-cpu=MIN: left out on request */
-	STINT_LOSS_STACK = 4,          /* an event is there, its stack was lost */
-	STINT_LOSS_TASK_EVENT = 5,     /* fork, exec, comm, exit or mmap records that the kernel dropped */
-	STINT_LOSS_THROTTLED = 6,      /* samples that the kernel throttled, estimated */
-	STINT_LOSS_SIZE_LIMIT = 7,     /* events not written since --max-size was reached */
-	STINT_LOSS_OUTPUT = 8,         /* events not written since the output failed */
-	STINT_LOSS_MODULE = 9,         /* modules whose build ID couldn't be read */
-	STINT_LOSS_REPAIRED = 10,      /* rows of a block that a repair left out; blocks where the table is 0 */
-	STINT_LOSS_CUT_OFF = 11,       /* threads already off the CPU at the start whose stack couldn't be read */
-	STINT_LOSS_UNWIND = 12,        /* unwind tables of files dropped, or not loaded, for want of memory */
-	STINT_LOSS_WINDOW = 13,        /* stacks that a file's unwind table came too late for, too many to be copied */
+	STINT_LOSS_RING_FULL = 1,  /* an event found no room in the ring to user space */
+	STINT_LOSS_NO_STORAGE = 2, /* the kernel had no memory to keep a thread's state */
+	STINT_LOSS_BELOW_MIN = 3,  /* an off-CPU interval shorter than --off-cpu=MIN: left out on request */
+	STINT_LOSS_STACK = 4,	   /* an event is there, its stack was lost */
+	STINT_LOSS_TASK_EVENT = 5, /* fork, exec, comm, exit or mmap records that the kernel dropped */
+	STINT_LOSS_THROTTLED = 6,  /* samples that the kernel throttled, estimated */
+	STINT_LOSS_SIZE_LIMIT = 7, /* events not written since --max-size was reached */
+	STINT_LOSS_OUTPUT = 8,	   /* events not written since the output failed */
+	STINT_LOSS_MODULE = 9,	   /* modules whose build ID couldn't be read */
+	STINT_LOSS_REPAIRED = 10,  /* rows of a block that a repair left out; blocks where the table is 0 */
+	STINT_LOSS_CUT_OFF = 11,   /* threads already off the CPU at the start whose stack couldn't be read */
+	STINT_LOSS_UNWIND = 12,	   /* unwind tables of files dropped, or not loaded, for want of memory */
+	STINT_LOSS_WINDOW = 13,	   /* stacks that a file's unwind table came too late for, too many to be copied */
 };
 #define STINT_N_LOSS_CAUSES 14
 
@@ -205,7 +205,7 @@ struct stint_clock {
 /* What the kernel side counted up to time_ns, for the check "seen = in the file + in the ledger". */
 struct stint_total {
 	uint64_t time_ns;
-	uint64_t seen;  /* events of that table since the recording began */
+	uint64_t seen;	/* events of that table since the recording began */
 	uint32_t table; /* STINT_SAMPLE or STINT_OFFCPU */
 	uint32_t final; /* 1 when the recorder had drained everything: the sums are exact */
 };
@@ -222,8 +222,8 @@ struct stint_meta {
 };
 
 #define STINT_WINDOW_REGS 16
-#define STINT_WINDOW_SP 7 /* where the stack pointer is among them */
-#define STINT_WINDOW_FP 6 /* and the frame pointer */
+#define STINT_WINDOW_SP	  7 /* where the stack pointer is among them */
+#define STINT_WINDOW_FP	  6 /* and the frame pointer */
 
 /*
  * A user stack that was copied instead of walked: the registers of the thread, and the bytes from its stack pointer
@@ -254,7 +254,7 @@ struct stint_symbol {
 	uint32_t name_str;
 };
 
-#define STINT_CHAIN_INLINED 1u    /* its code stands in the function of the next level */
+#define STINT_CHAIN_INLINED    1u /* its code stands in the function of the next level */
 #define STINT_CHAIN_UNRESOLVED 2u /* looked for and not found: it has no name */
 
 /*
@@ -267,8 +267,8 @@ struct stint_chain {
 	uint32_t level;
 	uint32_t name_str; /* as in the symbol table: not demangled */
 	uint32_t file_str; /* source file; 0 unknown */
-	uint32_t line;     /* 0 unknown */
-	uint32_t flags;    /* STINT_CHAIN_* */
+	uint32_t line;	   /* 0 unknown */
+	uint32_t flags;	   /* STINT_CHAIN_* */
 	uint32_t func_off; /* last level: how far the address is behind the function's first byte, plus 1; 0 unknown */
 	uint32_t reserved; /* 0 */
 };
@@ -277,7 +277,7 @@ struct stint_chain {
 struct stint_symbol_source {
 	uint32_t module;
 	uint32_t from_str;
-	uint32_t why_str; /* 0 when there were some */
+	uint32_t why_str;  /* 0 when there were some */
 	uint32_t reserved; /* 0 */
 };
 
@@ -286,10 +286,10 @@ struct stint_symbol_source {
  * lines: where an address in it has no chain of its own, the one in front of it counts, if that is in this code too.
  */
 struct stint_machine_code {
-	uint64_t addr; /* of the first byte, by the module's kind */
+	uint64_t addr;	     /* of the first byte, by the module's kind */
 	uint64_t size_bytes; /* of the function; more than the bytes where these were not all there, or too many */
 	uint32_t module;
-	uint32_t reserved; /* 0 */
+	uint32_t reserved;	   /* 0 */
 	struct stint_string bytes; /* at most STINT_MAX_CODE_BYTES */
 };
 

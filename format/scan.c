@@ -30,8 +30,7 @@ static bool look_at(struct scan *s, uint64_t off)
 	uint64_t left = s->reader->info.size_bytes - off;
 
 	/* Where magics are dense, most of them are in the bytes that were read for the last one. */
-	if (s->bytes && off >= s->bytes_off &&
-	    off + STINT_BLOCK_HEADER_BYTES <= s->bytes_off + s->n_bytes)
+	if (s->bytes && off >= s->bytes_off && off + STINT_BLOCK_HEADER_BYTES <= s->bytes_off + s->n_bytes)
 		return true;
 	s->n_bytes = left < WINDOW_BYTES ? (size_t)left : WINDOW_BYTES;
 	s->bytes_off = off;
@@ -44,14 +43,13 @@ static bool look_at(struct scan *s, uint64_t off)
 static uint64_t find_header(struct scan *s, uint64_t off)
 {
 	static const uint8_t magic[4] = {STINT_BLOCK_MAGIC & 255, STINT_BLOCK_MAGIC >> 8 & 255,
-	                                 STINT_BLOCK_MAGIC >> 16 & 255, STINT_BLOCK_MAGIC >> 24};
+					 STINT_BLOCK_MAGIC >> 16 & 255, STINT_BLOCK_MAGIC >> 24};
 	uint64_t size = s->reader->info.size_bytes;
 	struct stint_block_header header;
 
 	while (size - off >= STINT_BLOCK_HEADER_BYTES && look_at(s, off)) {
 		size_t skip = (size_t)(off - s->bytes_off);
-		const uint8_t *at =
-		        memmem(s->bytes + skip, s->n_bytes - skip, magic, sizeof(magic));
+		const uint8_t *at = memmem(s->bytes + skip, s->n_bytes - skip, magic, sizeof(magic));
 
 		if (!at) {
 			/* A magic may lie across the end of what was read. */
@@ -72,8 +70,7 @@ static uint64_t find_header(struct scan *s, uint64_t off)
  * Checks the payload of the block in front of a place without a header: 0 if it is as long as it
  * says, STINT_ERR_FORMAT if not, STINT_ERR_NOMEM.
  */
-static int check_payload(struct scan *s, const struct stint_block_info *block,
-                         const struct stint_block_header *header)
+static int check_payload(struct scan *s, const struct stint_block_info *block, const struct stint_block_header *header)
 {
 	void *memory = NULL;
 	size_t memory_bytes = 0;
@@ -83,8 +80,7 @@ static int check_payload(struct scan *s, const struct stint_block_info *block,
 	if (header->stored_bytes > s->check_budget)
 		return 0;
 	s->check_budget -= header->stored_bytes;
-	code = stint_reader_payload(s->reader, block->file_off, header, &memory, &memory_bytes,
-	                            &payload, NULL);
+	code = stint_reader_payload(s->reader, block->file_off, header, &memory, &memory_bytes, &payload, NULL);
 	free(memory);
 	/* What can't be read is reported when it is needed. */
 	return code == STINT_ERR_IO ? 0 : code;
@@ -149,8 +145,8 @@ static int scan_blocks(struct scan *s, uint64_t off)
 int stint_reader_scan(struct stint_reader *reader)
 {
 	struct scan s = {
-	        .reader = reader,
-	        .check_budget = 2 * reader->info.size_bytes + STINT_MAX_BLOCK_BYTES,
+		.reader = reader,
+		.check_budget = 2 * reader->info.size_bytes + STINT_MAX_BLOCK_BYTES,
 	};
 	int code = STINT_ERR_NOMEM;
 

@@ -6,17 +6,29 @@
 #include "format/reader.h"
 #include "format/rows.h"
 
-#define COLUMN(row, id, field, transform, table) \
-	{id, transform, sizeof(((struct row *)0)->field), table, offsetof(struct row, field), #field, 0, NULL}
+#define COLUMN(row, id, field, transform, table)                                                                       \
+	{                                                                                                              \
+		id, transform, sizeof(((struct row *)0)->field), table, offsetof(struct row, field), #field, 0, NULL   \
+	}
 /* A column that isn't called as the field is: "table" is what the rows themselves are of. */
-#define RENAMED(row, id, field, transform, name) \
-	{id, transform, sizeof(((struct row *)0)->field), 0, offsetof(struct row, field), name, 0, NULL}
+#define RENAMED(row, id, field, transform, name)                                                                       \
+	{                                                                                                              \
+		id, transform, sizeof(((struct row *)0)->field), 0, offsetof(struct row, field), name, 0, NULL         \
+	}
 /* A column whose value isn't the field's own (see offcpu.h). */
-#define HIDDEN(row, id, field, transform) \
-	{id, transform, sizeof(((struct row *)0)->field), 0, offsetof(struct row, field), NULL, 0, NULL}
+#define HIDDEN(row, id, field, transform)                                                                              \
+	{                                                                                                              \
+		id, transform, sizeof(((struct row *)0)->field), 0, offsetof(struct row, field), NULL, 0, NULL         \
+	}
 /* A column of bytes: behind all others of its table. */
-#define BYTES(row, id, field, limit) {id, STINT_PLAIN, 0, 0, offsetof(struct row, field), #field, limit, #limit}
-#define REG(id, i) {id, STINT_DELTA, 8, 0, offsetof(struct stint_window, regs) + 8 * (i), "reg" #i, 0, NULL}
+#define BYTES(row, id, field, limit)                                                                                   \
+	{                                                                                                              \
+		id, STINT_PLAIN, 0, 0, offsetof(struct row, field), #field, limit, #limit                              \
+	}
+#define REG(id, i)                                                                                                     \
+	{                                                                                                              \
+		id, STINT_DELTA, 8, 0, offsetof(struct stint_window, regs) + 8 * (i), "reg" #i, 0, NULL                \
+	}
 
 static const struct stint_column string_columns[] = {
 	{1, STINT_PLAIN, 0, 0, 0, "", STINT_MAX_STRING_BYTES, "STINT_MAX_STRING_BYTES"},
@@ -116,10 +128,8 @@ static const struct stint_column task_columns[] = {
 };
 
 static const struct stint_column loss_columns[] = {
-	COLUMN(stint_loss, 1, from_ns, STINT_DELTA, 0),
-	COLUMN(stint_loss, 2, to_ns, STINT_DELTA, 0),
-	COLUMN(stint_loss, 3, count, STINT_PLAIN, 0),
-	COLUMN(stint_loss, 4, cause, STINT_PLAIN, 0),
+	COLUMN(stint_loss, 1, from_ns, STINT_DELTA, 0),		COLUMN(stint_loss, 2, to_ns, STINT_DELTA, 0),
+	COLUMN(stint_loss, 3, count, STINT_PLAIN, 0),		COLUMN(stint_loss, 4, cause, STINT_PLAIN, 0),
 	RENAMED(stint_loss, 5, table, STINT_PLAIN, "of_table"),
 };
 
@@ -145,8 +155,22 @@ static const struct stint_column window_columns[] = {
 	COLUMN(stint_window, 2, stack, STINT_DELTA, STINT_STACK),
 	COLUMN(stint_window, 3, process, STINT_PLAIN, STINT_PROCESS),
 	COLUMN(stint_window, 4, ip, STINT_DELTA, 0),
-	REG(5, 0), REG(6, 1), REG(7, 2), REG(8, 3), REG(9, 4), REG(10, 5), REG(11, 6), REG(12, 7),
-	REG(13, 8), REG(14, 9), REG(15, 10), REG(16, 11), REG(17, 12), REG(18, 13), REG(19, 14), REG(20, 15),
+	REG(5, 0),
+	REG(6, 1),
+	REG(7, 2),
+	REG(8, 3),
+	REG(9, 4),
+	REG(10, 5),
+	REG(11, 6),
+	REG(12, 7),
+	REG(13, 8),
+	REG(14, 9),
+	REG(15, 10),
+	REG(16, 11),
+	REG(17, 12),
+	REG(18, 13),
+	REG(19, 14),
+	REG(20, 15),
 	BYTES(stint_window, 21, bytes, STINT_MAX_WINDOW_BYTES),
 };
 
@@ -202,9 +226,12 @@ static const struct stint_column index_columns[] = {
 };
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define SCHEMA(name, row, columns, from, to) {name, sizeof(struct row), N_OF(columns), from, to, columns}
+#define SCHEMA(name, row, columns, from, to)                                                                           \
+	{                                                                                                              \
+		name, sizeof(struct row), N_OF(columns), from, to, columns                                             \
+	}
 #define TIMELESS(name, row, columns) SCHEMA(name, row, columns, -1, -1)
-#define TIMED(name, row, columns, from, to) \
+#define TIMED(name, row, columns, from, to)                                                                            \
 	SCHEMA(name, row, columns, offsetof(struct row, from), offsetof(struct row, to))
 
 static const struct stint_schema schemas[STINT_N_TABLES] = {
@@ -252,8 +279,8 @@ size_t stint_row_bytes(uint32_t table)
 	return schema ? schema->row_bytes : 0;
 }
 
-void stint_row_visit(uint32_t table, const void *row,
-		     void (*each)(void *context, const char *name, uint64_t value), void *context)
+void stint_row_visit(uint32_t table, const void *row, void (*each)(void *context, const char *name, uint64_t value),
+		     void *context)
 {
 	const struct stint_schema *schema = stint_schema_of(table);
 	size_t i;

@@ -27,12 +27,12 @@ enum stint_packing {
 };
 
 struct stint_column {
-	uint8_t id;        /* in the file */
-	uint8_t transform; /* what the writer uses; a reader takes any */
-	uint8_t width;     /* of the field: 4 or 8 bytes; 0 for bytes, whose field is a struct stint_string */
-	uint8_t table;     /* the dictionary that its values are ids of; 0 when they are no ids */
-	uint16_t offset;   /* of the field in the row's struct */
-	const char *name;  /* of the field; NULL when it exists in the file only, "" when it has none */
+	uint8_t id;	    /* in the file */
+	uint8_t transform;  /* what the writer uses; a reader takes any */
+	uint8_t width;	    /* of the field: 4 or 8 bytes; 0 for bytes, whose field is a struct stint_string */
+	uint8_t table;	    /* the dictionary that its values are ids of; 0 when they are no ids */
+	uint16_t offset;    /* of the field in the row's struct */
+	const char *name;   /* of the field; NULL when it exists in the file only, "" when it has none */
 	uint32_t max_bytes; /* of bytes: the most that a row may have, and what that limit is called */
 	const char *limit;
 };

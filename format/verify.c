@@ -26,11 +26,11 @@ struct verify {
 	bool has_damage;
 };
 
-static void report(struct verify *v, enum stint_problem_kind kind, uint64_t file_off,
-                   uint64_t count, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+static void report(struct verify *v, enum stint_problem_kind kind, uint64_t file_off, uint64_t count, const char *fmt,
+		   ...) __attribute__((format(printf, 5, 6)));
 
-static void report(struct verify *v, enum stint_problem_kind kind, uint64_t file_off,
-                   uint64_t count, const char *fmt, ...)
+static void report(struct verify *v, enum stint_problem_kind kind, uint64_t file_off, uint64_t count, const char *fmt,
+		   ...)
 {
 	struct stint_problem problem = {.kind = kind, .file_off = file_off, .count = count};
 	va_list ap;
@@ -47,9 +47,8 @@ static void report(struct verify *v, enum stint_problem_kind kind, uint64_t file
 
 bool stint_loss_was_seen(uint32_t cause)
 {
-	return cause == STINT_LOSS_RING_FULL || cause == STINT_LOSS_NO_STORAGE ||
-	       cause == STINT_LOSS_BELOW_MIN || cause == STINT_LOSS_SIZE_LIMIT ||
-	       cause == STINT_LOSS_OUTPUT;
+	return cause == STINT_LOSS_RING_FULL || cause == STINT_LOSS_NO_STORAGE || cause == STINT_LOSS_BELOW_MIN ||
+	       cause == STINT_LOSS_SIZE_LIMIT || cause == STINT_LOSS_OUTPUT;
 }
 
 /* Adds a block's rows to the sums (FORMAT.md, "Totals"). */
@@ -93,12 +92,10 @@ static void check_sum(struct verify *v, uint32_t table)
 	/* How many events a lost block stood for isn't known, so only too many is wrong then. */
 	bool partial = v->has_damage || v->repaired[table] || v->repaired[0];
 
-	if (!v->has_total[table] ||
-	    (partial ? counted <= v->seen[table] : counted == v->seen[table]))
+	if (!v->has_total[table] || (partial ? counted <= v->seen[table] : counted == v->seen[table]))
 		return;
 	report(v, STINT_PROBLEM_SUM, 0, counted,
-	       "%s: %" PRIu64 " events seen, but %" PRIu64 " in the file and %" PRIu64
-	       " in the loss ledger",
+	       "%s: %" PRIu64 " events seen, but %" PRIu64 " in the file and %" PRIu64 " in the loss ledger",
 	       stint_table_name(table), v->seen[table], v->in_file[table], v->in_ledger[table]);
 }
 
@@ -122,8 +119,7 @@ static bool times_are_within(const struct stint_block_info *block, const struct 
 }
 
 /* Reports what is wrong with the rows of the block that was just decoded. */
-static int verify_rows(struct verify *v, const struct stint_block_info *block,
-                       struct stint_err *err)
+static int verify_rows(struct verify *v, const struct stint_block_info *block, struct stint_err *err)
 {
 	const char *name = stint_table_name(block->table);
 	struct stint_row_faults faults;
@@ -131,33 +127,28 @@ static int verify_rows(struct verify *v, const struct stint_block_info *block,
 	int code = stint_row_checks_block(&v->checks, &v->rows, &faults, &why);
 
 	if (code == STINT_ERR_FORMAT) {
-		report(v, STINT_PROBLEM_REFERENCE, block->file_off, block->n_rows, "%s %s", name,
-		       why.msg);
+		report(v, STINT_PROBLEM_REFERENCE, block->file_off, block->n_rows, "%s %s", name, why.msg);
 		return 0;
 	}
 	if (code)
 		return stint_err_set(err, code, 0, -1, "%s", why.msg);
 	if (faults.n_references)
 		report(v, STINT_PROBLEM_REFERENCE, block->file_off, faults.n_references,
-		       "%" PRIu64 " of %u %s rows refer to ids that no block before them defines",
-		       faults.n_references, block->n_rows, name);
+		       "%" PRIu64 " of %u %s rows refer to ids that no block before them defines", faults.n_references,
+		       block->n_rows, name);
 	if (faults.n_tree)
 		report(v, STINT_PROBLEM_TREE, block->file_off, faults.n_tree,
-		       block->table == STINT_NODE
-		               ? "%" PRIu64
-		                 " of %u %s rows have a parent that isn't an earlier node"
-		               : "%" PRIu64 " of %u %s rows are deeper than STINT_MAX_STACK_DEPTH "
-		                 "or have more kernel frames than frames",
+		       block->table == STINT_NODE ? "%" PRIu64 " of %u %s rows have a parent that isn't an earlier node"
+						  : "%" PRIu64 " of %u %s rows are deeper than STINT_MAX_STACK_DEPTH "
+						    "or have more kernel frames than frames",
 		       faults.n_tree, block->n_rows, name);
 	if (faults.n_order)
 		report(v, STINT_PROBLEM_ORDER, block->file_off, faults.n_order,
-		       "%" PRIu64
-		       " of %u %s rows end before they begin, or were woken outside of that",
-		       faults.n_order, block->n_rows, name);
+		       "%" PRIu64 " of %u %s rows end before they begin, or were woken outside of that", faults.n_order,
+		       block->n_rows, name);
 	if (!times_are_within(block, &v->rows))
 		report(v, STINT_PROBLEM_ORDER, block->file_off, block->n_rows,
-		       "%s rows are outside of the time range that their block's header states",
-		       name);
+		       "%s rows are outside of the time range that their block's header states", name);
 	return 0;
 }
 
@@ -216,19 +207,17 @@ static int verify_numbers(struct verify *v, struct stint_err *err)
 	uint32_t expected = 0;
 
 	if (!all)
-		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
-		                     "no memory to check the blocks' numbers");
+		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory to check the blocks' numbers");
 	for (i = 0; i < n; i++)
 		all[i] = i < r->info.n_blocks ? r->blocks[i] : r->indexes[i - r->info.n_blocks];
 	qsort(all, n, sizeof(*all), compare_offset);
 	for (i = 0; i < n; i++) {
 		if (all[i].seq > expected)
 			report(v, STINT_PROBLEM_MISSING, all[i].file_off, all[i].seq - expected,
-			       "%u blocks are missing in front of block number %u",
-			       all[i].seq - expected, all[i].seq);
+			       "%u blocks are missing in front of block number %u", all[i].seq - expected, all[i].seq);
 		else if (all[i].seq < expected)
-			report(v, STINT_PROBLEM_MISSING, all[i].file_off, 1,
-			       "block number %u comes behind number %u", all[i].seq, expected - 1);
+			report(v, STINT_PROBLEM_MISSING, all[i].file_off, 1, "block number %u comes behind number %u",
+			       all[i].seq, expected - 1);
 		expected = all[i].seq + 1;
 	}
 	free(all);
@@ -261,22 +250,20 @@ static int verify_indexes(struct verify *v, struct stint_err *err)
 			return stint_err_set(err, code, why.sys_errno, -1, "%s", why.msg);
 		if (code && !is_known_damage(r, block->file_off))
 			report(v, STINT_PROBLEM_DAMAGE, block->file_off,
-			       STINT_BLOCK_HEADER_BYTES + (uint64_t)block->stored_bytes, "%s",
-			       why.msg);
+			       STINT_BLOCK_HEADER_BYTES + (uint64_t)block->stored_bytes, "%s", why.msg);
 	}
 	return 0;
 }
 
-int stint_verify(const struct stint_reader *reader,
-                 void (*each)(void *context, const struct stint_problem *problem), void *context,
-                 struct stint_verify_result *ret_result, struct stint_err *err)
+int stint_verify(const struct stint_reader *reader, void (*each)(void *context, const struct stint_problem *problem),
+		 void *context, struct stint_verify_result *ret_result, struct stint_err *err)
 {
 	struct verify *v = calloc(1, sizeof(*v));
 	size_t i;
 	int code;
 
-	*ret_result = (struct stint_verify_result){.n_blocks = reader->info.n_blocks,
-	                                           .complete = reader->info.complete};
+	*ret_result =
+		(struct stint_verify_result){.n_blocks = reader->info.n_blocks, .complete = reader->info.complete};
 	if (!v)
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory to verify");
 	v->reader = reader;
@@ -284,8 +271,8 @@ int stint_verify(const struct stint_reader *reader,
 	v->context = context;
 	v->result = ret_result;
 	for (i = 0; i < reader->info.n_damage; i++)
-		report(v, STINT_PROBLEM_DAMAGE, reader->damage[i].file_off,
-		       reader->damage[i].size_bytes, "%s", reader->damage[i].why);
+		report(v, STINT_PROBLEM_DAMAGE, reader->damage[i].file_off, reader->damage[i].size_bytes, "%s",
+		       reader->damage[i].why);
 	code = verify_indexes(v, err);
 	if (!code)
 		code = verify_numbers(v, err);

@@ -9,8 +9,8 @@
 enum stint_problem_kind {
 	STINT_PROBLEM_DAMAGE = 1,    /* bytes that are no whole, valid block: torn, flipped, or foreign */
 	STINT_PROBLEM_REFERENCE = 2, /* a row refers to an id that no dictionary block defines */
-	STINT_PROBLEM_TREE = 3,      /* a node whose parent is not an earlier node, or a stack that is too deep */
-	STINT_PROBLEM_SUM = 4,       /* final totals: seen != in the file + in the ledger */
+	STINT_PROBLEM_TREE = 3,	     /* a node whose parent is not an earlier node, or a stack that is too deep */
+	STINT_PROBLEM_SUM = 4,	     /* final totals: seen != in the file + in the ledger */
 	STINT_PROBLEM_MISSING = 5,   /* block numbers that are absent */
 	STINT_PROBLEM_ORDER = 6,     /* times that can't be: an interval that ends before it starts, … */
 };
@@ -18,13 +18,13 @@ enum stint_problem_kind {
 struct stint_problem {
 	enum stint_problem_kind kind;
 	uint64_t file_off; /* of the block or the bytes */
-	uint64_t count;    /* how many rows of that block are concerned; bytes for DAMAGE */
+	uint64_t count;	   /* how many rows of that block are concerned; bytes for DAMAGE */
 	char what[160];
 };
 
 struct stint_verify_result {
 	uint64_t n_blocks, n_whole; /* blocks found; those without any problem */
-	uint64_t n_rows;            /* in whole blocks */
+	uint64_t n_rows;	    /* in whole blocks */
 	uint64_t n_problems;
 	bool complete;
 };

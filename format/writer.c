@@ -11,13 +11,13 @@
 #include "format/copy.h"
 
 /* Rows of one table per block: enough to compress well, few enough to lose and to hold. */
-#define BLOCK_ROWS               32768u
+#define BLOCK_ROWS		 32768u
 /* Pending bytes of strings, or of a table's columns of bytes, at which these are written. */
-#define BLOCK_STRING_BYTES       (1u << 20)
+#define BLOCK_STRING_BYTES	 (1u << 20)
 #define DEFAULT_DICTIONARY_BYTES (8u << 20)
-#define ROW_BYTES_MAX            64u /* of a dictionary */
+#define ROW_BYTES_MAX		 64u /* of a dictionary */
 /* Columns are entropy-coded one by one, so higher levels find hardly more: 3 saves 0 to 2%. */
-#define DEFAULT_LEVEL 1
+#define DEFAULT_LEVEL		 1
 
 /* A table's rows that are in no block yet. */
 struct pending {
@@ -29,7 +29,7 @@ struct pending {
 	 * emptied. */
 	struct stint_intern intern;
 	uint32_t n_forgotten;
-	size_t string_bytes; /* of pending strings; they stand in intern, which is emptied only when
+	size_t string_bytes;	  /* of pending strings; they stand in intern, which is emptied only when
 	                        none pend. Of other tables: of what stands in bytes */
 	struct stint_arena bytes; /* copies of what the pending rows' columns of bytes point to */
 };
@@ -45,8 +45,8 @@ struct stint_writer {
 
 /* The order in which dictionaries are written, so that every row comes behind what it refers to. */
 static const uint8_t dictionary_order[] = {
-        STINT_STRING, STINT_PROCESS, STINT_MODULE, STINT_THREAD, STINT_MAPPING,
-        STINT_FRAME,  STINT_NODE,    STINT_STACK,  STINT_SOURCE,
+	STINT_STRING, STINT_PROCESS, STINT_MODULE, STINT_THREAD, STINT_MAPPING,
+	STINT_FRAME,  STINT_NODE,    STINT_STACK,  STINT_SOURCE,
 };
 
 #define N_DICTIONARIES (sizeof(dictionary_order) / sizeof(dictionary_order[0]))
@@ -57,8 +57,7 @@ static int no_memory(struct stint_err *err)
 }
 
 static int start(struct stint_writer **ret, const struct stint_writer_options *options,
-                 const struct stint_file_header *header, struct stint_sink sink,
-                 struct stint_err *err)
+		 const struct stint_file_header *header, struct stint_sink sink, struct stint_err *err)
 {
 	struct stint_writer *w = calloc(1, sizeof(*w));
 	int code;
@@ -66,12 +65,10 @@ static int start(struct stint_writer **ret, const struct stint_writer_options *o
 	*ret = NULL;
 	if (!w)
 		return no_memory(err);
-	w->max_dictionary_bytes = options->max_dictionary_bytes ? options->max_dictionary_bytes
-	                                                        : DEFAULT_DICTIONARY_BYTES;
-	code = stint_block_writer_init(&w->blocks, header,
-	                               options->compression_level ? options->compression_level
-	                                                          : DEFAULT_LEVEL,
-	                               sink, err);
+	w->max_dictionary_bytes =
+		options->max_dictionary_bytes ? options->max_dictionary_bytes : DEFAULT_DICTIONARY_BYTES;
+	code = stint_block_writer_init(
+		&w->blocks, header, options->compression_level ? options->compression_level : DEFAULT_LEVEL, sink, err);
 	if (code)
 		stint_writer_free(w);
 	else
@@ -79,13 +76,13 @@ static int start(struct stint_writer **ret, const struct stint_writer_options *o
 	return code;
 }
 
-int stint_writer_new(struct stint_writer **ret, const struct stint_writer_options *options,
-                     struct stint_sink sink, struct stint_err *err)
+int stint_writer_new(struct stint_writer **ret, const struct stint_writer_options *options, struct stint_sink sink,
+		     struct stint_err *err)
 {
 	struct stint_file_header header = {
-	        .major = STINT_FORMAT_MAJOR,
-	        .minor = STINT_FORMAT_MINOR,
-	        .header_bytes = STINT_FILE_HEADER_BYTES,
+		.major = STINT_FORMAT_MAJOR,
+		.minor = STINT_FORMAT_MINOR,
+		.header_bytes = STINT_FILE_HEADER_BYTES,
 	};
 
 	memcpy(header.recording_id, options->recording_id, sizeof(header.recording_id));
@@ -116,8 +113,7 @@ static void count_copied(struct stint_writer *w, const struct stint_reader *read
 }
 
 int stint_writer_new_copy(struct stint_writer **ret, const struct stint_reader *reader,
-                          const struct stint_writer_options *options, struct stint_sink sink,
-                          struct stint_err *err)
+			  const struct stint_writer_options *options, struct stint_sink sink, struct stint_err *err)
 {
 	static const uint8_t no_id[sizeof(options->recording_id)];
 	struct stint_file_header header = stint_copy_header(reader);
@@ -157,8 +153,7 @@ void stint_writer_free(struct stint_writer *w)
 static int check_writable(const struct stint_writer *w, struct stint_err *err)
 {
 	if (w->finished)
-		return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
-		                     "the recording is already finished");
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "the recording is already finished");
 	return stint_block_writer_status(&w->blocks, err);
 }
 
@@ -169,8 +164,7 @@ static int write_table(struct stint_writer *w, uint32_t table, struct stint_err 
 	int code = 0;
 
 	if (p->n_rows)
-		code = stint_block_writer_rows(&w->blocks, table, p->rows, p->n_rows, first_id,
-		                               err);
+		code = stint_block_writer_rows(&w->blocks, table, p->rows, p->n_rows, first_id, err);
 	p->n_rows = 0;
 	p->string_bytes = 0;
 	stint_arena_done(&p->bytes);
@@ -225,8 +219,8 @@ static uint8_t *reserve_row(struct pending *p, size_t row_bytes)
  * Finds or adds a row by its key: a string's bytes, which row is NULL for, or the row itself. ret_id may
  * point into the row, so it is written last.
  */
-static int intern(struct stint_writer *w, uint32_t table, const void *row, const void *key,
-                  size_t key_bytes, uint32_t *ret_id, struct stint_err *err)
+static int intern(struct stint_writer *w, uint32_t table, const void *row, const void *key, size_t key_bytes,
+		  uint32_t *ret_id, struct stint_err *err)
 {
 	const struct stint_schema *schema = stint_schema_of(table);
 	struct pending *p = &w->tables[table];
@@ -238,16 +232,15 @@ static int intern(struct stint_writer *w, uint32_t table, const void *row, const
 		return 0;
 	}
 	if (p->n_total >= STINT_MAX_DICTIONARY_ROWS)
-		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1,
-		                     "%s rows are at STINT_MAX_DICTIONARY_ROWS", schema->name);
+		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "%s rows are at STINT_MAX_DICTIONARY_ROWS",
+				     schema->name);
 	at = reserve_row(p, schema->row_bytes);
 	if (!at || stint_intern_put(&p->intern, key, key_bytes, &id, NULL))
 		return no_memory(err);
 	if (row) {
 		memcpy(at, row, schema->row_bytes);
 	} else {
-		struct stint_string string = {.data = p->intern.entries[id - 1].data,
-		                              .size = key_bytes};
+		struct stint_string string = {.data = p->intern.entries[id - 1].data, .size = key_bytes};
 
 		memcpy(at, &string, sizeof(string));
 		p->string_bytes += key_bytes;
@@ -260,16 +253,15 @@ static int intern(struct stint_writer *w, uint32_t table, const void *row, const
 	return 0;
 }
 
-int stint_writer_intern(struct stint_writer *w, enum stint_table table, const void *row,
-                        uint32_t *ret_id, struct stint_err *err)
+int stint_writer_intern(struct stint_writer *w, enum stint_table table, const void *row, uint32_t *ret_id,
+			struct stint_err *err)
 {
 	const struct stint_schema *schema = stint_schema_of(table);
 	const struct stint_string *string = row;
 	int code = check_writable(w, err);
 
 	if (!code && (!schema || !stint_is_dictionary(table)))
-		code = stint_err_set(err, STINT_ERR_USAGE, 0, -1, "table %d is no dictionary",
-		                     (int)table);
+		code = stint_err_set(err, STINT_ERR_USAGE, 0, -1, "table %d is no dictionary", (int)table);
 	if (!code && table == STINT_STRING)
 		return stint_writer_string(w, string->data, string->size, ret_id, err);
 	if (!code)
@@ -279,16 +271,15 @@ int stint_writer_intern(struct stint_writer *w, enum stint_table table, const vo
 	return code;
 }
 
-int stint_writer_append(struct stint_writer *w, enum stint_table table, const void *row,
-                        uint32_t *ret_id, struct stint_err *err)
+int stint_writer_append(struct stint_writer *w, enum stint_table table, const void *row, uint32_t *ret_id,
+			struct stint_err *err)
 {
 	const struct stint_schema *schema = stint_schema_of(table);
 	uint8_t key[ROW_BYTES_MAX + sizeof(w->n_appended)];
 	int code = check_writable(w, err);
 
 	if (!code && (!schema || !stint_is_dictionary(table) || table == STINT_STRING))
-		code = stint_err_set(err, STINT_ERR_USAGE, 0, -1,
-		                     "table %d has no rows to append", (int)table);
+		code = stint_err_set(err, STINT_ERR_USAGE, 0, -1, "table %d has no rows to append", (int)table);
 	if (!code) {
 		/* The look-up's entries are numbered as the ids are, so that it needs one: of a size that
 		 * no row has. */
@@ -296,16 +287,14 @@ int stint_writer_append(struct stint_writer *w, enum stint_table table, const vo
 		memcpy(key, row, schema->row_bytes);
 		memcpy(key + schema->row_bytes, &w->n_appended, sizeof(w->n_appended));
 		w->n_appended++;
-		code = intern(w, table, row, key, schema->row_bytes + sizeof(w->n_appended), ret_id,
-		              err);
+		code = intern(w, table, row, key, schema->row_bytes + sizeof(w->n_appended), ret_id, err);
 	}
 	if (code)
 		*ret_id = 0;
 	return code;
 }
 
-int stint_writer_string(struct stint_writer *w, const void *data, size_t size, uint32_t *ret_id,
-                        struct stint_err *err)
+int stint_writer_string(struct stint_writer *w, const void *data, size_t size, uint32_t *ret_id, struct stint_err *err)
 {
 	int code = check_writable(w, err);
 
@@ -319,8 +308,7 @@ int stint_writer_string(struct stint_writer *w, const void *data, size_t size, u
 }
 
 /* Makes the columns of bytes of a pending row point to copies of what they point to. */
-static int keep_bytes(struct pending *p, const struct stint_schema *schema, uint8_t *row,
-                      struct stint_err *err)
+static int keep_bytes(struct pending *p, const struct stint_schema *schema, uint8_t *row, struct stint_err *err)
 {
 	size_t i;
 
@@ -332,9 +320,8 @@ static int keep_bytes(struct pending *p, const struct stint_schema *schema, uint
 		if (column->width)
 			continue;
 		if (bytes->size > column->max_bytes)
-			return stint_err_set(err, STINT_ERR_LIMIT, 0, -1,
-			                     "%s of %" PRIu64 " bytes are over %s", schema->name,
-			                     bytes->size, column->limit);
+			return stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "%s of %" PRIu64 " bytes are over %s",
+					     schema->name, bytes->size, column->limit);
 		copy = stint_arena_strndup(&p->bytes, bytes->data, (size_t)bytes->size);
 		if (!copy)
 			return no_memory(err);
@@ -344,8 +331,7 @@ static int keep_bytes(struct pending *p, const struct stint_schema *schema, uint
 	return 0;
 }
 
-int stint_writer_add(struct stint_writer *w, enum stint_table table, const void *row,
-                     struct stint_err *err)
+int stint_writer_add(struct stint_writer *w, enum stint_table table, const void *row, struct stint_err *err)
 {
 	const struct stint_schema *schema = stint_schema_of(table);
 	int code = check_writable(w, err);
@@ -355,8 +341,7 @@ int stint_writer_add(struct stint_writer *w, enum stint_table table, const void 
 	if (code)
 		return code;
 	if (!schema || stint_is_dictionary(table) || table >= STINT_INDEX)
-		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "table %d has no rows to add",
-		                     (int)table);
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "table %d has no rows to add", (int)table);
 	p = &w->tables[table];
 	at = reserve_row(p, schema->row_bytes);
 	if (!at)

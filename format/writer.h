@@ -28,15 +28,15 @@ struct stint_sink {
 };
 
 struct stint_writer_options {
-	uint8_t recording_id[16]; /* a random UUID */
-	int compression_level;    /* zstd's; 0 for the default (1); negative for no compression */
+	uint8_t recording_id[16];    /* a random UUID */
+	int compression_level;	     /* zstd's; 0 for the default (1); negative for no compression */
 	size_t max_dictionary_bytes; /* memory for the dictionaries' look-up; 0 for the default (8 MiB). When it is
 				      * passed they are forgotten and rows may be written again under new ids. */
 };
 
 /* Starts a file: its header goes to the sink at once. The sink is used until the writer is freed. */
-int stint_writer_new(struct stint_writer **ret, const struct stint_writer_options *options,
-		     struct stint_sink sink, struct stint_err *err);
+int stint_writer_new(struct stint_writer **ret, const struct stint_writer_options *options, struct stint_sink sink,
+		     struct stint_err *err);
 
 /*
  * Starts a file with all of another recording in it: whole blocks as they are, in order, and a loss row
@@ -85,9 +85,9 @@ int stint_writer_finish(struct stint_writer *writer, struct stint_err *err);
 /* Frees without writing. NULL is fine. */
 void stint_writer_free(struct stint_writer *writer);
 
-uint64_t stint_writer_size_bytes(const struct stint_writer *writer);         /* written to the sink so far */
+uint64_t stint_writer_size_bytes(const struct stint_writer *writer);		       /* written to the sink so far */
 uint64_t stint_writer_rows(const struct stint_writer *writer, enum stint_table table); /* added, pending included */
-size_t stint_writer_memory_bytes(const struct stint_writer *writer);         /* held now */
+size_t stint_writer_memory_bytes(const struct stint_writer *writer);		       /* held now */
 
 /*
  * Goes up each time the dictionaries are forgotten (see max_dictionary_bytes). Callers that cache ids to

@@ -21,7 +21,7 @@ struct asleep {
 	struct asleep_thread *threads;
 	size_t n, cap;
 	struct unwind_tables *tables; /* NULL: by frame pointer */
-	bool copy;                    /* not walked at all */
+	bool copy;		      /* not walked at all */
 };
 
 int asleep_new(struct asleep **ret, struct stint_err *err)
@@ -108,8 +108,8 @@ static enum stint_user_end walk(const struct event_task *task, uint64_t *frames,
 	}
 }
 
-static enum stint_user_end walk_by_tables(const struct asleep *as, const struct event_task *task,
-                                          uint64_t *frames, size_t *ret_n)
+static enum stint_user_end walk_by_tables(const struct asleep *as, const struct event_task *task, uint64_t *frames,
+					  size_t *ret_n)
 {
 	struct unwind_regs regs = {.ip = task->ip, .all = true, .fp_known = true, .exact = true};
 	enum stint_user_end end;
@@ -142,12 +142,12 @@ static struct event_window *copy_stack(const struct event_task *task)
 	if (!window)
 		return NULL;
 	*window = (struct event_window){.stack = {.h = {.type = EVENT_STACK,
-	                                                .flags = EVENT_STACK_EXACT | EVENT_STACK_WINDOW,
-	                                                .tid = task->tid,
-	                                                .time_ns = clock_now_ns()},
-	                                          .pid = task->pid,
-	                                          .end = STINT_USER_WINDOW},
-	                                .ip = task->ip};
+							.flags = EVENT_STACK_EXACT | EVENT_STACK_WINDOW,
+							.tid = task->tid,
+							.time_ns = clock_now_ns()},
+						  .pid = task->pid,
+						  .end = STINT_USER_WINDOW},
+					.ip = task->ip};
 	memcpy(window->regs, task->regs, sizeof(window->regs));
 	while (n < EVENT_CHUNK_BYTES) {
 		local.iov_len = PAGE_BYTES - ((sp + n) & (PAGE_BYTES - 1));
@@ -166,7 +166,7 @@ static struct event_window *copy_stack(const struct event_task *task)
 }
 
 static int user_part(const struct asleep *as, struct stacks *stacks, const struct event_task *task,
-                     struct user_part *ret, struct stint_err *err)
+		     struct user_part *ret, struct stint_err *err)
 {
 	uint64_t frames[EVENT_MAX_FRAMES];
 	struct event_window *window;
@@ -176,8 +176,7 @@ static int user_part(const struct asleep *as, struct stacks *stacks, const struc
 	if (as->copy) {
 		window = copy_stack(task);
 		if (!window)
-			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
-			                     "no memory for sleeping threads");
+			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for sleeping threads");
 		return stacks_user_window(stacks, window, ret, err);
 	}
 	end = as->tables ? walk_by_tables(as, task, frames, &n) : walk(task, frames, &n);
@@ -205,8 +204,8 @@ static struct asleep_thread *thread_new(struct asleep *as, uint32_t tid)
 	return &as->threads[*index - 1];
 }
 
-int asleep_add(struct asleep *as, struct stacks *stacks, const struct event_task *task,
-               bool *ret_unreadable, struct stint_err *err)
+int asleep_add(struct asleep *as, struct stacks *stacks, const struct event_task *task, bool *ret_unreadable,
+	       struct stint_err *err)
 {
 	struct asleep_thread *thread;
 

@@ -38,8 +38,8 @@ void asleep_copy(struct asleep *as);
  * Adds a thread from the list of those off the CPU, and walks its user stack. *ret_unreadable tells
  * that the stack couldn't be read.
  */
-int asleep_add(struct asleep *as, struct stacks *stacks, const struct event_task *task,
-               bool *ret_unreadable, struct stint_err *err);
+int asleep_add(struct asleep *as, struct stacks *stacks, const struct event_task *task, bool *ret_unreadable,
+	       struct stint_err *err);
 
 /* The thread, as it was then; NULL when it was not among them. Valid until the next asleep_add. */
 const struct asleep_thread *asleep_find(const struct asleep *as, uint32_t tid);

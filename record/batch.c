@@ -49,8 +49,8 @@ int batch_add(struct batch *batch, const void *event, size_t size, struct stint_
 
 	assert(!batch_full(batch));
 	if (expected == 0 || size < expected)
-		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1,
-		                     "a malformed event of %zu bytes from the kernel", size);
+		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "a malformed event of %zu bytes from the kernel",
+				     size);
 	memcpy(&batch->events[batch->n++], event, expected);
 	return 0;
 }

@@ -9,9 +9,9 @@
 #include "base/err.h"
 
 struct command {
-	pid_t pid; /* 0 while there is none */
+	pid_t pid;   /* 0 while there is none */
 	int gate_fd; /* valid from start to release: the child waits at its other end */
-	int status; /* as from waitpid, valid once ended */
+	int status;  /* as from waitpid, valid once ended */
 	bool ended;
 	bool released;
 	char program[256];

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define MAX_LIST_BYTES 4096
-#define MORE           ",..."
+#define MORE	       ",..."
 
 static bool has(const struct cpus *cpus, int cpu)
 {
@@ -78,8 +78,8 @@ bool cpus_text(const struct cpus *cpus, char text[CPUS_TEXT_BYTES])
 			continue;
 		while (has(cpus, last + 1))
 			last++;
-		n = (size_t)snprintf(range, sizeof(range), last > first ? "%s%d-%d" : "%s%d",
-		                     at ? "," : "", first, last);
+		n = (size_t)snprintf(range, sizeof(range), last > first ? "%s%d-%d" : "%s%d", at ? "," : "", first,
+				     last);
 		if (at + n + sizeof(MORE) > CPUS_TEXT_BYTES) {
 			memcpy(text + at, MORE, sizeof(MORE));
 			break;

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CPUS_MAX        8192 /* as many as a kernel can be built for */
+#define CPUS_MAX	8192 /* as many as a kernel can be built for */
 #define CPUS_TEXT_BYTES 256
 
 struct cpus {

@@ -74,9 +74,9 @@ bool elf_image_open(struct elf_image *image, int fd, const uint8_t *data, uint64
 	*image = (struct elf_image){.fd = fd, .data = data, .size_bytes = size_bytes};
 	if (elf_image_read(image, 0, &header, sizeof(header)) && !memcmp(header.e_ident, ELFMAG, SELFMAG) &&
 	    header.e_ident[EI_CLASS] == ELFCLASS64 && header.e_ident[EI_DATA] == ELFDATA2LSB &&
-	    header.e_phnum <= ELF_IMAGE_MAX_SEGMENTS &&
-	    header.e_shstrndx < header.e_shnum && header.e_shentsize == sizeof(Elf64_Shdr) &&
-	    (!header.e_phnum || header.e_phentsize == sizeof(Elf64_Phdr)) && read_tables(image, &header))
+	    header.e_phnum <= ELF_IMAGE_MAX_SEGMENTS && header.e_shstrndx < header.e_shnum &&
+	    header.e_shentsize == sizeof(Elf64_Shdr) && (!header.e_phnum || header.e_phentsize == sizeof(Elf64_Phdr)) &&
+	    read_tables(image, &header))
 		return true;
 	elf_image_done(image);
 	return false;

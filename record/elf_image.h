@@ -15,7 +15,7 @@
 #define ELF_IMAGE_MAX_NAMES    (4u << 20) /* bytes of section names */
 
 struct elf_image {
-	int fd;              /* used when data is NULL */
+	int fd;		     /* used when data is NULL */
 	const uint8_t *data; /* not owned */
 	uint64_t size_bytes;
 	Elf64_Shdr *sections;

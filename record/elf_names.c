@@ -9,7 +9,7 @@
 #include "record/unxz.h"
 
 #define CHUNK_SYMBOLS 2048u
-#define MAX_TABLES 8u
+#define MAX_TABLES    8u
 #define MAX_DEBUGDATA (16u << 20) /* bytes of .gnu_debugdata, packed */
 
 struct table {
@@ -21,16 +21,16 @@ struct table {
 struct query {
 	uint64_t vaddr;
 	uint64_t start; /* of the function that has it */
-	uint64_t near;  /* of the last symbol before it and behind the query before */
-	size_t index;   /* of its elf_name */
-	bool covered;   /* by a symbol with a size */
+	uint64_t near;	/* of the last symbol before it and behind the query before */
+	size_t index;	/* of its elf_name */
+	bool covered;	/* by a symbol with a size */
 };
 
 /* The symbols at one start, which some query chose. */
 struct choice {
 	uint64_t start, end; /* end: by the largest size; 0 when none has one */
-	uint64_t limit;      /* of its section: how far one without a size may reach */
-	char *name;          /* the best so far */
+	uint64_t limit;	     /* of its section: how far one without a size may reach */
+	char *name;	     /* the best so far */
 	uint32_t rank;
 	bool sized;
 };
@@ -244,8 +244,8 @@ static void offer_name(struct finding *f, const struct table *table, const Elf64
 	choice->limit = section ? section->sh_addr + section->sh_size : UINT64_MAX;
 }
 
-static void each_symbol(struct finding *f, void (*offer)(struct finding *f, const struct table *table,
-							 const Elf64_Sym *symbol))
+static void each_symbol(struct finding *f,
+			void (*offer)(struct finding *f, const struct table *table, const Elf64_Sym *symbol))
 {
 	Elf64_Sym *chunk = malloc(CHUNK_SYMBOLS * sizeof(*chunk));
 	unsigned t;

@@ -13,13 +13,13 @@
 #include "base/err.h"
 
 #define ELF_NAMES_MAX_TABLE (128u << 20) /* bytes of a symbol table; a larger one is left out */
-#define ELF_NAMES_MAX_STEPS (16u << 20)  /* in all: symbols that reach over many addresses cost more */
-#define ELF_NAMES_MAX_NAME  65535u       /* bytes; longer names are cut */
+#define ELF_NAMES_MAX_STEPS (16u << 20)	 /* in all: symbols that reach over many addresses cost more */
+#define ELF_NAMES_MAX_NAME  65535u	 /* bytes; longer names are cut */
 
 struct elf_name {
-	uint64_t file_off; /* given: where in the file */
+	uint64_t file_off;		/* given: where in the file */
 	uint64_t start_off, size_bytes; /* of the function, also as an offset in the file */
-	char *name; /* malloced; NULL: no table has one */
+	char *name;			/* malloced; NULL: no table has one */
 };
 
 /*

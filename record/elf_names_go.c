@@ -7,7 +7,7 @@
 #include "record/elf_names_internal.h"
 
 #define GO_MAX_FUNCTIONS (4u << 20)
-#define GO_HEADER_WORDS  8
+#define GO_HEADER_WORDS	 8
 
 enum go_magic {
 	GO_1_2 = 0xfffffffb,
@@ -20,11 +20,11 @@ struct go_table {
 	const struct elf_image *image;
 	uint64_t off, size; /* in the file */
 	uint64_t n_functions;
-	uint64_t text;      /* that the entries of newer tables are relative to */
-	uint64_t names;     /* offset in the table; likewise below */
+	uint64_t text;	    /* that the entries of newer tables are relative to */
+	uint64_t names;	    /* offset in the table; likewise below */
 	uint64_t functions; /* what offsets in the list of functions are relative to */
 	uint64_t entries;   /* of the list itself */
-	unsigned entry;     /* size of an address in the list */
+	unsigned entry;	    /* size of an address in the list */
 };
 
 /* A little-endian number of the table, 0 outside of it. */

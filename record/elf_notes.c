@@ -9,7 +9,7 @@
 #include "base/cursor.h"
 
 #define MAX_PROGRAM_HEADERS 256
-#define MAX_NOTE_BYTES (64 * 1024) /* of one PT_NOTE; build IDs stand near its start */
+#define MAX_NOTE_BYTES	    (64 * 1024) /* of one PT_NOTE; build IDs stand near its start */
 
 /* Where the bytes come from: memory, or a file when memory is NULL. */
 struct source {

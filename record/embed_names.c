@@ -8,8 +8,8 @@
 #include "record/clock.h"
 #include "record/elf_names.h"
 
-#define PATIENCE 20 /* reading a file takes at most this part of the time */
-#define MAX_SEEN 65536u /* remembered; when they are forgotten an address may be looked up twice */
+#define PATIENCE    20	   /* reading a file takes at most this part of the time */
+#define MAX_SEEN    65536u /* remembered; when they are forgotten an address may be looked up twice */
 #define MAX_WRITTEN 65536u
 
 struct embed_file {
@@ -18,7 +18,7 @@ struct embed_file {
 	size_t n, cap;
 	uint64_t later_ns; /* not to be read again before */
 	uint32_t module_row;
-	int fd; /* -1: not open */
+	int fd;	     /* -1: not open */
 	bool failed; /* to open, since the last writing */
 };
 
@@ -91,8 +91,8 @@ static bool is_known(struct embed_names *en, uint32_t module_row, uint64_t file_
 	return !is_new;
 }
 
-int embed_names_address(struct embed_names *en, uint32_t module_row, uint64_t file_off,
-			int (*open_file)(void *context), void *context, struct stint_err *err)
+int embed_names_address(struct embed_names *en, uint32_t module_row, uint64_t file_off, int (*open_file)(void *context),
+			void *context, struct stint_err *err)
 {
 	struct embed_file *file = NULL;
 	uint64_t *bigger;

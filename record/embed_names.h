@@ -14,8 +14,8 @@
 #include "base/map.h"
 #include "format/writer.h"
 
-#define EMBED_MAX_FILES     4096u  /* with addresses that are still to be looked up; others stay without names */
-#define EMBED_MAX_OPEN      128u   /* of these, open */
+#define EMBED_MAX_FILES	    4096u  /* with addresses that are still to be looked up; others stay without names */
+#define EMBED_MAX_OPEN	    128u   /* of these, open */
 #define EMBED_MAX_ADDRESSES 16384u /* of one file at a time */
 
 struct embed_file;
@@ -25,7 +25,7 @@ struct embed_names {
 	struct embed_file *files; /* a list */
 	unsigned n_files, n_open;
 	struct stint_map by_module; /* module row: struct embed_file */
-	struct stint_map seen;      /* hashes of module rows and addresses */
+	struct stint_map seen;	    /* hashes of module rows and addresses */
 	struct stint_map written;   /* hashes of the symbols in the file */
 };
 
@@ -36,8 +36,8 @@ void embed_names_done(struct embed_names *en); /* zeroed is fine */
  * An address, as an offset in the file of this module (STINT_MODULE), is in the recording; of a return address, the
  * byte before. open_file gives a descriptor of the file, or -1; it is called when one is needed.
  */
-int embed_names_address(struct embed_names *en, uint32_t module_row, uint64_t file_off,
-			int (*open_file)(void *context), void *context, struct stint_err *err);
+int embed_names_address(struct embed_names *en, uint32_t module_row, uint64_t file_off, int (*open_file)(void *context),
+			void *context, struct stint_err *err);
 
 /*
  * Looks up what is new, and writes it (STINT_SYMBOL). Call it every second or so: a file that took long waits until

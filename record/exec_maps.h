@@ -29,7 +29,7 @@ struct exec_maps {
 /* An empty one with one reference; NULL without memory. */
 struct exec_maps *exec_maps_new(void);
 struct exec_maps *exec_maps_share(struct exec_maps *em); /* one more reference */
-void exec_maps_put(struct exec_maps *em);                /* one less; NULL is fine */
+void exec_maps_put(struct exec_maps *em);		 /* one less; NULL is fine */
 
 /*
  * Adds map to *em, which is copied first when it is shared, and may move. *ret_changed (may be NULL) is false when

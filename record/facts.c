@@ -15,8 +15,7 @@
 
 #define MAX_VALUE_BYTES 4096
 
-static int put_meta(struct stint_writer *writer, const char *key, const void *value, size_t size,
-                    struct stint_err *err)
+static int put_meta(struct stint_writer *writer, const char *key, const void *value, size_t size, struct stint_err *err)
 {
 	struct stint_meta row;
 	int rc = stint_writer_string(writer, key, strlen(key), &row.key_str, err);
@@ -26,14 +25,12 @@ static int put_meta(struct stint_writer *writer, const char *key, const void *va
 	return rc ? rc : stint_writer_add(writer, STINT_META, &row, err);
 }
 
-static int put_text(struct stint_writer *writer, const char *key, const char *value,
-                    struct stint_err *err)
+static int put_text(struct stint_writer *writer, const char *key, const char *value, struct stint_err *err)
 {
 	return put_meta(writer, key, value, strlen(value), err);
 }
 
-static int put_number(struct stint_writer *writer, const char *key, uint64_t value,
-                      struct stint_err *err)
+static int put_number(struct stint_writer *writer, const char *key, uint64_t value, struct stint_err *err)
 {
 	char text[24];
 
@@ -71,8 +68,8 @@ static void describe_command(struct stint_buf *text, const struct record_options
 }
 
 static int put_described(struct stint_writer *writer, const char *key,
-                         void (*describe)(struct stint_buf *text, const struct record_options *opt),
-                         const struct record_options *opt, struct stint_err *err)
+			 void (*describe)(struct stint_buf *text, const struct record_options *opt),
+			 const struct record_options *opt, struct stint_err *err)
 {
 	struct stint_buf text;
 	int rc;
@@ -128,8 +125,7 @@ static const char *min_text(uint64_t ns, char text[24])
 	return text;
 }
 
-int facts_begin(struct stint_writer *writer, const struct record_options *opt, uint64_t start_ns,
-                struct stint_err *err)
+int facts_begin(struct stint_writer *writer, const struct record_options *opt, uint64_t start_ns, struct stint_err *err)
 {
 	uint64_t off_cpu_min_ns = opt->off_cpu ? opt->off_cpu_min_ns : OPTIONS_NEVER;
 	char text[24];
@@ -146,8 +142,7 @@ int facts_begin(struct stint_writer *writer, const struct record_options *opt, u
 	if (rc == 0)
 		rc = put_text(writer, "off_cpu_min_ns", min_text(off_cpu_min_ns, text), err);
 	if (rc == 0)
-		rc = put_text(writer, "kernel_stack_min_ns",
-		              min_text(opt->kernel_stack_min_ns, text), err);
+		rc = put_text(writer, "kernel_stack_min_ns", min_text(opt->kernel_stack_min_ns, text), err);
 	if (rc == 0)
 		rc = put_text(writer, "unwind", opt->unwind, err);
 	if (rc == 0)
@@ -162,8 +157,7 @@ int facts_end(struct stint_writer *writer, uint64_t end_ns, struct stint_err *er
 	return put_number(writer, "end_ns", end_ns, err);
 }
 
-int facts_cpus(struct stint_writer *writer, const char *key, const struct cpus *cpus,
-               struct stint_err *err)
+int facts_cpus(struct stint_writer *writer, const char *key, const struct cpus *cpus, struct stint_err *err)
 {
 	char text[CPUS_TEXT_BYTES];
 
@@ -181,8 +175,8 @@ int facts_clock(struct stint_writer *writer, struct stint_err *err)
 	return stint_writer_add(writer, STINT_CLOCK, &row, err);
 }
 
-int facts_source(struct stint_writer *writer, const char *name, const char *unit, uint32_t freq_hz,
-                 uint32_t *ret_id, struct stint_err *err)
+int facts_source(struct stint_writer *writer, const char *name, const char *unit, uint32_t freq_hz, uint32_t *ret_id,
+		 struct stint_err *err)
 {
 	struct stint_source row = {.freq_hz = freq_hz};
 	int rc = stint_writer_string(writer, name, strlen(name), &row.name_str, err);

@@ -11,12 +11,12 @@
 #define CHUNK_BYTES (64 * 1024)
 
 /* jitdump, as in tools/perf/Documentation/jitdump-specification.txt of Linux. */
-#define DUMP_MAGIC 0x4a695444u
+#define DUMP_MAGIC	0x4a695444u
 #define DUMP_MIN_HEADER 40u
-#define DUMP_ARCH_TIMES 1u /* times are of the CPU's counter, not of a clock */
-#define DUMP_PREFIX 16u	   /* of every record: id, size, time */
-#define DUMP_LOAD 0u
-#define DUMP_LOAD_FIXED 40u	  /* pid, tid, vma, address, size, index */
+#define DUMP_ARCH_TIMES 1u  /* times are of the CPU's counter, not of a clock */
+#define DUMP_PREFIX	16u /* of every record: id, size, time */
+#define DUMP_LOAD	0u
+#define DUMP_LOAD_FIXED 40u	    /* pid, tid, vma, address, size, index */
 #define DUMP_MAX_RECORD (64u << 20) /* with the code's bytes */
 
 static bool parse_hex(const char **at, const char *end, uint64_t *ret)
@@ -165,8 +165,8 @@ int jit_dump_scan(int fd, uint64_t *off, uint64_t end, jit_each_fn each, void *c
 		if ((size_t)n > size)
 			n = (ssize_t)size;
 		function.file_off = *off;
-		if (id == DUMP_LOAD && parse_load(data + DUMP_PREFIX, (size_t)n - DUMP_PREFIX,
-						  arch_times ? 0 : time_ns, &function))
+		if (id == DUMP_LOAD &&
+		    parse_load(data + DUMP_PREFIX, (size_t)n - DUMP_PREFIX, arch_times ? 0 : time_ns, &function))
 			ret = each(context, &function);
 		*off += size;
 	}

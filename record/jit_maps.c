@@ -17,11 +17,11 @@
 
 #define MAX_WRITTEN 65536u /* remembered; when they are forgotten a symbol may be written twice */
 
-#define PATIENCE 20 /* reading a process's files takes at most this part of the time */
+#define PATIENCE   20 /* reading a process's files takes at most this part of the time */
 #define TAIL_BYTES 64
 
 struct address {
-	uint64_t addr; /* to look up: of a return address, the byte before */
+	uint64_t addr;		    /* to look up: of a return address, the byte before */
 	uint64_t start, size_bytes; /* of the function found, by the map; size 0: none yet */
 	uint64_t from_ns;
 	uint32_t module;
@@ -35,8 +35,8 @@ struct jit_file {
 	int (*scan)(int fd, uint64_t *off, uint64_t end, jit_each_fn each, void *context);
 	int fd; /* -1 until it could be opened */
 	ino_t ino;
-	uint64_t off; /* everything before it was searched */
-	uint64_t size; /* of the file when it was read last */
+	uint64_t off;		  /* everything before it was searched */
+	uint64_t size;		  /* of the file when it was read last */
 	uint8_t tail[TAIL_BYTES]; /* what stands before off, to notice a file written anew */
 };
 
@@ -259,8 +259,8 @@ static int write_symbol(struct jit_maps *jm, const struct stint_symbol *row, str
  */
 static int found(struct scanning *s, struct address *address, const struct jit_function *fn)
 {
-	struct stint_symbol row = {.addr = fn->addr, .size_bytes = fn->size_bytes, .from_ns = fn->time_ns,
-				   .module = address->module};
+	struct stint_symbol row = {
+		.addr = fn->addr, .size_bytes = fn->size_bytes, .from_ns = fn->time_ns, .module = address->module};
 	int ret = stint_writer_string(s->jm->writer, fn->name, fn->name_size, &row.name_str, s->err);
 
 	if (ret)
@@ -376,8 +376,10 @@ static int write_changed(struct scanning *s)
 
 	for (i = 0; !ret && i < jp->n; i++) {
 		struct address *address = &jp->addresses[i];
-		struct stint_symbol row = {.addr = address->start, .size_bytes = address->size_bytes,
-					   .from_ns = since_when(jp, i), .module = address->module,
+		struct stint_symbol row = {.addr = address->start,
+					   .size_bytes = address->size_bytes,
+					   .from_ns = since_when(jp, i),
+					   .module = address->module,
 					   .name_str = address->name_str};
 
 		if (address->changed) {

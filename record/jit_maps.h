@@ -16,8 +16,8 @@
 #include "base/map.h"
 #include "format/writer.h"
 
-#define JIT_MAX_PROCESSES 128	 /* at a time, each with up to three descriptors */
-#define JIT_MAX_ADDRESSES 16384u /* of one process; later ones stay without a name */
+#define JIT_MAX_PROCESSES  128		/* at a time, each with up to three descriptors */
+#define JIT_MAX_ADDRESSES  16384u	/* of one process; later ones stay without a name */
 #define JIT_MAX_FILE_BYTES (256u << 20) /* what stands further behind isn't read */
 
 struct jit_process;
@@ -44,7 +44,7 @@ void jit_process_dump(struct jit_process *jp, const char *path);
 
 enum jit_reading {
 	JIT_READ_GROWN, /* maps that have grown: cheap, for calling often. It tells since when a name holds */
-	JIT_READ_ALL,   /* and new addresses; every second or so */
+	JIT_READ_ALL,	/* and new addresses; every second or so */
 	JIT_READ_LAST,
 };
 

@@ -8,9 +8,9 @@
 
 #include "base/err.h"
 
-#define CHUNK_BYTES (256 * 1024)
+#define CHUNK_BYTES	(256 * 1024)
 #define MAX_NAMES_BYTES (64u << 20)
-#define FIRST_CAP 65536
+#define FIRST_CAP	65536
 
 /* A line, taken apart: "ffffffff81000000 T _text\t[module]". Not NUL-terminated. */
 struct line {
@@ -76,9 +76,9 @@ static int add_symbol(struct kallsyms *syms, const struct line *line)
 		syms->symbols = symbols;
 		syms->cap_symbols = cap;
 	}
-	syms->symbols[syms->n_symbols++] = (struct kallsyms_symbol){
-		.addr_low = (uint32_t)line->addr, .addr_high = (uint32_t)(line->addr >> 32),
-		.name = (uint32_t)syms->names.len};
+	syms->symbols[syms->n_symbols++] = (struct kallsyms_symbol){.addr_low = (uint32_t)line->addr,
+								    .addr_high = (uint32_t)(line->addr >> 32),
+								    .name = (uint32_t)syms->names.len};
 	stint_buf_bytes(&syms->names, line->name, line->name_size);
 	stint_buf_u8(&syms->names, 0);
 	stint_buf_bytes(&syms->names, line->module, line->module_size);

@@ -21,7 +21,7 @@ struct kallsyms {
 	struct kallsyms_symbol *symbols; /* by address, one an address */
 	size_t n_symbols, cap_symbols;
 	struct stint_buf names;
-	uint64_t text; /* of the symbol _text; 0 when it is missing or hidden */
+	uint64_t text;	   /* of the symbol _text; 0 when it is missing or hidden */
 	uint64_t text_end; /* _etext, or else the end of the last function of the kernel itself */
 	size_t n_lines;
 	bool hidden; /* every address was 0 */

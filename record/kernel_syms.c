@@ -14,10 +14,10 @@
 #include "record/kallsyms.h"
 #include "record/procfs.h"
 
-#define NOTES_BYTES (64 * 1024)
-#define MAX_MODULES 4096
-#define MAX_FRAMES 16384 /* in the cache, which is then emptied */
-#define RESCAN_S 10
+#define NOTES_BYTES	 (64 * 1024)
+#define MAX_MODULES	 4096
+#define MAX_FRAMES	 16384 /* in the cache, which is then emptied */
+#define RESCAN_S	 10
 /* Without _text, what addresses are relative to: nothing can be looked up then; the random base stays untold. */
 #define HIDDEN_BASE_MASK UINT64_C(0x3fffffff)
 
@@ -34,8 +34,8 @@ struct kernel_syms {
 	size_t n_modules;
 	struct stint_map frames;  /* address * 2 + exact: id */
 	struct stint_map written; /* addresses of symbols that are in the file */
-	int kallsyms_fd;          /* kept: opened again without privileges, they would hide the addresses */
-	FILE *modules_file;       /* NULL on a kernel without modules */
+	int kallsyms_fd;	  /* kept: opened again without privileges, they would hide the addresses */
+	FILE *modules_file;	  /* NULL on a kernel without modules */
 	uint32_t kernel_row;
 	bool embed;
 	time_t scanned_at; /* CLOCK_MONOTONIC seconds */
@@ -252,8 +252,7 @@ static void build_id_of_module(const char *name, struct build_id *ret)
 }
 
 /* Module row and base of an address: what a frame and a symbol are relative to. */
-static int locate(struct kernel_syms *ks, uint64_t addr, uint32_t *ret_row, uint64_t *ret_base,
-		  struct stint_err *err)
+static int locate(struct kernel_syms *ks, uint64_t addr, uint32_t *ret_row, uint64_t *ret_base, struct stint_err *err)
 {
 	struct module *module = find_module(ks, addr);
 	struct build_id build_id;

@@ -11,9 +11,9 @@
 #include "format/writer.h"
 
 struct ledger {
-	struct stint_writer *writer; /* the caller's */
-	uint64_t from_ns;            /* what is noted next was lost after this time … */
-	uint64_t to_ns;              /* … and up to this one */
+	struct stint_writer *writer;		/* the caller's */
+	uint64_t from_ns;			/* what is noted next was lost after this time … */
+	uint64_t to_ns;				/* … and up to this one */
 	uint64_t noted[STINT_N_LOSS_CAUSES][3]; /* of samples, intervals, anything else */
 };
 
@@ -23,7 +23,7 @@ void ledger_period(struct ledger *ledger, uint64_t now_ns);
 /* total: how many rows of that table were lost for that cause since the recording began. Adds a
  * STINT_LOSS row if it grew. */
 int ledger_note(struct ledger *ledger, enum stint_loss_cause cause, uint32_t table, uint64_t total,
-                struct stint_err *err);
+		struct stint_err *err);
 
 /* Everything noted of a cause. */
 uint64_t ledger_total(const struct ledger *ledger, enum stint_loss_cause cause);

@@ -18,7 +18,7 @@ static void print_losses(const struct recorder_summary *sum)
 		if (sum->loss[i] == 0)
 			continue;
 		fprintf(stderr, "%s%" PRIu64 " %s", separator, sum->loss[i],
-		        ledger_cause_name((enum stint_loss_cause)i));
+			ledger_cause_name((enum stint_loss_cause)i));
 		separator = ", ";
 	}
 	if (separator[0] == ';')
@@ -29,10 +29,9 @@ static void print_losses(const struct recorder_summary *sum)
 static void print_summary(const struct recorder_summary *sum)
 {
 	fprintf(stderr,
-	        "stint-record: %" PRIu64 " samples and %" PRIu64
-	        " off-CPU intervals in %.1f s, %" PRIu64 " bytes in %s",
-	        sum->samples, sum->intervals, (double)sum->duration_ns / 1e9, sum->bytes,
-	        sum->path);
+		"stint-record: %" PRIu64 " samples and %" PRIu64 " off-CPU intervals in %.1f s, %" PRIu64
+		" bytes in %s",
+		sum->samples, sum->intervals, (double)sum->duration_ns / 1e9, sum->bytes, sum->path);
 	print_losses(sum);
 	if (sum->size_limit)
 		fputs("; stopped at --max-size", stderr);
@@ -77,13 +76,12 @@ int main(int argc, char *argv[])
 	if (summary.note[0])
 		fprintf(stderr, "stint-record: %s\n", summary.note);
 	if (summary.cpus_offline[0])
-		fprintf(stderr, "stint-record: CPU %s: offline when recording began\n",
-		        summary.cpus_offline);
+		fprintf(stderr, "stint-record: CPU %s: offline when recording began\n", summary.cpus_offline);
 	if (summary.cpus_late[0])
 		fprintf(stderr,
-		        "stint-record: CPU %s: came online while recording; samples and process "
-		        "events from there are missing\n",
-		        summary.cpus_late);
+			"stint-record: CPU %s: came online while recording; samples and process "
+			"events from there are missing\n",
+			summary.cpus_late);
 	if (summary.path[0] && (rc == 0 || summary.duration_ns))
 		print_summary(&summary);
 	return rc ? stint_err_exit_status(rc) : summary.command_status;

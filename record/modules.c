@@ -15,8 +15,8 @@
 #include "record/vdso.h"
 
 #define KEY_HEAD_BYTES 2 /* kind, build ID size */
-#define MAX_KEY_BYTES (KEY_HEAD_BYTES + BUILD_ID_MAX_BYTES + PROCFS_MAX_PATH)
-#define LOW_4G UINT64_C(0x100000000)
+#define MAX_KEY_BYTES  (KEY_HEAD_BYTES + BUILD_ID_MAX_BYTES + PROCFS_MAX_PATH)
+#define LOW_4G	       UINT64_C(0x100000000)
 
 static int no_memory(struct stint_err *err)
 {
@@ -55,8 +55,8 @@ static bool is_anonymous(const char *path, bool has_build_id)
 }
 
 /* The number of this kind, path and build ID; *ret_new tells whether it is the first time. */
-static int intern(struct modules *mods, enum stint_module_kind kind, const struct build_id *build_id,
-		  const char *path, size_t path_size, uint32_t *ret, bool *ret_new, struct stint_err *err)
+static int intern(struct modules *mods, enum stint_module_kind kind, const struct build_id *build_id, const char *path,
+		  size_t path_size, uint32_t *ret, bool *ret_new, struct stint_err *err)
 {
 	uint8_t key[MAX_KEY_BYTES];
 	uint32_t cap;
@@ -160,8 +160,8 @@ static int file_module(struct modules *mods, const struct modules_source *src, u
 		readable = read_build_id(src, &build_id);
 	}
 	if (is_anonymous(src->path, build_id.size > 0))
-		return intern(mods, STINT_MODULE_ANON, &build_id, src->path,
-			      procfs_without_deleted(src->path, length), ret, &is_new, err);
+		return intern(mods, STINT_MODULE_ANON, &build_id, src->path, procfs_without_deleted(src->path, length),
+			      ret, &is_new, err);
 	/* Without a build ID the mark stays, lest the file that has the name now be taken for this one. */
 	if (build_id.size)
 		length = procfs_without_deleted(src->path, length);

@@ -30,7 +30,7 @@ struct modules_info {
 
 struct modules {
 	struct stint_writer *writer;
-	struct stint_intern keys; /* kind, build ID size, build ID, path */
+	struct stint_intern keys;   /* kind, build ID size, build ID, path */
 	struct modules_info *infos; /* by number, from 1 */
 	uint32_t cap_infos;
 	struct modules_file *files;
@@ -42,8 +42,8 @@ struct modules {
 struct modules_source {
 	pid_t pid;
 	uint64_t start, end;
-	uint64_t dev, ino; /* ino 0 where unknown */
-	const char *path;  /* NUL-terminated */
+	uint64_t dev, ino;	 /* ino 0 where unknown */
+	const char *path;	 /* NUL-terminated */
 	const uint8_t *build_id; /* NULL where unknown */
 	uint32_t build_id_size;
 };

@@ -13,12 +13,12 @@
 #include "record/output.h"
 #include "record/unwind_tables.h"
 
-#define DEFAULT_FREQ_HZ             99
-#define MAX_FREQ_HZ                 50000
+#define DEFAULT_FREQ_HZ		    99
+#define MAX_FREQ_HZ		    50000
 #define DEFAULT_KERNEL_STACK_MIN_NS 100000
-#define DEFAULT_FLUSH_NS            1000000000ull
-#define MIN_FLUSH_NS                10000000ull
-#define MAX_TIME_NS                 (365ull * 24 * 3600 * 1000000000ull)
+#define DEFAULT_FLUSH_NS	    1000000000ull
+#define MIN_FLUSH_NS		    10000000ull
+#define MAX_TIME_NS		    (365ull * 24 * 3600 * 1000000000ull)
 
 enum option_key {
 	KEY_TID = 256,
@@ -35,47 +35,43 @@ enum option_key {
 };
 
 static const struct argp_option option_list[] = {
-        {NULL, 0, NULL, 0, "Where to:", 1},
-        {"output", 'o', "FILE", 0,
-         "the recording; - streams it to standard output (default: stint-HOST-TIME.stint)", 0},
-        {"max-size", KEY_MAX_SIZE, "SIZE", 0,
-         "stop before the recording grows past SIZE (bytes, or K, M, G)", 0},
-        {NULL, 0, NULL, 0,
-         "What to record (the whole host when nothing is named; any match is enough):", 2},
-        {"all", 'a', NULL, 0, "the whole host", 0},
-        {"pid", 'p', "PID[,PID...]", 0, "these processes, and children they start", 0},
-        {"tid", KEY_TID, "TID[,TID...]", 0, "these threads", 0},
-        {"comm", KEY_COMM, "NAME[,NAME...]", 0, "threads of these names", 0},
-        {"cgroup", KEY_CGROUP, "PATH", 0, "the threads of this cgroup (v2) and those below it", 0},
-        {NULL, 0, NULL, 0, "How:", 3},
-        {"freq", 'F', "HZ", 0, "on-CPU samples a second and CPU; 0 for none (default: 99)", 0},
-        {"off-cpu", KEY_OFF_CPU, "all|none|MIN", 0,
-         "off-CPU intervals: all, none, or those of at least MIN (50us, 1ms)", 0},
-        {"kernel-stack", KEY_KERNEL_STACK, "all|none|MIN", 0,
-         "kernel stacks of off-CPU intervals: of all, of none, or of those of at least MIN "
-         "(default: 100us)",
-         0},
-        {"wakers", KEY_WAKERS, "stack|task|none", 0,
-         "who woke a thread, with or without its stack (default: task)", 0},
-        {"unwind", KEY_UNWIND, "auto|cfi|fp|dump", 0,
-         "how user stacks are walked: by call frame information, frame pointers, or the latter where "
-         "the former is missing; or copied, to be unwound offline (default: auto)",
-         0},
-        {"unwind-memory", KEY_UNWIND_MEMORY, "SIZE", 0,
-         "memory for call frame information; tables used least leave first (default: 256M)", 0},
-        {"embed", KEY_EMBED, "kernel,jit,symtab,none", 0,
-         "symbols that the recording carries (default: kernel,jit)", 0},
-        {"duration", 'd', "SECONDS", 0,
-         "stop after this time (default: on Ctrl-C, or when COMMAND ends)", 0},
-        {"flush", KEY_FLUSH, "TIME", 0, "write out at least this often (default: 1s)", 0},
-        {0},
+	{NULL, 0, NULL, 0, "Where to:", 1},
+	{"output", 'o', "FILE", 0, "the recording; - streams it to standard output (default: stint-HOST-TIME.stint)",
+	 0},
+	{"max-size", KEY_MAX_SIZE, "SIZE", 0, "stop before the recording grows past SIZE (bytes, or K, M, G)", 0},
+	{NULL, 0, NULL, 0, "What to record (the whole host when nothing is named; any match is enough):", 2},
+	{"all", 'a', NULL, 0, "the whole host", 0},
+	{"pid", 'p', "PID[,PID...]", 0, "these processes, and children they start", 0},
+	{"tid", KEY_TID, "TID[,TID...]", 0, "these threads", 0},
+	{"comm", KEY_COMM, "NAME[,NAME...]", 0, "threads of these names", 0},
+	{"cgroup", KEY_CGROUP, "PATH", 0, "the threads of this cgroup (v2) and those below it", 0},
+	{NULL, 0, NULL, 0, "How:", 3},
+	{"freq", 'F', "HZ", 0, "on-CPU samples a second and CPU; 0 for none (default: 99)", 0},
+	{"off-cpu", KEY_OFF_CPU, "all|none|MIN", 0,
+	 "off-CPU intervals: all, none, or those of at least MIN (50us, 1ms)", 0},
+	{"kernel-stack", KEY_KERNEL_STACK, "all|none|MIN", 0,
+	 "kernel stacks of off-CPU intervals: of all, of none, or of those of at least MIN "
+	 "(default: 100us)",
+	 0},
+	{"wakers", KEY_WAKERS, "stack|task|none", 0, "who woke a thread, with or without its stack (default: task)", 0},
+	{"unwind", KEY_UNWIND, "auto|cfi|fp|dump", 0,
+	 "how user stacks are walked: by call frame information, frame pointers, or the latter where "
+	 "the former is missing; or copied, to be unwound offline (default: auto)",
+	 0},
+	{"unwind-memory", KEY_UNWIND_MEMORY, "SIZE", 0,
+	 "memory for call frame information; tables used least leave first (default: 256M)", 0},
+	{"embed", KEY_EMBED, "kernel,jit,symtab,none", 0, "symbols that the recording carries (default: kernel,jit)",
+	 0},
+	{"duration", 'd', "SECONDS", 0, "stop after this time (default: on Ctrl-C, or when COMMAND ends)", 0},
+	{"flush", KEY_FLUSH, "TIME", 0, "write out at least this often (default: 1s)", 0},
+	{0},
 };
 
 static const char doc[] = "Records what threads do on the CPU and where they wait off it, into one "
-                          "file for stint to read.\v"
-                          "SIGINT and SIGTERM finish the recording; a second one stops at once, "
-                          "and the file is still readable. With "
-                          "COMMAND, signals go to it, and its exit status is passed on.";
+			  "file for stint to read.\v"
+			  "SIGINT and SIGTERM finish the recording; a second one stops at once, "
+			  "and the file is still readable. With "
+			  "COMMAND, signals go to it, and its exit status is passed on.";
 
 struct parse {
 	struct record_options *options;
@@ -86,8 +82,7 @@ struct parse {
 
 static int usage(struct parse *parse, const char *option, const char *arg, const char *why)
 {
-	parse->status =
-	        stint_err_set(parse->err, STINT_ERR_USAGE, 0, -1, "%s: %s '%s'", option, why, arg);
+	parse->status = stint_err_set(parse->err, STINT_ERR_USAGE, 0, -1, "%s: %s '%s'", option, why, arg);
 	return EINVAL;
 }
 
@@ -104,8 +99,7 @@ static bool split_number(const char *text, double *ret_number, const char **ret_
 	return errno == 0 && isfinite(*ret_number);
 }
 
-int record_options_time(const char *text, uint64_t default_ns, uint64_t *ret_ns,
-                        struct stint_err *err)
+int record_options_time(const char *text, uint64_t default_ns, uint64_t *ret_ns, struct stint_err *err)
 {
 	static const struct {
 		const char *name;
@@ -122,8 +116,8 @@ int record_options_time(const char *text, uint64_t default_ns, uint64_t *ret_ns,
 			break;
 	}
 	if (unit[0] && i == sizeof(units) / sizeof(units[0]))
-		return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
-		                     "unknown unit of time in '%s' (ns, us, ms, s, m, h)", text);
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "unknown unit of time in '%s' (ns, us, ms, s, m, h)",
+				     text);
 	if (unit[0])
 		scale = units[i].ns;
 	if (number * scale > (double)MAX_TIME_NS)
@@ -143,8 +137,8 @@ int record_options_size(const char *text, uint64_t *ret_bytes, struct stint_err 
 	if (unit[0]) {
 		at = strchr(units, unit[0] & ~0x20);
 		if (!at || (unit[1] && strcmp(unit + 1, "B") != 0 && strcmp(unit + 1, "iB") != 0))
-			return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
-			                     "unknown unit of size in '%s' (K, M, G, T)", text);
+			return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "unknown unit of size in '%s' (K, M, G, T)",
+					     text);
 		number *= (double)(1ull << 10 * (at - units + 1));
 	}
 	if (number > (double)INT64_MAX / 2)
@@ -153,8 +147,7 @@ int record_options_size(const char *text, uint64_t *ret_bytes, struct stint_err 
 	return 0;
 }
 
-static int parse_ids(struct parse *parse, const char *option, const char *arg, pid_t *ids,
-                     size_t *n_ids)
+static int parse_ids(struct parse *parse, const char *option, const char *arg, pid_t *ids, size_t *n_ids)
 {
 	const char *at = arg;
 	char *end;
@@ -196,10 +189,7 @@ static int parse_embed(struct parse *parse, char *arg)
 	static const struct {
 		const char *name;
 		uint32_t bit;
-	} kinds[] = {{"kernel", EMBED_KERNEL},
-	             {"jit", EMBED_JIT},
-	             {"symtab", EMBED_SYMTAB},
-	             {"none", 0}};
+	} kinds[] = {{"kernel", EMBED_KERNEL}, {"jit", EMBED_JIT}, {"symtab", EMBED_SYMTAB}, {"none", 0}};
 	char *save = NULL, *name;
 	size_t i;
 
@@ -212,8 +202,7 @@ static int parse_embed(struct parse *parse, char *arg)
 				break;
 		}
 		if (i == sizeof(kinds) / sizeof(kinds[0]))
-			return usage(parse, "--embed", name,
-			             "not one of kernel, jit, symtab, none:");
+			return usage(parse, "--embed", name, "not one of kernel, jit, symtab, none:");
 		parse->options->embed |= kinds[i].bit;
 	}
 	return 0;
@@ -237,10 +226,7 @@ static int parse_unwind(struct parse *parse, const char *arg)
 	static const struct {
 		const char *name;
 		enum unwind by;
-	} ways[] = {{"auto", UNWIND_BY_BOTH},
-	            {"cfi", UNWIND_BY_CFI},
-	            {"fp", UNWIND_BY_FP},
-	            {"dump", UNWIND_BY_DUMP}};
+	} ways[] = {{"auto", UNWIND_BY_BOTH}, {"cfi", UNWIND_BY_CFI}, {"fp", UNWIND_BY_FP}, {"dump", UNWIND_BY_DUMP}};
 	size_t i;
 
 	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
@@ -258,8 +244,7 @@ static int parse_unwind_memory(struct parse *parse, const char *arg)
 	struct stint_err why = STINT_ERR_INIT;
 
 	if (record_options_size(arg, &parse->options->unwind_bytes, &why) != 0) {
-		parse->status = stint_err_set(parse->err, STINT_ERR_USAGE, 0, -1,
-		                              "--unwind-memory: %s", why.msg);
+		parse->status = stint_err_set(parse->err, STINT_ERR_USAGE, 0, -1, "--unwind-memory: %s", why.msg);
 		return EINVAL;
 	}
 	if (parse->options->unwind_bytes < 4 << 20)
@@ -292,14 +277,13 @@ static int parse_min(struct parse *parse, const char *option, const char *arg, u
 	return 0;
 }
 
-static int parse_time_option(struct parse *parse, const char *option, const char *arg,
-                             uint64_t least_ns, uint64_t *ret_ns)
+static int parse_time_option(struct parse *parse, const char *option, const char *arg, uint64_t least_ns,
+			     uint64_t *ret_ns)
 {
 	struct stint_err why = STINT_ERR_INIT;
 
 	if (record_options_time(arg, 1000000000, ret_ns, &why) != 0) {
-		parse->status = stint_err_set(parse->err, STINT_ERR_USAGE, 0, -1, "%s: %s", option,
-		                              why.msg);
+		parse->status = stint_err_set(parse->err, STINT_ERR_USAGE, 0, -1, "%s: %s", option, why.msg);
 		return EINVAL;
 	}
 	if (*ret_ns < least_ns)
@@ -312,8 +296,7 @@ static int parse_max_size(struct parse *parse, const char *arg)
 	struct stint_err why = STINT_ERR_INIT;
 
 	if (record_options_size(arg, &parse->options->max_bytes, &why) != 0) {
-		parse->status = stint_err_set(parse->err, STINT_ERR_USAGE, 0, -1, "--max-size: %s",
-		                              why.msg);
+		parse->status = stint_err_set(parse->err, STINT_ERR_USAGE, 0, -1, "--max-size: %s", why.msg);
 		return EINVAL;
 	}
 	if (parse->options->max_bytes < OUTPUT_MIN_BYTES)
@@ -368,9 +351,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		/* Words are the command's, and only behind "--": "stint record sleep 5" could mean
 		 * anything. */
 		if (state->quoted == 0 || state->next <= state->quoted) {
-			parse->status = stint_err_set(
-			        parse->err, STINT_ERR_USAGE, 0, -1,
-			        "to record a command, put -- in front of it: '%s'", arg);
+			parse->status = stint_err_set(parse->err, STINT_ERR_USAGE, 0, -1,
+						      "to record a command, put -- in front of it: '%s'", arg);
 			return EINVAL;
 		}
 		opt->command = &state->argv[state->next - 1];
@@ -390,8 +372,8 @@ static int check(struct record_options *opt, struct stint_err *err)
 
 	if (opt->all && narrowed)
 		return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
-		                     "--all leaves nothing for --pid, --tid, --comm or --cgroup "
-		                     "to add");
+				     "--all leaves nothing for --pid, --tid, --comm or --cgroup "
+				     "to add");
 	if (!narrowed && !opt->command)
 		opt->all = true;
 	opt->off_cpu = opt->off_cpu_min_ns != OPTIONS_NEVER;
@@ -399,15 +381,14 @@ static int check(struct record_options *opt, struct stint_err *err)
 		opt->off_cpu_min_ns = 0;
 	if (!opt->off_cpu && opt->freq_hz == 0)
 		return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
-		                     "--freq=0 with --off-cpu=none leaves nothing to record");
+				     "--freq=0 with --off-cpu=none leaves nothing to record");
 	return 0;
 }
 
-int record_options_parse(struct record_options *ret, int argc, char *argv[],
-                         enum options_result *ret_result, struct stint_err *err)
+int record_options_parse(struct record_options *ret, int argc, char *argv[], enum options_result *ret_result,
+			 struct stint_err *err)
 {
-	static const struct argp argp = {
-	        option_list, parse_option, "[-- COMMAND [ARG...]]", doc, NULL, NULL, NULL};
+	static const struct argp argp = {option_list, parse_option, "[-- COMMAND [ARG...]]", doc, NULL, NULL, NULL};
 	struct parse parse = {.options = ret, .err = err};
 	int at, rc;
 
@@ -424,8 +405,7 @@ int record_options_parse(struct record_options *ret, int argc, char *argv[],
 
 	for (at = 1; at < argc && strcmp(argv[at], "--") != 0; at++) {
 		if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-?") == 0) {
-			argp_help(&argp, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK,
-			          (char *)"stint-record");
+			argp_help(&argp, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK, (char *)"stint-record");
 			*ret_result = OPTIONS_DONE;
 			return 0;
 		}
@@ -437,8 +417,7 @@ int record_options_parse(struct record_options *ret, int argc, char *argv[],
 	}
 	if (at == argc - 1)
 		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "there is no command behind --");
-	rc = argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_ERRS | ARGP_NO_HELP, NULL,
-	                &parse);
+	rc = argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_ERRS | ARGP_NO_HELP, NULL, &parse);
 	if (parse.status)
 		return parse.status;
 	if (rc)

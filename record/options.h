@@ -10,9 +10,9 @@
 
 #include "base/err.h"
 
-#define OPTIONS_MAX_IDS   1024
+#define OPTIONS_MAX_IDS	  1024
 #define OPTIONS_MAX_COMMS 64
-#define OPTIONS_NEVER     UINT64_MAX
+#define OPTIONS_NEVER	  UINT64_MAX
 
 #define EMBED_KERNEL 1u
 #define EMBED_JIT    2u
@@ -28,18 +28,18 @@ struct record_options {
 	const char *comms[OPTIONS_MAX_COMMS];
 	size_t n_comms;
 	const char *cgroup;
-	bool all;         /* asked for, or because nothing else was */
-	char **command;   /* NULL-terminated; NULL when there is none */
+	bool all;	  /* asked for, or because nothing else was */
+	char **command;	  /* NULL-terminated; NULL when there is none */
 	uint32_t freq_hz; /* 0: no samples */
 	bool off_cpu;
 	uint64_t off_cpu_min_ns;
 	uint64_t kernel_stack_min_ns; /* OPTIONS_NEVER: none */
-	uint32_t wakers;              /* enum wakers of bpf/event.h */
-	const char *unwind;           /* the method that is used: "fp", "cfi" or "auto" */
-	uint32_t unwind_by;           /* the same as enum unwind of bpf/event.h */
-	uint64_t unwind_bytes;        /* memory for unwind tables */
-	uint64_t duration_ns;         /* 0: until stopped */
-	uint64_t max_bytes;           /* 0: no limit */
+	uint32_t wakers;	      /* enum wakers of bpf/event.h */
+	const char *unwind;	      /* the method that is used: "fp", "cfi" or "auto" */
+	uint32_t unwind_by;	      /* the same as enum unwind of bpf/event.h */
+	uint64_t unwind_bytes;	      /* memory for unwind tables */
+	uint64_t duration_ns;	      /* 0: until stopped */
+	uint64_t max_bytes;	      /* 0: no limit */
 	uint64_t flush_ns;
 	uint32_t embed; /* EMBED_* */
 };
@@ -54,13 +54,12 @@ enum options_result {
  * --help and
  * --version.
  */
-int record_options_parse(struct record_options *ret, int argc, char *argv[],
-                         enum options_result *ret_result, struct stint_err *err);
+int record_options_parse(struct record_options *ret, int argc, char *argv[], enum options_result *ret_result,
+			 struct stint_err *err);
 
 /* "10", "50us", "1.5ms", "2s": a number with a unit of time into ns; a bare number is in units of
  * default_ns. */
-int record_options_time(const char *text, uint64_t default_ns, uint64_t *ret_ns,
-                        struct stint_err *err);
+int record_options_time(const char *text, uint64_t default_ns, uint64_t *ret_ns, struct stint_err *err);
 
 /* "4096", "64K", "10M", "2G" into bytes. */
 int record_options_size(const char *text, uint64_t *ret_bytes, struct stint_err *err);

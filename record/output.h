@@ -24,7 +24,7 @@ struct output {
 
 /* How much of max_bytes is kept for the ending: the ledger that says what the limit cost, and the index. */
 #define OUTPUT_RESERVE_BYTES (64u << 10)
-#define OUTPUT_MIN_BYTES (2 * OUTPUT_RESERVE_BYTES) /* of max_bytes */
+#define OUTPUT_MIN_BYTES     (2 * OUTPUT_RESERVE_BYTES) /* of max_bytes */
 
 /*
  * Opens path for writing. A file is made anew, readable by its owner only (mode 0600: a recording tells what a

@@ -36,8 +36,8 @@ void perf_ring_copy(const struct perf_ring *ring, uint64_t at, void *to, size_t 
  * time.
  */
 void perf_ring_drain(struct perf_ring *ring,
-                     bool (*take)(void *context, struct perf_ring *ring,
-                                  const struct perf_event_header *header, uint64_t at),
-                     void *context);
+		     bool (*take)(void *context, struct perf_ring *ring, const struct perf_event_header *header,
+				  uint64_t at),
+		     void *context);
 
 #endif

@@ -22,9 +22,9 @@
  * nothing: loading such programs also takes CAP_PERFMON, which goes.
  * - CAP_KILL: to pass signals on to a command that has changed its user.
  */
-#define KEPT_CAPS                                                                                  \
-	(CAP_BIT(CAP_SYS_PTRACE) | CAP_BIT(CAP_DAC_READ_SEARCH) |                                  \
-	 CAP_BIT(CAP_CHECKPOINT_RESTORE) | CAP_BIT(CAP_BPF) | CAP_BIT(CAP_KILL))
+#define KEPT_CAPS                                                                                                      \
+	(CAP_BIT(CAP_SYS_PTRACE) | CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_CHECKPOINT_RESTORE) | CAP_BIT(CAP_BPF) | \
+	 CAP_BIT(CAP_KILL))
 
 /* CAP_SYS_ADMIN, which was all of them once, stays where it stands for one that isn't there. */
 static uint64_t kept_caps(uint64_t permitted)
@@ -62,26 +62,24 @@ bool privileges_explain(char *line, size_t size)
 	char text[128];
 
 	if (!(caps & CAP_BIT(CAP_SYS_ADMIN)) &&
-	    (caps & (CAP_BIT(CAP_BPF) | CAP_BIT(CAP_PERFMON))) !=
-	            (CAP_BIT(CAP_BPF) | CAP_BIT(CAP_PERFMON))) {
+	    (caps & (CAP_BIT(CAP_BPF) | CAP_BIT(CAP_PERFMON))) != (CAP_BIT(CAP_BPF) | CAP_BIT(CAP_PERFMON))) {
 		snprintf(line, size,
-		         "recording needs root, or the capabilities CAP_BPF, CAP_PERFMON, "
-		         "CAP_SYS_PTRACE and "
-		         "CAP_DAC_READ_SEARCH: try sudo");
+			 "recording needs root, or the capabilities CAP_BPF, CAP_PERFMON, "
+			 "CAP_SYS_PTRACE and "
+			 "CAP_DAC_READ_SEARCH: try sudo");
 		return true;
 	}
-	if (read_line("/sys/kernel/security/lockdown", text, sizeof(text)) &&
-	    strstr(text, "[confidentiality]")) {
+	if (read_line("/sys/kernel/security/lockdown", text, sizeof(text)) && strstr(text, "[confidentiality]")) {
 		snprintf(line, size,
-		         "this kernel is locked down against reading its memory (confidentiality "
-		         "mode): boot it with "
-		         "lockdown=integrity or less");
+			 "this kernel is locked down against reading its memory (confidentiality "
+			 "mode): boot it with "
+			 "lockdown=integrity or less");
 		return true;
 	}
 	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
 		snprintf(line, size,
-		         "this kernel doesn't describe its types (/sys/kernel/btf/vmlinux): it "
-		         "needs CONFIG_DEBUG_INFO_BTF");
+			 "this kernel doesn't describe its types (/sys/kernel/btf/vmlinux): it "
+			 "needs CONFIG_DEBUG_INFO_BTF");
 		return true;
 	}
 	return false;
@@ -95,8 +93,7 @@ int privileges_drop(struct stint_err *err)
 	int i;
 
 	if (syscall(SYS_capget, &header, data))
-		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
-		                     "cannot read the recorder's capabilities");
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot read the recorder's capabilities");
 	kept = kept_caps((uint64_t)data[1].permitted << 32 | data[0].permitted);
 	for (i = 0; i < 2; i++) {
 		data[i].permitted &= (uint32_t)(kept >> (32 * i));
@@ -104,7 +101,6 @@ int privileges_drop(struct stint_err *err)
 		data[i].inheritable = 0;
 	}
 	if (syscall(SYS_capset, &header, data))
-		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
-		                     "cannot give up capabilities");
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot give up capabilities");
 	return 0;
 }

@@ -14,12 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_S	   UINT64_C(1000000000)
 #define KERNEL_THREAD_FLAG 0x00200000u /* PF_KTHREAD */
-#define TICK_NS UINT64_C(10000000)
-#define STAT_BYTES 1024
-#define MAPS_CHUNK_BYTES (32 * 1024) /* more than the longest line, and few reads for a usual process */
-#define DELETED " (deleted)"
+#define TICK_NS		   UINT64_C(10000000)
+#define STAT_BYTES	   1024
+#define MAPS_CHUNK_BYTES   (32 * 1024) /* more than the longest line, and few reads for a usual process */
+#define DELETED		   " (deleted)"
 
 ssize_t procfs_read(const char *path, char *data, size_t size)
 {
@@ -204,7 +204,8 @@ bool procfs_parse_mapping(char *line, struct procfs_mapping *ret)
 	int at = -1;
 
 	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 "%n", &ret->start, &ret->end, flags,
-		   &ret->file_off, &major_no, &minor_no, &ret->ino, &at) != 7 || at < 0)
+		   &ret->file_off, &major_no, &minor_no, &ret->ino, &at) != 7 ||
+	    at < 0)
 		return false;
 	if (strlen(flags) != 4 || ret->end <= ret->start)
 		return false;
@@ -269,8 +270,8 @@ struct procmap_query {
 	uint64_t vma_name_addr, build_id_addr;
 };
 
-#define PROCMAP_QUERY _IOWR('f', 17, struct procmap_query)
-#define QUERY_EXECUTABLE 0x04u
+#define PROCMAP_QUERY	       _IOWR('f', 17, struct procmap_query)
+#define QUERY_EXECUTABLE       0x04u
 #define QUERY_COVERING_OR_NEXT 0x10u
 
 /* False, with nothing handed on, when the kernel has no such query. */

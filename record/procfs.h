@@ -12,8 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PROCFS_COMM_BYTES 16 /* TASK_COMM_LEN, with its NUL; kernel threads' longer names are cut to it */
-#define PROCFS_MAX_PATH 4096
+#define PROCFS_COMM_BYTES  16 /* TASK_COMM_LEN, with its NUL; kernel threads' longer names are cut to it */
+#define PROCFS_MAX_PATH	   4096
 #define PROCFS_MAX_CMDLINE 4096 /* longer command lines are cut */
 
 /* Reads a small file of /proc whole (at most size - 1 bytes), NUL-terminated. Its length, or -1 with errno. */

@@ -10,20 +10,20 @@
 #include "record/facts.h"
 #include "record/privileges.h"
 
-#define POLL_MS               10
-#define BUSY_POLL_MS          2
+#define POLL_MS		      10
+#define BUSY_POLL_MS	      2
 /* A round that brought more than this is followed by the next one sooner. */
-#define BUSY_BYTES            (640u << 10)
+#define BUSY_BYTES	      (640u << 10)
 /* A program on another CPU may have taken its time a little before the round, and be sending its
  * event only now. */
-#define SETTLE_NS             2000000ull
-#define EXPIRE_AFTER_NS       2000000000ull
-#define JIT_POLL_NS           100000000ull
-#define STALE_STACKS_NS       200000000ull /* between stacks being forgotten for new code at old addresses */
+#define SETTLE_NS	      2000000ull
+#define EXPIRE_AFTER_NS	      2000000000ull
+#define JIT_POLL_NS	      100000000ull
+#define STALE_STACKS_NS	      200000000ull /* between stacks being forgotten for new code at old addresses */
 /* For --max-size: what a row may take at most, and what a flush may write besides. */
-#define ROW_BYTES_MAX         48u
-#define MARGIN_BYTES          (8u << 10)
-#define CHECK_SIZE_EVERY      64u /* events: each may bring a stack */
+#define ROW_BYTES_MAX	      48u
+#define MARGIN_BYTES	      (8u << 10)
+#define CHECK_SIZE_EVERY      64u	 /* events: each may bring a stack */
 #define MAX_WINDOW_BYTES      (4u << 20) /* of copied stacks, held at a time */
 #define INDEX_BYTES_PER_FLUSH (10 * 48u)
 
@@ -71,8 +71,7 @@ static int recorder_begin(struct recorder *r, struct stint_err *err)
 	r->flushed_ns = r->translate.start_ns;
 	source = session_source(r->session, &unit);
 	if (rc == 0 && source)
-		rc = facts_source(r->writer, source, unit, r->options->freq_hz,
-		                  &r->translate.source, err);
+		rc = facts_source(r->writer, source, unit, r->options->freq_hz, &r->translate.source, err);
 	if (rc == 0)
 		rc = facts_begin(r->writer, r->options, r->translate.start_ns, err);
 	if (rc == 0)
@@ -102,8 +101,7 @@ static int on_ring_event(void *context, const void *event, size_t size)
 	r->round_bytes += size;
 	if (size >= sizeof(*header) && header->type == EVENT_STACK)
 		r->callback_status = stacks_add(r->stacks, event, size, r->err);
-	if (r->callback_status == 0 &&
-	    (header->type != EVENT_STACK || header->flags & EVENT_STACK_WINDOW))
+	if (r->callback_status == 0 && (header->type != EVENT_STACK || header->flags & EVENT_STACK_WINDOW))
 		r->callback_status = batch_add(&r->batch, event, size, r->err);
 	return r->callback_status || holds_much(r);
 }
@@ -163,10 +161,8 @@ static int check_size(struct recorder *r, struct stint_err *err)
 	if (max == 0)
 		return 0;
 	reserve = OUTPUT_RESERVE_BYTES + MARGIN_BYTES + r->n_flushes * INDEX_BYTES_PER_FLUSH;
-	if (stint_writer_size_bytes(r->writer) + reserve +
-	            (rows_written(r) - r->rows_at_flush) * ROW_BYTES_MAX +
-	            (windows_written_bytes(r->windows) - r->windows_at_flush) +
-	            windows_waiting_bytes(r->windows) <
+	if (stint_writer_size_bytes(r->writer) + reserve + (rows_written(r) - r->rows_at_flush) * ROW_BYTES_MAX +
+		    (windows_written_bytes(r->windows) - r->windows_at_flush) + windows_waiting_bytes(r->windows) <
 	    max)
 		return 0;
 	rc = flush(r, err);
@@ -192,8 +188,7 @@ static int apply(struct recorder *r, uint64_t until_ns, struct stint_err *err)
 		rc = sideband_apply(r->sideband, event->time_ns, r->tasks, err);
 		if (rc == 0)
 			rc = translate_event(&r->translate, event, err);
-		if (rc == 0 && (i % CHECK_SIZE_EVERY == CHECK_SIZE_EVERY - 1 ||
-		                event->type == EVENT_STACK))
+		if (rc == 0 && (i % CHECK_SIZE_EVERY == CHECK_SIZE_EVERY - 1 || event->type == EVENT_STACK))
 			rc = check_size(r, err);
 	}
 	batch_remove(&r->batch, i);
@@ -297,9 +292,7 @@ static int poll_jit(struct recorder *r, struct stint_err *err)
 
 static int recorder_loop(struct recorder *r, struct stint_err *err)
 {
-	uint64_t now, end_ns = r->options->duration_ns
-	                               ? r->translate.start_ns + r->options->duration_ns
-	                               : UINT64_MAX;
+	uint64_t now, end_ns = r->options->duration_ns ? r->translate.start_ns + r->options->duration_ns : UINT64_MAX;
 	int rc = 0, wait_ms = POLL_MS;
 
 	while (rc == 0 && !r->stop) {
@@ -426,8 +419,8 @@ static void count_unwritten(struct recorder *r, struct recorder_summary *ret)
 	if (session_counters(r->session, &n, NULL))
 		return;
 	seen = n.samples + recorder_offcpu_seen(r, &n, false);
-	told = ret->samples + n.sample_ring_full + ret->intervals + n.offcpu_ring_full +
-	       n.offcpu_no_storage + n.offcpu_below_min;
+	told = ret->samples + n.sample_ring_full + ret->intervals + n.offcpu_ring_full + n.offcpu_no_storage +
+	       n.offcpu_below_min;
 	/* Open intervals are in the file, but not among those that ended. */
 	ret->loss[STINT_LOSS_OUTPUT] = seen > told ? seen - told : 0;
 }
@@ -442,8 +435,7 @@ static void summarize(struct recorder *r, struct recorder_summary *ret)
 	ret->intervals = stint_writer_rows(r->writer, STINT_OFFCPU);
 	ret->bytes = stint_writer_size_bytes(r->writer);
 	if (r->translate.start_ns)
-		ret->duration_ns = (r->translate.end_ns ? r->translate.end_ns : clock_now_ns()) -
-		                   r->translate.start_ns;
+		ret->duration_ns = (r->translate.end_ns ? r->translate.end_ns : clock_now_ns()) - r->translate.start_ns;
 	for (i = 0; i < STINT_N_LOSS_CAUSES; i++)
 		ret->loss[i] = ledger_total(&r->ledger, (enum stint_loss_cause)i);
 	ret->size_limit = r->size_limit;
@@ -472,8 +464,7 @@ static void recorder_done(struct recorder *r)
 	signals_done(&r->signals);
 }
 
-int recorder_run(const struct record_options *options, struct recorder_summary *ret,
-                 struct stint_err *err)
+int recorder_run(const struct record_options *options, struct recorder_summary *ret, struct stint_err *err)
 {
 	struct recorder *r = calloc(1, sizeof(*r));
 	bool begun;

@@ -23,8 +23,8 @@ struct recorder_summary {
 	bool command_alive; /* the command still runs */
 	int command_status; /* what to exit with for the command; 0 without one */
 	char cpus_offline[CPUS_TEXT_BYTES], cpus_late[CPUS_TEXT_BYTES];
-	char path[4096];    /* "-" for standard output */
-	char note[256];     /* what the recording goes without, and what to do about it; or empty */
+	char path[4096]; /* "-" for standard output */
+	char note[256];	 /* what the recording goes without, and what to do about it; or empty */
 };
 
 /*
@@ -33,7 +33,6 @@ struct recorder_summary {
  * code with a message; *ret then tells what had been recorded by that time, with an empty path when
  * nothing was.
  */
-int recorder_run(const struct record_options *options, struct recorder_summary *ret,
-                 struct stint_err *err);
+int recorder_run(const struct record_options *options, struct recorder_summary *ret, struct stint_err *err);
 
 #endif

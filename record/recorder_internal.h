@@ -42,7 +42,7 @@ struct recorder {
 	uint64_t stacks_forgotten_ns;
 	uint64_t targets_checked_ns;
 	uint64_t n_flushes;
-	uint64_t rows_at_flush; /* of all tables */
+	uint64_t rows_at_flush;	   /* of all tables */
 	uint64_t windows_at_flush; /* their bytes */
 	uint64_t samples_at_flush, offcpu_at_flush;
 	bool stop;

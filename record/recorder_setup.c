@@ -19,9 +19,9 @@
 
 #define TARGETS_POLL_NS 100000000ull
 
-#define PRIORITY         -10
-#define WINDOWS_PER_SECOND 500u /* of processes that start and of files that are being loaded */
-#define DICTIONARY_BYTES (4u << 20) /* of the whole 32 MiB that the recorder may hold */
+#define PRIORITY	   -10
+#define WINDOWS_PER_SECOND 500u	      /* of processes that start and of files that are being loaded */
+#define DICTIONARY_BYTES   (4u << 20) /* of the whole 32 MiB that the recorder may hold */
 
 /* Where cgroup v2 is mounted: alone, or beside v1. */
 static const char *const cgroup_roots[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
@@ -54,8 +54,7 @@ static int cgroup_id(const char *path, uint64_t *ret_id, struct stint_err *err)
 		if (n < (int)sizeof(full) && is_cgroup(full, ret_id))
 			return 0;
 	}
-	return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
-	                     "--cgroup: no cgroup (v2) of that name: '%s'", path);
+	return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "--cgroup: no cgroup (v2) of that name: '%s'", path);
 }
 
 static int open_session(struct recorder *r, struct stint_err *err)
@@ -69,12 +68,10 @@ static int open_session(struct recorder *r, struct stint_err *err)
 	so.config.wakers = opt->wakers;
 	so.config.unwind = opt->unwind_by;
 	so.config.windows_per_second = WINDOWS_PER_SECOND;
-	so.config.window_bytes = opt->unwind_by == UNWIND_BY_DUMP ? EVENT_CHUNK_BYTES
-	                                                          : EVENT_MAX_WINDOW_BYTES;
-	so.config.targets = (opt->all ? TARGET_ALL : 0) |
-	                    (opt->n_pids || opt->command ? TARGET_PIDS : 0) |
-	                    (opt->n_tids ? TARGET_TIDS : 0) | (opt->n_comms ? TARGET_COMM : 0) |
-	                    (opt->cgroup ? TARGET_CGROUP : 0);
+	so.config.window_bytes = opt->unwind_by == UNWIND_BY_DUMP ? EVENT_CHUNK_BYTES : EVENT_MAX_WINDOW_BYTES;
+	so.config.targets = (opt->all ? TARGET_ALL : 0) | (opt->n_pids || opt->command ? TARGET_PIDS : 0) |
+			    (opt->n_tids ? TARGET_TIDS : 0) | (opt->n_comms ? TARGET_COMM : 0) |
+			    (opt->cgroup ? TARGET_CGROUP : 0);
 	if (opt->cgroup) {
 		rc = cgroup_id(opt->cgroup, &so.config.cgroup_id, err);
 		if (rc)
@@ -105,20 +102,18 @@ static int check_pid(pid_t pid, struct stint_err *err)
 	pid_t process = process_of(pid);
 
 	if (process == 0 || !procfs_lives(pid))
-		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "--pid: no such process: %d",
-		                     (int)pid);
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "--pid: no such process: %d", (int)pid);
 	if (process != pid)
 		return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
-		                     "--pid: %d is a thread of process %d: use --tid for threads",
-		                     (int)pid, (int)process);
+				     "--pid: %d is a thread of process %d: use --tid for threads", (int)pid,
+				     (int)process);
 	return 0;
 }
 
 static int check_tid(pid_t tid, struct stint_err *err)
 {
 	if (process_of(tid) == 0 || !procfs_lives(tid))
-		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "--tid: no such thread: %d",
-		                     (int)tid);
+		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "--tid: no such thread: %d", (int)tid);
 	return 0;
 }
 
@@ -130,8 +125,8 @@ static int check_namespace(struct stint_err *err)
 	if (stat("/proc/self/ns/pid", &st) || st.st_ino == INITIAL_PID_NAMESPACE)
 		return 0;
 	return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1,
-	                     "process ids here are a container's, not the kernel's: record in the "
-	                     "host's pid namespace (docker run --pid=host)");
+			     "process ids here are a container's, not the kernel's: record in the "
+			     "host's pid namespace (docker run --pid=host)");
 }
 
 static int check_targets(const struct record_options *opt, struct stint_err *err)
@@ -190,8 +185,7 @@ static int open_output(struct recorder *r, struct stint_err *err)
 	if (rc)
 		return rc;
 	if (getrandom(wo.recording_id, sizeof(wo.recording_id), 0) != sizeof(wo.recording_id))
-		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
-		                     "cannot make a recording id");
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot make a recording id");
 	/* A random UUID's version and variant. */
 	wo.recording_id[6] = (wo.recording_id[6] & 0x0f) | 0x40;
 	wo.recording_id[8] = (wo.recording_id[8] & 0x3f) | 0x80;
@@ -305,8 +299,7 @@ static int between_steps(struct recorder *r, struct stint_err *err)
 	struct signal_taken taken;
 
 	if (signals_take(&r->signals, &taken))
-		return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1,
-		                     "stopped before recording began");
+		return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1, "stopped before recording began");
 	return r->sideband ? sideband_drain(r->sideband, err) : 0;
 }
 

@@ -21,7 +21,7 @@
 #include "stint.skel.h"
 
 #define LIST_BUFFER_BYTES (64 << 10)
-#define FORGET_BATCH      4096
+#define FORGET_BATCH	  4096
 #define PHASE_PATIENCE_NS 5000000 /* many times what a program may take */
 
 struct session {
@@ -78,9 +78,9 @@ static int probe_kernel(struct session *s, struct stint_err *err)
 
 	if (!btf)
 		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
-		                     "this kernel doesn't describe its types "
-		                     "(/sys/kernel/btf/vmlinux): it needs "
-		                     "CONFIG_DEBUG_INFO_BTF");
+				     "this kernel doesn't describe its types "
+				     "(/sys/kernel/btf/vmlinux): it needs "
+				     "CONFIG_DEBUG_INFO_BTF");
 	id = btf__find_by_name_kind(btf, "btf_trace_sched_switch", BTF_KIND_TYPEDEF);
 	type = id > 0 ? btf__type_by_id(btf, id) : NULL;
 	type = type ? btf__type_by_id(btf, type->type) : NULL; /* the pointer */
@@ -88,18 +88,15 @@ static int probe_kernel(struct session *s, struct stint_err *err)
 	/* One parameter is the tracepoint's own: preempt, prev, next and the state are the others.
 	 */
 	s->options.config.has_prev_state = type && btf_is_func_proto(type) && btf_vlen(type) >= 5;
-	s->has_interrupts = has_tracepoint(btf, "local_timer_entry") &&
-	                    has_tracepoint(btf, "local_timer_exit") &&
-	                    has_tracepoint(btf, "irq_handler_entry") &&
-	                    has_tracepoint(btf, "irq_handler_exit");
+	s->has_interrupts = has_tracepoint(btf, "local_timer_entry") && has_tracepoint(btf, "local_timer_exit") &&
+			    has_tracepoint(btf, "irq_handler_entry") && has_tracepoint(btf, "irq_handler_exit");
 	/* In a realtime kernel they are threads, which may be preempted in the middle. */
-	s->has_softirqs = has_tracepoint(btf, "softirq_entry") &&
-	                  has_tracepoint(btf, "softirq_exit") &&
-	                  access("/sys/kernel/realtime", F_OK) != 0;
+	s->has_softirqs = has_tracepoint(btf, "softirq_entry") && has_tracepoint(btf, "softirq_exit") &&
+			  access("/sys/kernel/realtime", F_OK) != 0;
 	btf__free(btf);
 	if (!type)
 		return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1,
-		                     "this kernel has no BTF for the sched_switch tracepoint");
+				     "this kernel has no BTF for the sched_switch tracepoint");
 	return 0;
 }
 
@@ -110,10 +107,9 @@ static int load_failed(struct session *s, int rc, struct stint_err *err)
 	if (privileges_explain(why, sizeof(why)))
 		return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1, "%s", why);
 	s->libbpf_said[strcspn(s->libbpf_said, "\n")] = 0;
-	return stint_err_set(
-	        err, STINT_ERR_SYSTEM, -rc, -1,
-	        "the kernel refused the BPF programs, which need Linux 5.17 or later (%s)",
-	        s->libbpf_said);
+	return stint_err_set(err, STINT_ERR_SYSTEM, -rc, -1,
+			     "the kernel refused the BPF programs, which need Linux 5.17 or later (%s)",
+			     s->libbpf_said);
 }
 
 static void choose_programs(struct session *s)
@@ -157,8 +153,7 @@ int session_new(struct session **ret, const struct session_options *options, str
 
 	*ret = NULL;
 	if (!s)
-		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
-		                     "no memory for the recording session");
+		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the recording session");
 	s->options = *options;
 	libbpf_said = s->libbpf_said;
 	libbpf_set_print(remember_warning);
@@ -181,8 +176,7 @@ int session_new(struct session **ret, const struct session_options *options, str
 	}
 	s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.ring), on_ring_event, s, NULL);
 	if (!s->ring) {
-		rc = stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
-		                   "cannot map the ring of BPF events");
+		rc = stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot map the ring of BPF events");
 		goto out;
 	}
 	*ret = s;
@@ -269,15 +263,15 @@ bool session_targets_left(const struct session *s)
 static int open_sampler(int cpu, uint32_t type, uint64_t event, uint32_t freq_hz)
 {
 	struct perf_event_attr attr = {
-	        .size = sizeof(attr),
-	        .type = type,
-	        .config = event,
-	        .freq = 1,
-	        .sample_freq = freq_hz,
-	        .exclude_idle = 1,
-	        /* As the sideband's, or its rings would refuse what this event reports. */
-	        .use_clockid = 1,
-	        .clockid = CLOCK_MONOTONIC,
+		.size = sizeof(attr),
+		.type = type,
+		.config = event,
+		.freq = 1,
+		.sample_freq = freq_hz,
+		.exclude_idle = 1,
+		/* As the sideband's, or its rings would refuse what this event reports. */
+		.use_clockid = 1,
+		.clockid = CLOCK_MONOTONIC,
 	};
 
 	return (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
@@ -285,21 +279,18 @@ static int open_sampler(int cpu, uint32_t type, uint64_t event, uint32_t freq_hz
 
 /* One CPU's sampling event. Cycles where there is a PMU that counts them, the CPU clock where not.
  */
-static int attach_sampler(struct session *s, int cpu, const struct sideband *sideband,
-                          struct stint_err *err)
+static int attach_sampler(struct session *s, int cpu, const struct sideband *sideband, struct stint_err *err)
 {
 	bool cycles = s->source && strcmp(s->source, "cycles") == 0;
 	int fd = -1;
 
 	if (!s->source || cycles)
-		fd = open_sampler(cpu, PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES,
-		                  s->options.freq_hz);
+		fd = open_sampler(cpu, PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, s->options.freq_hz);
 	if (fd >= 0) {
 		s->source = "cycles";
 		s->source_unit = "cycles";
 	} else if (!cycles) {
-		fd = open_sampler(cpu, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK,
-		                  s->options.freq_hz);
+		fd = open_sampler(cpu, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, s->options.freq_hz);
 		if (fd >= 0) {
 			s->source = "cpu-clock";
 			s->source_unit = "ns";
@@ -309,9 +300,9 @@ static int attach_sampler(struct session *s, int cpu, const struct sideband *sid
 		return 0; /* the CPU is offline */
 	if (fd < 0 && errno == EINVAL)
 		return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1,
-		                     "the kernel refuses %u samples a second: see "
-		                     "/proc/sys/kernel/perf_event_max_sample_rate",
-		                     s->options.freq_hz);
+				     "the kernel refuses %u samples a second: see "
+				     "/proc/sys/kernel/perf_event_max_sample_rate",
+				     s->options.freq_hz);
 	if (fd < 0)
 		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot sample CPU %d", cpu);
 	/* The event itself writes nothing: its BPF program does. But throttling is reported here.
@@ -323,8 +314,7 @@ static int attach_sampler(struct session *s, int cpu, const struct sideband *sid
 		int rc = errno;
 
 		close(fd);
-		return stint_err_set(err, STINT_ERR_SYSTEM, rc, -1,
-		                     "cannot attach to the samples of CPU %d", cpu);
+		return stint_err_set(err, STINT_ERR_SYSTEM, rc, -1, "cannot attach to the samples of CPU %d", cpu);
 	}
 	return 0;
 }
@@ -335,8 +325,8 @@ static int attach_program(struct bpf_program *prog, struct bpf_link **link, stru
 		return 0;
 	*link = bpf_program__attach(prog);
 	if (!*link)
-		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
-		                     "cannot attach the BPF program %s", bpf_program__name(prog));
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot attach the BPF program %s",
+				     bpf_program__name(prog));
 	return 0;
 }
 
@@ -346,19 +336,19 @@ int session_attach(struct session *s, const struct sideband *sideband, struct st
 		struct bpf_program *prog;
 		struct bpf_link **link;
 	} programs[] = {
-	        {s->bpf->progs.on_fork, &s->bpf->links.on_fork},
-	        {s->bpf->progs.on_exec, &s->bpf->links.on_exec},
-	        {s->bpf->progs.on_exit, &s->bpf->links.on_exit},
-	        /* Ends before beginnings: a beginning without its end would count for ever. */
-	        {s->bpf->progs.on_timer_exit, &s->bpf->links.on_timer_exit},
-	        {s->bpf->progs.on_irq_exit, &s->bpf->links.on_irq_exit},
-	        {s->bpf->progs.on_softirq_exit, &s->bpf->links.on_softirq_exit},
-	        {s->bpf->progs.on_timer_entry, &s->bpf->links.on_timer_entry},
-	        {s->bpf->progs.on_irq_entry, &s->bpf->links.on_irq_entry},
-	        {s->bpf->progs.on_softirq_entry, &s->bpf->links.on_softirq_entry},
-	        {s->bpf->progs.on_waking, &s->bpf->links.on_waking},
-	        {s->bpf->progs.on_switch, &s->bpf->links.on_switch},
-	        {s->bpf->progs.list_off_cpu, &s->bpf->links.list_off_cpu},
+		{s->bpf->progs.on_fork, &s->bpf->links.on_fork},
+		{s->bpf->progs.on_exec, &s->bpf->links.on_exec},
+		{s->bpf->progs.on_exit, &s->bpf->links.on_exit},
+		/* Ends before beginnings: a beginning without its end would count for ever. */
+		{s->bpf->progs.on_timer_exit, &s->bpf->links.on_timer_exit},
+		{s->bpf->progs.on_irq_exit, &s->bpf->links.on_irq_exit},
+		{s->bpf->progs.on_softirq_exit, &s->bpf->links.on_softirq_exit},
+		{s->bpf->progs.on_timer_entry, &s->bpf->links.on_timer_entry},
+		{s->bpf->progs.on_irq_entry, &s->bpf->links.on_irq_entry},
+		{s->bpf->progs.on_softirq_entry, &s->bpf->links.on_softirq_entry},
+		{s->bpf->progs.on_waking, &s->bpf->links.on_waking},
+		{s->bpf->progs.on_switch, &s->bpf->links.on_switch},
+		{s->bpf->progs.list_off_cpu, &s->bpf->links.list_off_cpu},
 	};
 	size_t i;
 	int cpu, rc;
@@ -415,8 +405,7 @@ void session_detach(struct session *s)
 	set_phase(s, PHASE_IDLE);
 }
 
-size_t session_drain(struct session *s, int (*each)(void *context, const void *event, size_t size),
-                     void *context)
+size_t session_drain(struct session *s, int (*each)(void *context, const void *event, size_t size), void *context)
 {
 	s->each = each;
 	s->context = context;
@@ -436,13 +425,11 @@ int session_counters(const struct session *s, struct event_counters *ret, struct
 
 	memset(ret, 0, sizeof(*ret));
 	if (n_cpus <= 0)
-		return stint_err_set(err, STINT_ERR_SYSTEM, -n_cpus, -1,
-		                     "cannot tell the number of CPUs");
+		return stint_err_set(err, STINT_ERR_SYSTEM, -n_cpus, -1, "cannot tell the number of CPUs");
 	all = calloc((size_t)n_cpus, sizeof(*all));
 	if (!all)
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the counters");
-	rc = bpf_map__lookup_elem(s->bpf->maps.counters, &zero, sizeof(zero), all,
-	                          (size_t)n_cpus * sizeof(*all), 0);
+	rc = bpf_map__lookup_elem(s->bpf->maps.counters, &zero, sizeof(zero), all, (size_t)n_cpus * sizeof(*all), 0);
 	if (rc)
 		rc = stint_err_set(err, STINT_ERR_SYSTEM, -rc, -1, "cannot read the BPF counters");
 	for (cpu = 0; cpu < n_cpus && rc == 0; cpu++) {
@@ -456,9 +443,8 @@ int session_counters(const struct session *s, struct event_counters *ret, struct
 /* Hands over the whole records in the buffer; returns how many bytes are left over, or a negative
  * code. */
 static ssize_t list_records(char *buffer, size_t size,
-                            int (*each)(void *context, const struct event_task *task,
-                                        struct stint_err *err),
-                            void *context, struct stint_err *err)
+			    int (*each)(void *context, const struct event_task *task, struct stint_err *err),
+			    void *context, struct stint_err *err)
 {
 	struct event_task *task = (struct event_task *)buffer;
 	size_t at = 0;
@@ -477,9 +463,8 @@ static ssize_t list_records(char *buffer, size_t size,
 	return (ssize_t)(size - at);
 }
 
-int session_list(struct session *s,
-                 int (*each)(void *context, const struct event_task *task, struct stint_err *err),
-                 void *context, struct stint_err *err)
+int session_list(struct session *s, int (*each)(void *context, const struct event_task *task, struct stint_err *err),
+		 void *context, struct stint_err *err)
 {
 	char *buffer = NULL;
 	ssize_t n, left = 0;
@@ -489,12 +474,10 @@ int session_list(struct session *s,
 		return 0;
 	fd = bpf_iter_create(bpf_link__fd(s->bpf->links.list_off_cpu));
 	if (fd < 0)
-		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
-		                     "cannot list the threads that are off the CPU");
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot list the threads that are off the CPU");
 	buffer = malloc(LIST_BUFFER_BYTES);
 	if (!buffer) {
-		rc = stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
-		                   "no memory for the list of threads");
+		rc = stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for the list of threads");
 		goto out;
 	}
 	for (;;) {
@@ -503,7 +486,7 @@ int session_list(struct session *s,
 			continue;
 		if (n < 0)
 			rc = stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
-			                   "cannot list the threads that are off the CPU");
+					   "cannot list the threads that are off the CPU");
 		if (n <= 0)
 			break;
 		left = list_records(buffer, (size_t)(left + n), each, context, err);
@@ -527,21 +510,18 @@ int session_forget_stacks(struct session *s, struct stint_err *err)
 	bool first = true;
 
 	if (!keys || !values) {
-		rc = stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
-		                   "no memory to empty the map of stacks");
+		rc = stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory to empty the map of stacks");
 		goto out;
 	}
 	do {
 		n = FORGET_BATCH;
-		rc = bpf_map_lookup_and_delete_batch(fd, first ? NULL : &cursor, &cursor, keys,
-		                                     values, &n, NULL);
+		rc = bpf_map_lookup_and_delete_batch(fd, first ? NULL : &cursor, &cursor, keys, values, &n, NULL);
 		first = false;
 	} while (rc == 0);
 	if (rc == -ENOENT)
 		rc = 0;
 	else
-		rc = stint_err_set(err, STINT_ERR_SYSTEM, -rc, -1,
-		                   "cannot empty the map of stacks");
+		rc = stint_err_set(err, STINT_ERR_SYSTEM, -rc, -1, "cannot empty the map of stacks");
 	__atomic_add_fetch(&s->bpf->bss->control.stack_generation, 1, __ATOMIC_SEQ_CST);
 out:
 	free(keys);

@@ -36,8 +36,7 @@ void session_unwind_maps(const struct session *s, struct unwind_map_fds *ret);
 int session_add_pid(struct session *s, pid_t pid, struct stint_err *err);
 int session_add_tid(struct session *s, pid_t tid, struct stint_err *err);
 int session_add_comm(struct session *s, const char *comm, struct stint_err *err);
-int session_add_exec(struct session *s, pid_t pid,
-                     struct stint_err *err); /* a target from its next exec on */
+int session_add_exec(struct session *s, pid_t pid, struct stint_err *err); /* a target from its next exec on */
 
 /* Whether any process or thread that was added, or that descends from one, still exists. */
 bool session_targets_left(const struct session *s);
@@ -65,17 +64,15 @@ void session_detach(struct session *s);
  * Hands over what is in the ring: each(context, event, size) in the order of the ring. It may
  * return nonzero to stop after that event. Returns how many were handed over.
  */
-size_t session_drain(struct session *s, int (*each)(void *context, const void *event, size_t size),
-                     void *context);
+size_t session_drain(struct session *s, int (*each)(void *context, const void *event, size_t size), void *context);
 
 /* All CPUs' counters, added up. */
 int session_counters(const struct session *s, struct event_counters *ret, struct stint_err *err);
 
 /* Calls back for each target that is off the CPU now. A nonzero return of each stops and is
  * returned. */
-int session_list(struct session *s,
-                 int (*each)(void *context, const struct event_task *task, struct stint_err *err),
-                 void *context, struct stint_err *err);
+int session_list(struct session *s, int (*each)(void *context, const struct event_task *task, struct stint_err *err),
+		 void *context, struct stint_err *err);
 
 /* Empties the kernel's map of sent stacks: each will be sent again at its next use. */
 int session_forget_stacks(struct session *s, struct stint_err *err);

@@ -14,16 +14,16 @@
 #include "record/cpus.h"
 #include "record/perf_ring.h"
 
-#define RINGS_BYTES (16u << 20) /* all rings together, if that leaves each at least MIN_RING_BYTES */
-#define MAX_RING_BYTES (512u << 10)
-#define MIN_RING_BYTES (64u << 10)
+#define RINGS_BYTES	(16u << 20) /* all rings together, if that leaves each at least MIN_RING_BYTES */
+#define MAX_RING_BYTES	(512u << 10)
+#define MIN_RING_BYTES	(64u << 10)
 #define MAX_QUEUE_BYTES (4u << 20)
-#define LOOK_AHEAD 1024 /* records searched for the mapping that tells an exec's file */
-#define SAMPLE_ID_BYTES 24 /* of PERF_SAMPLE_TID | TIME | CPU */
+#define LOOK_AHEAD	1024 /* records searched for the mapping that tells an exec's file */
+#define SAMPLE_ID_BYTES 24   /* of PERF_SAMPLE_TID | TIME | CPU */
 
 struct ring {
 	struct perf_ring perf;
-	uint64_t lost_reported; /* by PERF_RECORD_LOST */
+	uint64_t lost_reported;	  /* by PERF_RECORD_LOST */
 	uint64_t throttled_since; /* 0: not throttled */
 };
 

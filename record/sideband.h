@@ -45,8 +45,8 @@ uint64_t sideband_throttled_ns(const struct sideband *sb, uint64_t now_ns);
 /* The perf event of a CPU, to redirect another event's output to (PERF_EVENT_IOC_SET_OUTPUT); -1 if there is none. */
 int sideband_fd(const struct sideband *sb, int cpu);
 
-bool sideband_has_build_ids(const struct sideband *sb); /* Linux 5.12; else they are read from the files */
-uint64_t sideband_records(const struct sideband *sb);   /* collected so far */
+bool sideband_has_build_ids(const struct sideband *sb);	 /* Linux 5.12; else they are read from the files */
+uint64_t sideband_records(const struct sideband *sb);	 /* collected so far */
 size_t sideband_memory_bytes(const struct sideband *sb); /* rings included */
 
 #endif

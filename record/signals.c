@@ -30,8 +30,7 @@ static const char *volatile unfinished;
 /* Says why, with what a signal handler may use. The file needs no ending to be read. */
 static _Noreturn void stop_at_once(int number)
 {
-	static const char late[] =
-	        "stint-record: stopped at once: the recording lacks its last second\n";
+	static const char late[] = "stint-record: stopped at once: the recording lacks its last second\n";
 	static const char early[] = "stint-record: stopped before recording began\n";
 	const char *path = unfinished, *text = path ? early : late;
 
@@ -52,8 +51,7 @@ static volatile uint64_t untaken_since_ns; /* when the oldest stop that waits to
 
 static void on_signal(int number, siginfo_t *info, void *ucontext)
 {
-	const struct signal_taken taken = {.number = number,
-	                                   .from_terminal = info->si_code == SI_KERNEL};
+	const struct signal_taken taken = {.number = number, .from_terminal = info->si_code == SI_KERNEL};
 	uint64_t now_ns = clock_now_ns();
 	int saved_errno = errno;
 

@@ -8,7 +8,7 @@
 #include "base/err.h"
 
 struct signals {
-	int fd;           /* 0 while there is none */
+	int fd;		  /* 0 while there is none */
 	unsigned n_stops; /* taken so far */
 };
 

@@ -12,11 +12,11 @@
  * use. */
 #define FULL_STACKS (EVENT_MAX_SENT_STACKS / 10 * 9)
 #define FULL_BYTES  (1536u << 10) /* of addresses, in one generation */
-#define MAX_ROWS    24576u        /* remembered pairs of user and kernel stack in one generation */
+#define MAX_ROWS    24576u	  /* remembered pairs of user and kernel stack in one generation */
 
 struct entry {
 	uint64_t hash;
-	uint64_t *frames; /* owned; NULL once a user stack is part of the tree */
+	uint64_t *frames;	     /* owned; NULL once a user stack is part of the tree */
 	struct event_window *window; /* in place of frames, likewise */
 	uint32_t pid;
 	uint32_t leaf; /* of a user stack, valid once there are no frames and no window */
@@ -32,10 +32,10 @@ struct entry {
  */
 struct generation {
 	struct stint_map by_hash; /* index in entries plus one */
-	struct stint_map rows;    /* pairs of hashes to stack rows */
+	struct stint_map rows;	  /* pairs of hashes to stack rows */
 	struct entry *entries;
 	size_t n_entries, cap_entries;
-	size_t n_kept;  /* of the entries: they don't fill the kernel's map */
+	size_t n_kept;	/* of the entries: they don't fill the kernel's map */
 	size_t n_bytes; /* of frames, ever taken in */
 };
 
@@ -48,8 +48,8 @@ struct stacks {
 	struct generation now, before;
 };
 
-int stacks_new(struct stacks **ret, struct stint_writer *writer, struct tasks *tasks,
-               struct kernel_syms *kernel, struct windows *windows, struct stint_err *err)
+int stacks_new(struct stacks **ret, struct stint_writer *writer, struct tasks *tasks, struct kernel_syms *kernel,
+	       struct windows *windows, struct stint_err *err)
 {
 	struct stacks *st = calloc(1, sizeof(*st));
 
@@ -166,8 +166,7 @@ static size_t event_size(const struct event_stack *stack, size_t size)
 }
 
 /* The addresses of a stack, or all of a window. */
-static int entry_fill(struct stacks *st, struct entry *entry, const struct event_stack *stack,
-                      size_t size)
+static int entry_fill(struct stacks *st, struct entry *entry, const struct event_stack *stack, size_t size)
 {
 	size_t n_bytes = size - sizeof(*stack);
 
@@ -213,15 +212,13 @@ static int add_more(struct stacks *st, const struct event_stack *stack, struct s
 	return 0;
 }
 
-int stacks_add(struct stacks *st, const struct event_stack *stack, size_t size,
-               struct stint_err *err)
+int stacks_add(struct stacks *st, const struct event_stack *stack, size_t size, struct stint_err *err)
 {
 	struct entry *entry;
 
 	size = event_size(stack, size);
 	if (!size)
-		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1,
-		                     "a malformed stack event from the kernel");
+		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "a malformed stack event from the kernel");
 	if (stack->h.flags & EVENT_STACK_MORE)
 		return add_more(st, stack, err);
 	entry = find_in(&st->now, stack->hash);
@@ -243,24 +240,21 @@ int stacks_add(struct stacks *st, const struct event_stack *stack, size_t size,
 	return 0;
 }
 
-int stacks_user(struct stacks *st, pid_t pid, const uint64_t *frames, size_t n, uint32_t end,
-                struct user_part *ret, struct stint_err *err)
+int stacks_user(struct stacks *st, pid_t pid, const uint64_t *frames, size_t n, uint32_t end, struct user_part *ret,
+		struct stint_err *err)
 {
 	return user_part_walked(st->writer, st->tasks, pid, frames, n, end, ret, err);
 }
 
-int stacks_user_window(struct stacks *st, struct event_window *window, struct user_part *ret,
-                       struct stint_err *err)
+int stacks_user_window(struct stacks *st, struct event_window *window, struct user_part *ret, struct stint_err *err)
 {
 	return windows_place(st->windows, window, ret, err);
 }
 
-static int kernel_row(struct stacks *st, const struct user_part *user, const uint64_t *frames,
-                      size_t n, uint32_t leaf_flags, uint32_t kernel_end, uint32_t *ret_stack,
-                      struct stint_err *err)
+static int kernel_row(struct stacks *st, const struct user_part *user, const uint64_t *frames, size_t n,
+		      uint32_t leaf_flags, uint32_t kernel_end, uint32_t *ret_stack, struct stint_err *err)
 {
-	struct stint_stack row = {
-	        .leaf = user->leaf, .user_end = user->end, .kernel_end = kernel_end};
+	struct stint_stack row = {.leaf = user->leaf, .user_end = user->end, .kernel_end = kernel_end};
 	uint32_t frame;
 	int rc;
 
@@ -275,14 +269,13 @@ static int kernel_row(struct stacks *st, const struct user_part *user, const uin
 	return stint_writer_intern(st->writer, STINT_STACK, &row, ret_stack, err);
 }
 
-int stacks_kernel_on(struct stacks *st, const struct user_part *user, const uint64_t *frames,
-                     size_t n, uint32_t kernel_end, uint32_t *ret_stack, struct stint_err *err)
+int stacks_kernel_on(struct stacks *st, const struct user_part *user, const uint64_t *frames, size_t n,
+		     uint32_t kernel_end, uint32_t *ret_stack, struct stint_err *err)
 {
 	return kernel_row(st, user, frames, n, 0, kernel_end, ret_stack, err);
 }
 
-int stacks_user_part(struct stacks *st, uint64_t hash, struct user_part *ret, bool *ret_lost,
-                     struct stint_err *err)
+int stacks_user_part(struct stacks *st, uint64_t hash, struct user_part *ret, bool *ret_lost, struct stint_err *err)
 {
 	struct entry *entry = find(st, hash);
 	int rc;
@@ -295,8 +288,7 @@ int stacks_user_part(struct stacks *st, uint64_t hash, struct user_part *ret, bo
 	}
 	if (entry->frames || entry->window) {
 		rc = entry->window ? windows_place(st->windows, take_window(st, entry), ret, err)
-		                   : stacks_user(st, (pid_t)entry->pid, entry->frames, entry->n,
-		                                 entry->end, ret, err);
+				   : stacks_user(st, (pid_t)entry->pid, entry->frames, entry->n, entry->end, ret, err);
 		if (rc)
 			return rc;
 		free(entry->frames);
@@ -344,8 +336,8 @@ int stacks_keep(struct stacks *st, uint64_t hash, struct stint_err *err)
 	return 0;
 }
 
-static int make_row(struct stacks *st, const struct stack_ref *ref, uint32_t *ret_stack,
-                    bool *ret_lost, struct stint_err *err)
+static int make_row(struct stacks *st, const struct stack_ref *ref, uint32_t *ret_stack, bool *ret_lost,
+		    struct stint_err *err)
 {
 	struct user_part user = {.leaf = 0, .end = ref->user_end};
 	struct entry *kernel = NULL;
@@ -366,12 +358,11 @@ static int make_row(struct stacks *st, const struct stack_ref *ref, uint32_t *re
 		return kernel_row(st, &user, NULL, 0, 0, STINT_KERNEL_FAILED, ret_stack, err);
 	}
 	return kernel_row(st, &user, kernel->frames, kernel->n,
-	                  kernel->flags & EVENT_STACK_EXACT ? STINT_FRAME_EXACT : 0, kernel->end,
-	                  ret_stack, err);
+			  kernel->flags & EVENT_STACK_EXACT ? STINT_FRAME_EXACT : 0, kernel->end, ret_stack, err);
 }
 
 int stacks_row(struct stacks *st, const struct stack_ref *ref, uint32_t *ret_stack, bool *ret_lost,
-               struct stint_err *err)
+	       struct stint_err *err)
 {
 	struct {
 		uint64_t user, kernel, ends;

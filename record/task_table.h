@@ -13,7 +13,7 @@
 #include "record/procfs.h"
 
 #define TASK_TABLE_MAX_PROCESSES 16384
-#define TASK_TABLE_MAX_THREADS 32768
+#define TASK_TABLE_MAX_THREADS	 32768
 
 /* A text that a process and its forks share. */
 struct text {
@@ -24,8 +24,8 @@ struct text {
 };
 
 struct text *text_new(const char *data, size_t size); /* NULL for size 0, or without memory */
-struct text *text_share(struct text *text);           /* NULL is fine */
-void text_put(struct text *text);                     /* NULL is fine */
+struct text *text_share(struct text *text);	      /* NULL is fine */
+void text_put(struct text *text);		      /* NULL is fine */
 
 struct jit_process;
 
@@ -33,7 +33,7 @@ struct thread {
 	struct process *process;
 	struct thread *next, *prev; /* of the process */
 	uint64_t start_ns, name_ns; /* as in struct stint_thread */
-	uint64_t ended_ns;          /* 0 while it lives */
+	uint64_t ended_ns;	    /* 0 while it lives */
 	pid_t tid;
 	uint32_t row; /* STINT_THREAD as it is now, 0 until written */
 	char comm[PROCFS_COMM_BYTES];
@@ -44,24 +44,24 @@ struct process {
 	struct exec_maps *maps; /* NULL: to be read from /proc when needed */
 	struct text *exe, *cmdline, *cgroup;
 	uint64_t start_ns, image_ns; /* as in struct stint_process */
-	uint64_t ended_ns;           /* 0 while it lives */
+	uint64_t ended_ns;	     /* 0 while it lives */
 	pid_t pid, ppid;
-	uint32_t n_living; /* threads */
-	uint32_t image;    /* number of the next row's image */
-	uint32_t row;      /* STINT_PROCESS as it is now, 0 until written */
-	uint32_t lost_seen;             /* the count of losses when the mappings were last read */
+	uint32_t n_living;		/* threads */
+	uint32_t image;			/* number of the next row's image */
+	uint32_t row;			/* STINT_PROCESS as it is now, 0 until written */
+	uint32_t lost_seen;		/* the count of losses when the mappings were last read */
 	uint32_t anon_module, anon_row; /* the last row of a per-process module */
-	struct jit_process *jit;        /* NULL until code compiled at run time is met; not owned */
+	struct jit_process *jit;	/* NULL until code compiled at run time is met; not owned */
 	bool kernel_thread;
 	bool followed;
 	bool maps_written; /* every mapping in maps has its row */
-	bool gone;         /* /proc had nothing when it was looked for: don't look again */
+	bool gone;	   /* /proc had nothing when it was looked for: don't look again */
 };
 
 struct task_table {
 	struct stint_map processes; /* pid: struct process */
 	struct stint_map threads;   /* tid: struct thread */
-	size_t hand;                /* where the search for one to give up goes on */
+	size_t hand;		    /* where the search for one to give up goes on */
 };
 
 void task_table_done(struct task_table *tt);

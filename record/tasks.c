@@ -6,10 +6,10 @@
 
 #include "record/tasks_internal.h"
 
-#define NS_PER_S UINT64_C(1000000000)
-#define MAX_MAPS_BYTES ((size_t)6 << 20)
+#define NS_PER_S	  UINT64_C(1000000000)
+#define MAX_MAPS_BYTES	  ((size_t)6 << 20)
 #define MAX_MODULES_BYTES ((size_t)4 << 20)
-#define MAX_FOLLOWED 65536
+#define MAX_FOLLOWED	  65536
 
 int tasks_no_memory(struct stint_err *err)
 {
@@ -311,8 +311,8 @@ static int start_image(struct process *process, struct thread *thread, uint64_t 
 	return 0;
 }
 
-int tasks_on_comm(struct tasks *t, uint64_t time_ns, pid_t pid, pid_t tid, const char *comm, bool exec,
-		  const char *exe, struct stint_err *err)
+int tasks_on_comm(struct tasks *t, uint64_t time_ns, pid_t pid, pid_t tid, const char *comm, bool exec, const char *exe,
+		  struct stint_err *err)
 {
 	struct process *process;
 	struct thread *thread;

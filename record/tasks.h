@@ -57,8 +57,8 @@ int tasks_on_fork(struct tasks *t, uint64_t time_ns, pid_t pid, pid_t tid, pid_t
 		  struct stint_err *err);
 
 /* exe: with exec, the path of the new executable where the caller knows it already, or NULL to look into /proc. */
-int tasks_on_comm(struct tasks *t, uint64_t time_ns, pid_t pid, pid_t tid, const char *comm, bool exec,
-		  const char *exe, struct stint_err *err);
+int tasks_on_comm(struct tasks *t, uint64_t time_ns, pid_t pid, pid_t tid, const char *comm, bool exec, const char *exe,
+		  struct stint_err *err);
 int tasks_on_exit(struct tasks *t, uint64_t time_ns, pid_t pid, pid_t tid, struct stint_err *err);
 
 struct tasks_mmap {
@@ -100,6 +100,6 @@ int tasks_process(struct tasks *t, pid_t pid, uint32_t *ret_process, struct stin
 void tasks_expire(struct tasks *t, uint64_t before_ns);
 
 uint64_t tasks_unreadable_modules(const struct tasks *t); /* for STINT_LOSS_MODULE */
-size_t tasks_memory_bytes(const struct tasks *t);         /* heap held now */
+size_t tasks_memory_bytes(const struct tasks *t);	  /* heap held now */
 
 #endif

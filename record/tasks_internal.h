@@ -33,7 +33,7 @@ struct tasks {
 	struct cached_frame *frames;
 	struct stint_map followed;     /* pids to follow that aren't known yet */
 	struct stint_map vdso_written; /* offsets of symbols */
-	size_t maps_bytes; /* about, for the limit */
+	size_t maps_bytes;	       /* about, for the limit */
 	uint64_t expired_at_ns;
 	uint32_t n_lost; /* how often reports were lost */
 	bool code_replaced;

@@ -14,15 +14,13 @@ void translate_done(struct translate *tr)
 	stint_map_done(&tr->ended);
 }
 
-static int translate_sample(struct translate *tr, const struct event_sample *ev,
-                            struct stint_err *err)
+static int translate_sample(struct translate *tr, const struct event_sample *ev, struct stint_err *err)
 {
-	struct stint_sample row = {
-	        .time_ns = ev->h.time_ns, .weight = 1, .value = ev->period, .cpu = ev->h.cpu};
+	struct stint_sample row = {.time_ns = ev->h.time_ns, .weight = 1, .value = ev->period, .cpu = ev->h.cpu};
 	struct stack_ref ref = {.user = ev->user_stack,
-	                        .kernel = ev->kernel_stack,
-	                        .user_end = ev->user_end,
-	                        .kernel_end = ev->kernel_end};
+				.kernel = ev->kernel_stack,
+				.user_end = ev->user_end,
+				.kernel_end = ev->kernel_end};
 	bool lost;
 	int rc;
 
@@ -36,8 +34,7 @@ static int translate_sample(struct translate *tr, const struct event_sample *ev,
 	return stint_writer_add(tr->writer, STINT_SAMPLE, &row, err);
 }
 
-static int waker_thread(struct translate *tr, uint32_t pid, uint32_t tid, uint32_t *ret_thread,
-                        struct stint_err *err)
+static int waker_thread(struct translate *tr, uint32_t pid, uint32_t tid, uint32_t *ret_thread, struct stint_err *err)
 {
 	/* The idle task is on every CPU, and no thread of any process. */
 	if (tid == 0)
@@ -45,13 +42,11 @@ static int waker_thread(struct translate *tr, uint32_t pid, uint32_t tid, uint32
 	return tasks_thread(tr->tasks, (pid_t)pid, (pid_t)tid, ret_thread, err);
 }
 
-static int waker_stack(struct translate *tr, uint64_t user, uint64_t kernel,
-                       struct stint_offcpu *row, bool *lost, struct stint_err *err)
+static int waker_stack(struct translate *tr, uint64_t user, uint64_t kernel, struct stint_offcpu *row, bool *lost,
+		       struct stint_err *err)
 {
-	struct stack_ref ref = {.user = user,
-	                        .kernel = kernel,
-	                        .user_end = STINT_USER_NONE,
-	                        .kernel_end = STINT_KERNEL_FAILED};
+	struct stack_ref ref = {
+		.user = user, .kernel = kernel, .user_end = STINT_USER_NONE, .kernel_end = STINT_KERNEL_FAILED};
 	bool waker_lost;
 	int rc;
 
@@ -93,8 +88,8 @@ static void settle(const struct translate *tr, struct stint_offcpu *row)
  * Completes an interval that was open at the start with what was known of the thread then. False
  * when it is no interval of this recording: the thread became a target later, while it slept.
  */
-static bool open_start(struct translate *tr, const struct event_offcpu *ev,
-                       struct stint_offcpu *row, struct stack_ref *ref)
+static bool open_start(struct translate *tr, const struct event_offcpu *ev, struct stint_offcpu *row,
+		       struct stack_ref *ref)
 {
 	const struct asleep_thread *was = asleep_find(tr->asleep, ev->h.tid);
 
@@ -113,8 +108,7 @@ static bool open_start(struct translate *tr, const struct event_offcpu *ev,
 	if (!(row->flags & STINT_OFFCPU_WOKEN)) {
 		row->state = was->state;
 		if ((was->state & STATE_BITS) == 0)
-			row->flags =
-			        (row->flags & ~STINT_OFFCPU_WAKE_UNSEEN) | STINT_OFFCPU_PREEMPTED;
+			row->flags = (row->flags & ~STINT_OFFCPU_WAKE_UNSEEN) | STINT_OFFCPU_PREEMPTED;
 	}
 	return true;
 }
@@ -126,23 +120,23 @@ static int mark_ended(struct translate *tr, uint32_t tid, bool *ret_new, struct 
 	return 0;
 }
 
-static int translate_offcpu(struct translate *tr, const struct event_offcpu *ev,
-                            uint64_t waker_user, uint64_t waker_kernel, struct stint_err *err)
+static int translate_offcpu(struct translate *tr, const struct event_offcpu *ev, uint64_t waker_user,
+			    uint64_t waker_kernel, struct stint_err *err)
 {
 	struct stint_offcpu row = {
-	        .start_ns = ev->start_ns,
-	        .wake_ns = ev->wake_ns,
-	        .end_ns = ev->h.time_ns,
-	        .flags = ev->h.flags & ~EVENT_KTHREAD,
-	        .cpu = ev->h.cpu,
-	        .cpu_out = ev->cpu_out == EVENT_NO_CPU ? STINT_NO_CPU : ev->cpu_out,
-	        .state = ev->state,
-	        .syscall = ev->syscall == EVENT_NO_SYSCALL ? 0 : ev->syscall + 1u,
+		.start_ns = ev->start_ns,
+		.wake_ns = ev->wake_ns,
+		.end_ns = ev->h.time_ns,
+		.flags = ev->h.flags & ~EVENT_KTHREAD,
+		.cpu = ev->h.cpu,
+		.cpu_out = ev->cpu_out == EVENT_NO_CPU ? STINT_NO_CPU : ev->cpu_out,
+		.state = ev->state,
+		.syscall = ev->syscall == EVENT_NO_SYSCALL ? 0 : ev->syscall + 1u,
 	};
 	struct stack_ref ref = {.user = ev->user_stack,
-	                        .kernel = ev->kernel_stack,
-	                        .user_end = ev->user_end,
-	                        .kernel_end = ev->kernel_end};
+				.kernel = ev->kernel_stack,
+				.user_end = ev->user_end,
+				.kernel_end = ev->kernel_end};
 	bool lost = false, is_new = true;
 	int rc;
 
@@ -184,14 +178,12 @@ int translate_event(struct translate *tr, const struct event_header *event, stru
 	case EVENT_SAMPLE:
 		return translate_sample(tr, (const struct event_sample *)event, err);
 	case EVENT_STACK:
-		return stacks_place_window(tr->stacks, ((const struct event_stack *)event)->hash,
-		                           err);
+		return stacks_place_window(tr->stacks, ((const struct event_stack *)event)->hash, err);
 	case EVENT_OFFCPU:
 		return translate_offcpu(tr, (const struct event_offcpu *)event, 0, 0, err);
 	default:
 		waker = (const struct event_offcpu_waker *)event;
-		return translate_offcpu(tr, &waker->offcpu, waker->waker_user_stack,
-		                        waker->waker_kernel_stack, err);
+		return translate_offcpu(tr, &waker->offcpu, waker->waker_user_stack, waker->waker_kernel_stack, err);
 	}
 }
 
@@ -231,8 +223,7 @@ static bool slept_all_along(const struct translate *tr, const struct event_task 
 	return was && was->n_switches == task->n_switches;
 }
 
-int translate_left_out_end(struct translate *tr, const struct event_task *task,
-                           struct stint_err *err)
+int translate_left_out_end(struct translate *tr, const struct event_task *task, struct stint_err *err)
 {
 	bool is_new;
 	int rc;
@@ -248,12 +239,12 @@ int translate_open_end(struct translate *tr, const struct event_task *task, stru
 {
 	const struct asleep_thread *was = asleep_find(tr->asleep, task->tid);
 	struct stint_offcpu row = {
-	        .start_ns = task->start_ns,
-	        .wake_ns = task->wake_ns,
-	        .flags = (task->flags & ~EVENT_KTHREAD) | STINT_OFFCPU_OPEN_END,
-	        .cpu_out = task->cpu_out == EVENT_NO_CPU ? STINT_NO_CPU : task->cpu_out,
-	        .state = task->state,
-	        .syscall = task->syscall == EVENT_NO_SYSCALL ? 0 : task->syscall + 1u,
+		.start_ns = task->start_ns,
+		.wake_ns = task->wake_ns,
+		.flags = (task->flags & ~EVENT_KTHREAD) | STINT_OFFCPU_OPEN_END,
+		.cpu_out = task->cpu_out == EVENT_NO_CPU ? STINT_NO_CPU : task->cpu_out,
+		.state = task->state,
+		.syscall = task->syscall == EVENT_NO_SYSCALL ? 0 : task->syscall + 1u,
 	};
 	struct user_part user = {.leaf = 0, .end = task->user_end};
 	const uint64_t *kernel = (const uint64_t *)(task + 1);
@@ -276,16 +267,13 @@ int translate_open_end(struct translate *tr, const struct event_task *task, stru
 	if (task->tracked && task->user_stack)
 		rc = stacks_user_part(tr->stacks, task->user_stack, &user, &lost, err);
 	if (rc == 0)
-		rc = stacks_kernel_on(tr->stacks, &user, kernel, task->n_kernel, task->kernel_end,
-		                      &row.stack, err);
+		rc = stacks_kernel_on(tr->stacks, &user, kernel, task->n_kernel, task->kernel_end, &row.stack, err);
 	if (rc == 0)
-		rc = tasks_recorded_thread(tr->tasks, (pid_t)task->pid, (pid_t)task->tid,
-		                           &row.thread, err);
+		rc = tasks_recorded_thread(tr->tasks, (pid_t)task->pid, (pid_t)task->tid, &row.thread, err);
 	if (rc == 0 && row.flags & STINT_OFFCPU_WOKEN)
 		rc = waker_thread(tr, task->waker_pid, task->waker_tid, &row.waker, err);
 	if (rc == 0 && row.flags & STINT_OFFCPU_WOKEN)
-		rc = waker_stack(tr, task->waker_user_stack, task->waker_kernel_stack, &row, &lost,
-		                 err);
+		rc = waker_stack(tr, task->waker_user_stack, task->waker_kernel_stack, &row, &lost, err);
 	if (rc)
 		return rc;
 	tr->offcpu_without_stack += lost;

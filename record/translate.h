@@ -19,18 +19,18 @@ struct translate {
 	struct tasks *tasks;
 	struct stacks *stacks;
 	struct asleep *asleep;
-	uint32_t source;        /* row id (STINT_SOURCE) of what samples count */
-	uint64_t start_ns;      /* of the recording */
-	uint64_t listed_ns;     /* when the list of threads asleep at the start was complete */
-	uint64_t end_ns;        /* of the recording; 0 while it runs */
+	uint32_t source;	/* row id (STINT_SOURCE) of what samples count */
+	uint64_t start_ns;	/* of the recording */
+	uint64_t listed_ns;	/* when the list of threads asleep at the start was complete */
+	uint64_t end_ns;	/* of the recording; 0 while it runs */
 	struct stint_map ended; /* by tid: their OPEN_END row is written */
 
 	uint64_t samples_without_stack; /* rows whose stack was lost */
 	uint64_t offcpu_without_stack;
-	uint64_t cut_off;        /* open from the start, and their stack couldn't be read */
+	uint64_t cut_off;	 /* open from the start, and their stack couldn't be read */
 	uint64_t offcpu_ignored; /* counted by BPF, but no interval of this recording */
-	uint64_t offcpu_open;    /* rows that were still open at the end */
-	uint64_t offcpu_listed;  /* found in the final list, not counted by BPF */
+	uint64_t offcpu_open;	 /* rows that were still open at the end */
+	uint64_t offcpu_listed;	 /* found in the final list, not counted by BPF */
 };
 
 void translate_done(struct translate *tr); /* frees what it owns: the map */
@@ -49,7 +49,6 @@ int translate_open_end(struct translate *tr, const struct event_task *task, stru
  * made of. Call them once the programs are detached, the first for what is left of the events.
  */
 void translate_left_out(struct translate *tr, const struct event_header *event);
-int translate_left_out_end(struct translate *tr, const struct event_task *task,
-                           struct stint_err *err);
+int translate_left_out_end(struct translate *tr, const struct event_task *task, struct stint_err *err);
 
 #endif

@@ -56,8 +56,7 @@ static bool encode_ra(const struct cfi_state *state, uint8_t *fp, uint8_t *ret)
 static void encode(const struct cfi_state *state, bool signal, struct unwind_row *ret)
 {
 	const struct cfi_cfa *cfa = &state->cfa;
-	bool sp_is_cfa =
-	        state->sp.kind == CFI_SAME || (state->sp.kind == CFI_IS_CFA && state->sp.off == 0);
+	bool sp_is_cfa = state->sp.kind == CFI_SAME || (state->sp.kind == CFI_IS_CFA && state->sp.off == 0);
 	uint8_t fp, ra;
 
 	*ret = (struct unwind_row){.kind = UNWIND_UNSUPPORTED};
@@ -69,8 +68,8 @@ static void encode(const struct cfi_state *state, bool signal, struct unwind_row
 		ret->kind = UNWIND_SIGNAL;
 		return;
 	}
-	if (!sp_is_cfa || cfa->kind != CFI_CFA_REG || (cfa->reg != SP && cfa->reg != X29) ||
-	    !fits16(cfa->off) || !encode_fp(state, &fp) || !encode_ra(state, &fp, &ra))
+	if (!sp_is_cfa || cfa->kind != CFI_CFA_REG || (cfa->reg != SP && cfa->reg != X29) || !fits16(cfa->off) ||
+	    !encode_fp(state, &fp) || !encode_ra(state, &fp, &ra))
 		return;
 	ret->kind = UNWIND_ROW(cfa->reg == SP ? UNWIND_SP : UNWIND_FP, ra);
 	ret->cfa = (int16_t)(cfa->off / 8);
@@ -78,4 +77,4 @@ static void encode(const struct cfi_state *state, bool signal, struct unwind_row
 }
 
 const struct unwind_arch unwind_aarch64 = {
-        .machine = EM_AARCH64, .sp = SP, .fp = X29, .ra = X30, .encode = encode, .stubs = NULL};
+	.machine = EM_AARCH64, .sp = SP, .fp = X29, .ra = X30, .encode = encode, .stubs = NULL};

@@ -12,7 +12,7 @@
 struct unwind_arch {
 	uint16_t machine;   /* EM_* */
 	uint8_t sp, fp, ra; /* DWARF register numbers; ra as in every normal CIE */
-	uint32_t kept;      /* bits of the registers that callees keep and that a row's CFA may be in */
+	uint32_t kept;	    /* bits of the registers that callees keep and that a row's CFA may be in */
 
 	/* The row for a state of the unwinder, without its pc. What doesn't fit becomes
 	 * UNWIND_UNSUPPORTED. */
@@ -23,9 +23,8 @@ struct unwind_arch {
 	 * add for each run of bytes with the same rule. NULL where there is nothing to do.
 	 */
 	int (*stubs)(const uint8_t *code, uint32_t file_off, uint32_t size,
-	             int (*add)(void *context, uint32_t start, uint32_t end,
-	                        const struct unwind_row *row),
-	             void *context);
+		     int (*add)(void *context, uint32_t start, uint32_t end, const struct unwind_row *row),
+		     void *context);
 };
 
 extern const struct unwind_arch unwind_x86_64;

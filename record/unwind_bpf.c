@@ -18,10 +18,10 @@ static int bpf(enum bpf_cmd command, union bpf_attr *attr)
 int unwind_bpf_create_array(const char *name, uint32_t value_bytes, uint32_t flags)
 {
 	union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY,
-	                       .key_size = sizeof(uint32_t),
-	                       .value_size = value_bytes,
-	                       .max_entries = 1,
-	                       .map_flags = flags | BPF_F_MMAPABLE};
+			       .key_size = sizeof(uint32_t),
+			       .value_size = value_bytes,
+			       .max_entries = 1,
+			       .map_flags = flags | BPF_F_MMAPABLE};
 
 	memccpy(attr.map_name, name, '\0', sizeof(attr.map_name) - 1);
 	return bpf(BPF_MAP_CREATE, &attr);
@@ -30,9 +30,9 @@ int unwind_bpf_create_array(const char *name, uint32_t value_bytes, uint32_t fla
 int unwind_bpf_update(int map_fd, const void *key, const void *value)
 {
 	union bpf_attr attr = {.map_fd = (uint32_t)map_fd,
-	                       .key = (uint64_t)(uintptr_t)key,
-	                       .value = (uint64_t)(uintptr_t)value,
-	                       .flags = BPF_ANY};
+			       .key = (uint64_t)(uintptr_t)key,
+			       .value = (uint64_t)(uintptr_t)value,
+			       .flags = BPF_ANY};
 
 	return bpf(BPF_MAP_UPDATE_ELEM, &attr);
 }
@@ -83,8 +83,8 @@ void *unwind_view_get(struct unwind_view *view, size_t offset, size_t size_bytes
 		size_t at = i * view->piece_bytes, left = view->size_bytes - at;
 		size_t size = left < view->piece_bytes ? left : view->piece_bytes;
 
-		if (!view->mapped[i] && mmap(view->base + at, size, PROT_READ | PROT_WRITE, flags,
-		                             view->map_fd, (off_t)at) == MAP_FAILED)
+		if (!view->mapped[i] &&
+		    mmap(view->base + at, size, PROT_READ | PROT_WRITE, flags, view->map_fd, (off_t)at) == MAP_FAILED)
 			return NULL;
 		view->mapped[i] = true;
 	}

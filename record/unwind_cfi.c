@@ -50,15 +50,13 @@ static struct cfi_rule *rule_of(struct run *run, struct cfi_state *state, uint64
 	return NULL;
 }
 
-static void set_rule(struct run *run, uint64_t reg, enum cfi_rule_kind kind, uint64_t from,
-                     int64_t off)
+static void set_rule(struct run *run, uint64_t reg, enum cfi_rule_kind kind, uint64_t from, int64_t off)
 {
 	struct cfi_rule *rule = rule_of(run, &run->state, reg);
 
 	if (!rule)
 		return;
-	*rule = (struct cfi_rule){.kind = from > UINT8_MAX ? CFI_COMPLEX : (uint8_t)kind,
-	                          .off = off};
+	*rule = (struct cfi_rule){.kind = from > UINT8_MAX ? CFI_COMPLEX : (uint8_t)kind, .off = off};
 	rule->reg = rule->kind == CFI_COMPLEX ? 0 : (uint8_t)from;
 }
 
@@ -72,9 +70,8 @@ static void set_cfa(struct run *run, uint64_t reg, int64_t off)
 {
 	bool known = reg <= UINT8_MAX;
 
-	run->state.cfa = (struct cfi_cfa){.kind = known ? CFI_CFA_REG : CFI_CFA_COMPLEX,
-	                                  .reg = known ? (uint8_t)reg : 0,
-	                                  .off = off};
+	run->state.cfa = (struct cfi_cfa){
+		.kind = known ? CFI_CFA_REG : CFI_CFA_COMPLEX, .reg = known ? (uint8_t)reg : 0, .off = off};
 }
 
 static void set_cfa_expression(struct run *run, struct stint_cursor *cur)
@@ -164,8 +161,7 @@ static bool run_register_op(struct run *run, uint8_t op, struct stint_cursor *cu
 	switch (op) {
 	case DW_CFA_offset_extended:
 		reg = stint_cursor_varint(cur);
-		set_rule(run, reg, CFI_AT_CFA, 0,
-		         scale((int64_t)stint_cursor_varint(cur), data_align));
+		set_rule(run, reg, CFI_AT_CFA, 0, scale((int64_t)stint_cursor_varint(cur), data_align));
 		return true;
 	case DW_CFA_offset_extended_sf:
 		reg = stint_cursor_varint(cur);
@@ -173,13 +169,11 @@ static bool run_register_op(struct run *run, uint8_t op, struct stint_cursor *cu
 		return true;
 	case DW_CFA_GNU_negative_offset_extended:
 		reg = stint_cursor_varint(cur);
-		set_rule(run, reg, CFI_AT_CFA, 0,
-		         scale((int64_t)(0 - stint_cursor_varint(cur)), data_align));
+		set_rule(run, reg, CFI_AT_CFA, 0, scale((int64_t)(0 - stint_cursor_varint(cur)), data_align));
 		return true;
 	case DW_CFA_val_offset:
 		reg = stint_cursor_varint(cur);
-		set_rule(run, reg, CFI_IS_CFA, 0,
-		         scale((int64_t)stint_cursor_varint(cur), data_align));
+		set_rule(run, reg, CFI_IS_CFA, 0, scale((int64_t)stint_cursor_varint(cur), data_align));
 		return true;
 	case DW_CFA_val_offset_sf:
 		reg = stint_cursor_varint(cur);
@@ -265,8 +259,7 @@ static int run_op(struct run *run, uint8_t op, struct stint_cursor *cur)
 		stint_cursor_varint(cur);
 		return 0;
 	default:
-		return run_register_op(run, op, cur) || run_cfa_op(run, op, cur) ? 0
-		                                                                 : STINT_ERR_FORMAT;
+		return run_register_op(run, op, cur) || run_cfa_op(run, op, cur) ? 0 : STINT_ERR_FORMAT;
 	}
 }
 
@@ -284,7 +277,7 @@ static int run_program(struct run *run, struct stint_cursor cur)
 			break;
 		case DW_CFA_offset:
 			set_rule(run, low, CFI_AT_CFA, 0,
-			         scale((int64_t)stint_cursor_varint(&cur), run->cie->data_align));
+				 scale((int64_t)stint_cursor_varint(&cur), run->cie->data_align));
 			break;
 		case DW_CFA_restore:
 			restore_rule(run, low);
@@ -299,8 +292,7 @@ static int run_program(struct run *run, struct stint_cursor cur)
 }
 
 int cfi_run(const struct cfi *cfi, const struct cfi_fde *fde,
-            int (*row)(void *context, uint64_t start, uint64_t end, const struct cfi_state *state),
-            void *context)
+	    int (*row)(void *context, uint64_t start, uint64_t end, const struct cfi_state *state), void *context)
 {
 	const struct cfi_cie *cie = &cfi->cies[fde->cie];
 	struct run run; /* not cleared: what was remembered is several KB, and n_remembered guards

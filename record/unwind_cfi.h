@@ -18,8 +18,8 @@
 struct unwind_arch;
 
 #define CFI_MAX_CIES (256u << 10) /* in one section */
-#define CFI_MAX_CIE_BYTES                                                                          \
-	4096u                  /* each FDE may name another CIE, and it is read again each time    \
+#define CFI_MAX_CIE_BYTES                                                                                              \
+	4096u		       /* each FDE may name another CIE, and it is read again each time    \
 	                        */
 #define CFI_MAX_REMEMBERED 64u /* DW_CFA_remember_state without a restore */
 #define CFI_MAX_EXPR_OPS   32u
@@ -63,8 +63,8 @@ struct cfi_state {
 struct cfi_section {
 	const uint8_t *data;
 	size_t size_bytes; /* below 4 GiB */
-	uint64_t vaddr;    /* of its first byte, for addresses relative to it */
-	bool eh;           /* .eh_frame; else .debug_frame */
+	uint64_t vaddr;	   /* of its first byte, for addresses relative to it */
+	bool eh;	   /* .eh_frame; else .debug_frame */
 };
 
 struct cfi_cie {
@@ -82,7 +82,7 @@ struct cfi_cie {
 struct cfi_fde {
 	uint64_t start, size_bytes; /* addresses as linked */
 	uint32_t code, code_bytes;  /* its program, as offsets in the section */
-	uint32_t cie;               /* index */
+	uint32_t cie;		    /* index */
 };
 
 struct cfi {
@@ -103,8 +103,7 @@ void cfi_done(struct cfi *cfi); /* NULL and zeroed are fine */
  * skipped, and a bad length ends the section. Returns 0, what each returned when that wasn't 0,
  * STINT_ERR_NOMEM, or STINT_ERR_LIMIT for more than CFI_MAX_CIES.
  */
-int cfi_each_fde(struct cfi *cfi, int (*each)(void *context, const struct cfi_fde *fde),
-                 void *context);
+int cfi_each_fde(struct cfi *cfi, int (*each)(void *context, const struct cfi_fde *fde), void *context);
 
 /*
  * Runs an FDE's program: calls row(context, start, end, state) for every range of addresses with
@@ -112,7 +111,6 @@ int cfi_each_fde(struct cfi *cfi, int (*each)(void *context, const struct cfi_fd
  * where the program turns out to be malformed. Returns 0 or what row returned when that wasn't 0.
  */
 int cfi_run(const struct cfi *cfi, const struct cfi_fde *fde,
-            int (*row)(void *context, uint64_t start, uint64_t end, const struct cfi_state *state),
-            void *context);
+	    int (*row)(void *context, uint64_t start, uint64_t end, const struct cfi_state *state), void *context);
 
 #endif

@@ -27,14 +27,12 @@ struct load {
 	size_t names_bytes;
 };
 
-int unwind_source_read(const struct unwind_source *source, uint64_t off, void *to, size_t size,
-                       struct stint_err *err)
+int unwind_source_read(const struct unwind_source *source, uint64_t off, void *to, size_t size, struct stint_err *err)
 {
 	uint8_t *at = to;
 
 	if (off > source->size_bytes || size > source->size_bytes - off)
-		return stint_err_set(err, STINT_ERR_FORMAT, 0, (int64_t)off,
-		                     "the ELF file ends too early");
+		return stint_err_set(err, STINT_ERR_FORMAT, 0, (int64_t)off, "the ELF file ends too early");
 	if (source->data) {
 		memcpy(to, source->data + off, size);
 		return 0;
@@ -45,11 +43,9 @@ int unwind_source_read(const struct unwind_source *source, uint64_t off, void *t
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return stint_err_set(err, STINT_ERR_IO, errno, (int64_t)off,
-			                     "reading the ELF file");
+			return stint_err_set(err, STINT_ERR_IO, errno, (int64_t)off, "reading the ELF file");
 		if (n == 0)
-			return stint_err_set(err, STINT_ERR_FORMAT, 0, (int64_t)off,
-			                     "the ELF file shrank");
+			return stint_err_set(err, STINT_ERR_FORMAT, 0, (int64_t)off, "the ELF file shrank");
 		at += n;
 		off += (uint64_t)n;
 		size -= (size_t)n;
@@ -70,13 +66,11 @@ static int read_new(const struct load *load, uint64_t off, uint64_t size, void *
 
 	*ret = NULL;
 	if (off > load->source->size_bytes || size > load->source->size_bytes - off)
-		return stint_err_set(load->err, STINT_ERR_FORMAT, 0, (int64_t)off,
-		                     "the ELF file ends too early");
+		return stint_err_set(load->err, STINT_ERR_FORMAT, 0, (int64_t)off, "the ELF file ends too early");
 	*ret = malloc(size + 1);
 	if (!*ret)
-		return stint_err_set(load->err, STINT_ERR_NOMEM, 0, -1,
-		                     "no memory for %llu bytes of an ELF file",
-		                     (unsigned long long)size);
+		return stint_err_set(load->err, STINT_ERR_NOMEM, 0, -1, "no memory for %llu bytes of an ELF file",
+				     (unsigned long long)size);
 	rc = read_at(load, off, *ret, size);
 	if (rc) {
 		free(*ret);
@@ -96,13 +90,13 @@ static int read_header(struct load *load)
 		return stint_err_set(load->err, STINT_ERR_FORMAT, 0, -1, "not an ELF file");
 	if (ehdr->e_ident[EI_CLASS] != ELFCLASS64 || ehdr->e_ident[EI_DATA] != ELFDATA2LSB)
 		return stint_err_set(load->err, STINT_ERR_UNSUPPORTED, 0, -1,
-		                     "only 64-bit little-endian ELF files are unwound");
+				     "only 64-bit little-endian ELF files are unwound");
 	if (ehdr->e_phnum && ehdr->e_phentsize != sizeof(Elf64_Phdr))
-		return stint_err_set(load->err, STINT_ERR_FORMAT, 0, -1,
-		                     "program headers of %u bytes", ehdr->e_phentsize);
+		return stint_err_set(load->err, STINT_ERR_FORMAT, 0, -1, "program headers of %u bytes",
+				     ehdr->e_phentsize);
 	if (ehdr->e_phnum > UNWIND_ELF_MAX_SEGMENTS)
-		return stint_err_set(load->err, STINT_ERR_LIMIT, 0, -1,
-		                     "more than %u program headers", UNWIND_ELF_MAX_SEGMENTS);
+		return stint_err_set(load->err, STINT_ERR_LIMIT, 0, -1, "more than %u program headers",
+				     UNWIND_ELF_MAX_SEGMENTS);
 	load->elf->machine = ehdr->e_machine;
 	return 0;
 }
@@ -114,27 +108,23 @@ static int read_segments(struct load *load)
 	uint32_t i;
 	int rc;
 
-	rc = read_new(load, load->ehdr.e_phoff, (uint64_t)load->ehdr.e_phnum * sizeof(Elf64_Phdr),
-	              &phdrs);
+	rc = read_new(load, load->ehdr.e_phoff, (uint64_t)load->ehdr.e_phnum * sizeof(Elf64_Phdr), &phdrs);
 	if (rc)
 		return rc;
 	load->phdrs = phdrs;
 	load->n_phdrs = load->ehdr.e_phnum;
 	elf->segments = calloc(load->n_phdrs + 1u, sizeof(*elf->segments));
 	if (!elf->segments)
-		return stint_err_set(load->err, STINT_ERR_NOMEM, 0, -1,
-		                     "no memory for program headers");
+		return stint_err_set(load->err, STINT_ERR_NOMEM, 0, -1, "no memory for program headers");
 	for (i = 0; i < load->n_phdrs; i++) {
 		const Elf64_Phdr *ph = &load->phdrs[i];
 
 		if (ph->p_type != PT_LOAD || !(ph->p_flags & PF_X) || !ph->p_filesz)
 			continue;
-		if (ph->p_vaddr + ph->p_filesz < ph->p_vaddr ||
-		    ph->p_offset + ph->p_filesz < ph->p_offset)
-			return stint_err_set(load->err, STINT_ERR_FORMAT, 0, -1,
-			                     "a segment wraps around");
+		if (ph->p_vaddr + ph->p_filesz < ph->p_vaddr || ph->p_offset + ph->p_filesz < ph->p_offset)
+			return stint_err_set(load->err, STINT_ERR_FORMAT, 0, -1, "a segment wraps around");
 		elf->segments[elf->n_segments++] = (struct unwind_segment){
-		        .vaddr = ph->p_vaddr, .file_off = ph->p_offset, .size_bytes = ph->p_filesz};
+			.vaddr = ph->p_vaddr, .file_off = ph->p_offset, .size_bytes = ph->p_filesz};
 	}
 	return 0;
 }
@@ -152,8 +142,8 @@ static int read_sections(struct load *load)
 	void *data;
 	int rc;
 
-	if (!ehdr->e_shoff || ehdr->e_shentsize != sizeof(Elf64_Shdr) || !n ||
-	    n > UNWIND_ELF_MAX_SECTIONS || ehdr->e_shoff > load->source->size_bytes ||
+	if (!ehdr->e_shoff || ehdr->e_shentsize != sizeof(Elf64_Shdr) || !n || n > UNWIND_ELF_MAX_SECTIONS ||
+	    ehdr->e_shoff > load->source->size_bytes ||
 	    n * sizeof(Elf64_Shdr) > load->source->size_bytes - ehdr->e_shoff || names_index >= n)
 		return 0;
 	rc = read_new(load, ehdr->e_shoff, n * sizeof(Elf64_Shdr), &data);
@@ -162,8 +152,8 @@ static int read_sections(struct load *load)
 	load->shdrs = data;
 	names = &load->shdrs[names_index];
 	if (names->sh_size > UNWIND_ELF_MAX_NAMES)
-		return stint_err_set(load->err, STINT_ERR_LIMIT, 0, -1,
-		                     "more than %u bytes of section names", UNWIND_ELF_MAX_NAMES);
+		return stint_err_set(load->err, STINT_ERR_LIMIT, 0, -1, "more than %u bytes of section names",
+				     UNWIND_ELF_MAX_NAMES);
 	rc = read_new(load, names->sh_offset, names->sh_size, &data);
 	if (rc)
 		return rc;
@@ -191,15 +181,13 @@ static int inflate_section(const struct load *load, struct unwind_section *secti
 	size = stint_cursor_u64(&cur);
 	stint_cursor_u64(&cur); /* alignment */
 	if (cur.bad)
-		return stint_err_set(load->err, STINT_ERR_FORMAT, 0, -1,
-		                     "a compressed section has no header");
+		return stint_err_set(load->err, STINT_ERR_FORMAT, 0, -1, "a compressed section has no header");
 	if (type != ELFCOMPRESS_ZLIB)
 		return stint_err_set(load->err, STINT_ERR_UNSUPPORTED, 0, -1,
-		                     "the unwind section's compression (%u) isn't zlib", type);
+				     "the unwind section's compression (%u) isn't zlib", type);
 	if (size > UNWIND_ELF_MAX_SECTION)
-		return stint_err_set(load->err, STINT_ERR_LIMIT, 0, -1,
-		                     "an unwind section of more than %u bytes",
-		                     UNWIND_ELF_MAX_SECTION);
+		return stint_err_set(load->err, STINT_ERR_LIMIT, 0, -1, "an unwind section of more than %u bytes",
+				     UNWIND_ELF_MAX_SECTION);
 	rc = unwind_inflate(cur.at, stint_cursor_left(&cur), &plain, size, load->err);
 	if (rc)
 		return rc;
@@ -215,16 +203,13 @@ static int read_section(const struct load *load, const Elf64_Shdr *sh, struct un
 	int rc;
 
 	if (sh->sh_size > UNWIND_ELF_MAX_SECTION)
-		return stint_err_set(load->err, STINT_ERR_LIMIT, 0, -1,
-		                     "an unwind section of more than %u bytes",
-		                     UNWIND_ELF_MAX_SECTION);
+		return stint_err_set(load->err, STINT_ERR_LIMIT, 0, -1, "an unwind section of more than %u bytes",
+				     UNWIND_ELF_MAX_SECTION);
 	rc = read_new(load, sh->sh_offset, sh->sh_size, &data);
 	if (rc)
 		return rc;
-	*ret = (struct unwind_section){.data = data,
-	                               .size_bytes = sh->sh_size,
-	                               .vaddr = sh->sh_addr,
-	                               .file_off = sh->sh_offset};
+	*ret = (struct unwind_section){
+		.data = data, .size_bytes = sh->sh_size, .vaddr = sh->sh_addr, .file_off = sh->sh_offset};
 	if (sh->sh_flags & SHF_COMPRESSED)
 		rc = inflate_section(load, ret);
 	if (rc) {
@@ -242,8 +227,7 @@ static const Elf64_Shdr *find_section(const struct load *load, const char *name)
 	for (i = 0; i < load->n_shdrs; i++) {
 		const Elf64_Shdr *sh = &load->shdrs[i];
 
-		if (sh->sh_size &&
-		    (sh->sh_type == SHT_PROGBITS || sh->sh_type == SHT_X86_64_UNWIND) &&
+		if (sh->sh_size && (sh->sh_type == SHT_PROGBITS || sh->sh_type == SHT_X86_64_UNWIND) &&
 		    !strcmp(section_name(load, sh), name))
 			return sh;
 	}
@@ -294,11 +278,10 @@ static bool loaded_at(const struct load *load, uint64_t vaddr, Elf64_Shdr *ret)
 	for (i = 0; i < load->n_phdrs; i++) {
 		const Elf64_Phdr *ph = &load->phdrs[i];
 
-		if (ph->p_type == PT_LOAD && vaddr >= ph->p_vaddr &&
-		    vaddr - ph->p_vaddr < ph->p_filesz) {
+		if (ph->p_type == PT_LOAD && vaddr >= ph->p_vaddr && vaddr - ph->p_vaddr < ph->p_filesz) {
 			*ret = (Elf64_Shdr){.sh_addr = vaddr,
-			                    .sh_offset = ph->p_offset + (vaddr - ph->p_vaddr),
-			                    .sh_size = ph->p_filesz - (vaddr - ph->p_vaddr)};
+					    .sh_offset = ph->p_offset + (vaddr - ph->p_vaddr),
+					    .sh_size = ph->p_filesz - (vaddr - ph->p_vaddr)};
 			return true;
 		}
 	}
@@ -326,15 +309,13 @@ static int read_eh_frame_by_segment(struct load *load)
 		rc = read_at(load, ph->p_offset, header, sizeof(header));
 		if (rc)
 			return rc;
-		if (header[0] != 1 ||
-		    header[1] != 0x1b) /* version; eh_frame_ptr is pc-relative, sdata4 */
-			return stint_err_set(load->err, STINT_ERR_UNSUPPORTED, 0,
-			                     (int64_t)ph->p_offset,
-			                     ".eh_frame_hdr of a kind that linkers don't make");
+		if (header[0] != 1 || header[1] != 0x1b) /* version; eh_frame_ptr is pc-relative, sdata4 */
+			return stint_err_set(load->err, STINT_ERR_UNSUPPORTED, 0, (int64_t)ph->p_offset,
+					     ".eh_frame_hdr of a kind that linkers don't make");
 		memcpy(&to, header + 4, sizeof(to));
 		if (!loaded_at(load, ph->p_vaddr + 4 + (uint64_t)(int64_t)to, &found))
 			return stint_err_set(load->err, STINT_ERR_FORMAT, 0, (int64_t)ph->p_offset,
-			                     ".eh_frame_hdr points outside the file");
+					     ".eh_frame_hdr points outside the file");
 		return read_section(load, &found, &load->elf->eh_frame);
 	}
 	return 0;
@@ -365,8 +346,7 @@ static int read_contents(struct load *load)
 	return rc ? rc : read_go_functions(load);
 }
 
-int unwind_elf_read(struct unwind_elf *ret, const struct unwind_source *source,
-                    struct stint_err *err)
+int unwind_elf_read(struct unwind_elf *ret, const struct unwind_source *source, struct stint_err *err)
 {
 	struct load load = {.source = source, .elf = ret, .err = err};
 	int rc;
@@ -397,8 +377,7 @@ void unwind_elf_done(struct unwind_elf *elf)
 	*elf = (struct unwind_elf){0};
 }
 
-bool unwind_elf_offset(const struct unwind_elf *elf, uint64_t vaddr, uint64_t *ret_off,
-                       uint64_t *ret_left)
+bool unwind_elf_offset(const struct unwind_elf *elf, uint64_t vaddr, uint64_t *ret_off, uint64_t *ret_left)
 {
 	uint32_t i;
 

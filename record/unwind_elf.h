@@ -11,9 +11,8 @@
 
 #define UNWIND_ELF_MAX_SEGMENTS 1024u
 #define UNWIND_ELF_MAX_SECTIONS 65535u
-#define UNWIND_ELF_MAX_NAMES    (4u << 20) /* bytes of section names */
-#define UNWIND_ELF_MAX_SECTION                                                                     \
-	(256u << 20) /* bytes of a section that is read, also when decompressed */
+#define UNWIND_ELF_MAX_NAMES	(4u << 20)   /* bytes of section names */
+#define UNWIND_ELF_MAX_SECTION	(256u << 20) /* bytes of a section that is read, also when decompressed */
 
 /* Where the bytes come from. */
 struct unwind_source {
@@ -43,21 +42,18 @@ struct unwind_elf {
 	struct unwind_section *stubs; /* PLT sections, .init and .fini */
 	uint32_t n_stubs;
 	struct unwind_section go_pclntab; /* of programs made by Go */
-	uint64_t go_text_vaddr;           /* where their .text begins */
+	uint64_t go_text_vaddr;		  /* where their .text begins */
 };
 
 /* Copies bytes of the file. Fails with STINT_ERR_FORMAT (it has no such bytes) or _IO. */
-int unwind_source_read(const struct unwind_source *source, uint64_t off, void *to, size_t size,
-                       struct stint_err *err);
+int unwind_source_read(const struct unwind_source *source, uint64_t off, void *to, size_t size, struct stint_err *err);
 
 /* Errors as those of unwind_table_read. On failure *ret is empty. */
-int unwind_elf_read(struct unwind_elf *ret, const struct unwind_source *source,
-                    struct stint_err *err);
+int unwind_elf_read(struct unwind_elf *ret, const struct unwind_source *source, struct stint_err *err);
 void unwind_elf_done(struct unwind_elf *elf); /* NULL and zeroed are fine */
 
 /* The file offset of a linked address in an executable segment and how many bytes follow it there;
  * false if none. */
-bool unwind_elf_offset(const struct unwind_elf *elf, uint64_t vaddr, uint64_t *ret_off,
-                       uint64_t *ret_left);
+bool unwind_elf_offset(const struct unwind_elf *elf, uint64_t vaddr, uint64_t *ret_off, uint64_t *ret_left);
 
 #endif

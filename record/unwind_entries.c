@@ -15,8 +15,8 @@
 /* One entry of the section, of either kind. */
 struct entry {
 	struct stint_cursor body; /* behind the CIE id or pointer */
-	uint64_t id;              /* as it stands */
-	uint64_t id_off;          /* where it stands in the section */
+	uint64_t id;		  /* as it stands */
+	uint64_t id_off;	  /* where it stands in the section */
 	bool is_64;
 	bool is_cie;
 	bool is_end; /* a terminator, or padding of zeros */
@@ -73,13 +73,11 @@ static bool read_format(struct stint_cursor *cur, uint8_t encoding, uint64_t *re
 	return !cur->bad;
 }
 
-bool cfi_read_address(struct stint_cursor *cur, uint8_t encoding, const struct cfi_section *section,
-                      uint64_t *ret)
+bool cfi_read_address(struct stint_cursor *cur, uint8_t encoding, const struct cfi_section *section, uint64_t *ret)
 {
 	uint64_t here = section->vaddr + (uint64_t)(cur->at - section->data);
 
-	if (encoding == DW_EH_PE_omit || (encoding & DW_EH_PE_indirect) ||
-	    !read_format(cur, encoding, ret))
+	if (encoding == DW_EH_PE_omit || (encoding & DW_EH_PE_indirect) || !read_format(cur, encoding, ret))
 		return false;
 	if (PE_BASE(encoding) == DW_EH_PE_pcrel)
 		*ret += here;
@@ -90,8 +88,7 @@ bool cfi_read_address(struct stint_cursor *cur, uint8_t encoding, const struct c
 
 /* Reads the entry at the cursor and moves past it. False if its length is malformed: nothing behind
  * it can be found. */
-static bool next_entry(const struct cfi_section *section, struct stint_cursor *cur,
-                       struct entry *ret)
+static bool next_entry(const struct cfi_section *section, struct stint_cursor *cur, struct entry *ret)
 {
 	uint64_t length = stint_cursor_u32(cur);
 	const uint8_t *start;
@@ -181,8 +178,7 @@ static bool read_cie(const struct cfi *cfi, const struct entry *entry, struct cf
 	if (!entry->is_cie || stint_cursor_left(&cur) > CFI_MAX_CIE_BYTES)
 		return false;
 	version = stint_cursor_u8(&cur);
-	if ((version != 1 && version != 3 && version != 4) ||
-	    !read_letters(&cur, letters, sizeof(letters)))
+	if ((version != 1 && version != 3 && version != 4) || !read_letters(&cur, letters, sizeof(letters)))
 		return false;
 	if (version == 4 && (stint_cursor_u8(&cur) != 8 || stint_cursor_u8(&cur) != 0))
 		return false; /* addresses of 8 bytes, no segment selectors */
@@ -241,8 +237,7 @@ static bool cie_offset(const struct cfi *cfi, const struct entry *entry, uint64_
 	return *ret < cfi->section.size_bytes;
 }
 
-static bool read_fde(const struct cfi *cfi, const struct cfi_cie *cie, const struct entry *entry,
-                     struct cfi_fde *ret)
+static bool read_fde(const struct cfi *cfi, const struct cfi_cie *cie, const struct entry *entry, struct cfi_fde *ret)
 {
 	struct stint_cursor cur = entry->body;
 
@@ -260,8 +255,7 @@ static bool read_fde(const struct cfi *cfi, const struct cfi_cie *cie, const str
 	return !cur.bad && ret->start + ret->size_bytes >= ret->start;
 }
 
-int cfi_each_fde(struct cfi *cfi, int (*each)(void *context, const struct cfi_fde *fde),
-                 void *context)
+int cfi_each_fde(struct cfi *cfi, int (*each)(void *context, const struct cfi_fde *fde), void *context)
 {
 	struct stint_cursor cur = stint_cursor_of(cfi->section.data, cfi->section.size_bytes);
 	struct entry entry;

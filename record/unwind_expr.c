@@ -127,8 +127,7 @@ static void push_operand(struct eval *e, uint8_t op, struct stint_cursor *cur)
 static void eval_op(struct eval *e, uint8_t op, struct stint_cursor *cur)
 {
 	if (op >= DW_OP_breg0 && op <= DW_OP_breg31) {
-		push(e, (struct value){
-		                .kind = REG, .reg = op - DW_OP_breg0, .off = cfi_read_sleb(cur)});
+		push(e, (struct value){.kind = REG, .reg = op - DW_OP_breg0, .off = cfi_read_sleb(cur)});
 		return;
 	}
 	if (op >= DW_OP_lit0 && op <= DW_OP_lit31) {
@@ -176,20 +175,17 @@ static bool eval(const uint8_t *ops, size_t size, struct value *ret)
  * The linker's rule for lazy PLT entries of x86: sp + 8 + ((ip & 15) >= threshold) << 3. Entries
  * push their number some bytes in, and the threshold says where.
  */
-static bool is_plt(const uint8_t *ops, size_t size, const struct unwind_arch *arch,
-                   int64_t *ret_threshold)
+static bool is_plt(const uint8_t *ops, size_t size, const struct unwind_arch *arch, int64_t *ret_threshold)
 {
-	if (size != 11 || ops[0] != DW_OP_breg0 + arch->sp || ops[1] != 8 ||
-	    ops[2] != DW_OP_breg0 + arch->ra || ops[3] != 0 || ops[4] != DW_OP_lit15 ||
-	    ops[5] != DW_OP_and || ops[7] != DW_OP_ge || ops[8] != DW_OP_lit3 ||
+	if (size != 11 || ops[0] != DW_OP_breg0 + arch->sp || ops[1] != 8 || ops[2] != DW_OP_breg0 + arch->ra ||
+	    ops[3] != 0 || ops[4] != DW_OP_lit15 || ops[5] != DW_OP_and || ops[7] != DW_OP_ge || ops[8] != DW_OP_lit3 ||
 	    ops[9] != DW_OP_shl || ops[10] != DW_OP_plus)
 		return false;
 	*ret_threshold = ops[6] - DW_OP_lit0;
 	return ops[6] >= DW_OP_lit0 && ops[6] <= DW_OP_lit15;
 }
 
-void unwind_expr_cfa(const uint8_t *ops, size_t size_bytes, const struct unwind_arch *arch,
-                     struct cfi_cfa *ret)
+void unwind_expr_cfa(const uint8_t *ops, size_t size_bytes, const struct unwind_arch *arch, struct cfi_cfa *ret)
 {
 	struct value value;
 	int64_t threshold;
@@ -199,9 +195,9 @@ void unwind_expr_cfa(const uint8_t *ops, size_t size_bytes, const struct unwind_
 		*ret = (struct cfi_cfa){.kind = CFI_CFA_PLT, .reg = arch->sp, .off = threshold};
 	else if (eval(ops, size_bytes, &value) && value.kind != CONST)
 		*ret = (struct cfi_cfa){.kind = value.kind == REG ? CFI_CFA_REG : CFI_CFA_DEREF,
-		                        .reg = value.reg,
-		                        .off = value.off,
-		                        .add = value.add};
+					.reg = value.reg,
+					.off = value.off,
+					.add = value.add};
 }
 
 void unwind_expr_rule(const uint8_t *ops, size_t size_bytes, bool is_address, struct cfi_rule *ret)

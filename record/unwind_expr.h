@@ -12,8 +12,7 @@
 
 /* What a CFA expression computes: reg + off, *(reg + off) + add, a PLT entry's rule, or
  * CFI_CFA_COMPLEX. */
-void unwind_expr_cfa(const uint8_t *ops, size_t size_bytes, const struct unwind_arch *arch,
-                     struct cfi_cfa *ret);
+void unwind_expr_cfa(const uint8_t *ops, size_t size_bytes, const struct unwind_arch *arch, struct cfi_cfa *ret);
 
 /*
  * What a register's rule computes. With is_address the register was saved at that address

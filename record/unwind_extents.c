@@ -89,8 +89,7 @@ void unwind_extents_give(struct unwind_extents *e, uint32_t first, uint32_t n, u
 	while (i < e->n_free && e->free[i].first < first)
 		i++;
 	memmove(&e->free[i + 1], &e->free[i], (e->n_free - i) * sizeof(*e->free));
-	e->free[i] = (struct unwind_extent){
-	        .first = first, .n = n, .free_ns = now_ns + UNWIND_QUARANTINE_NS};
+	e->free[i] = (struct unwind_extent){.first = first, .n = n, .free_ns = now_ns + UNWIND_QUARANTINE_NS};
 	e->n_free++;
 }
 

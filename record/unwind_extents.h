@@ -28,8 +28,7 @@ int unwind_extents_init(struct unwind_extents *e, uint32_t n);
 void unwind_extents_done(struct unwind_extents *e); /* NULL and zeroed are fine */
 
 /* A run of n; false where there is none (or no memory). */
-bool unwind_extents_take(struct unwind_extents *e, uint32_t n, uint64_t now_ns,
-                         uint32_t *ret_first);
+bool unwind_extents_take(struct unwind_extents *e, uint32_t n, uint64_t now_ns, uint32_t *ret_first);
 
 /* Gives a run back, to be used again UNWIND_QUARANTINE_NS after now_ns. Without memory to note it,
  * it is lost. */

@@ -8,11 +8,10 @@
 #include <time.h>
 
 /* Reading a large file in vain takes time: after each time, it is tried again half as often. */
-#define RETRY_NS            1000000000ull
+#define RETRY_NS	    1000000000ull
 #define MAX_RETRY_DOUBLINGS 6u
 
-void unwind_files_init(struct unwind_files *files, const struct unwind_map_fds *maps,
-                       uint64_t max_bytes)
+void unwind_files_init(struct unwind_files *files, const struct unwind_map_fds *maps, uint64_t max_bytes)
 {
 	*files = (struct unwind_files){.map_fd = maps->files};
 	unwind_store_init(&files->store, maps->segments, max_bytes);
@@ -66,14 +65,13 @@ static struct unwind_file *get(struct unwind_files *files, const struct unwind_f
 	if (!head)
 		return NULL;
 	for (file = (struct unwind_file *)(uintptr_t)*head; file; file = file->next)
-		if (file->dev == wanted->dev && file->ino == wanted->ino &&
-		    file->size_bytes == wanted->size_bytes && file->mtime_ns == wanted->mtime_ns)
+		if (file->dev == wanted->dev && file->ino == wanted->ino && file->size_bytes == wanted->size_bytes &&
+		    file->mtime_ns == wanted->mtime_ns)
 			return file;
 	if (files->n_files == files->cap_files) {
 		uint32_t cap = files->cap_files ? 2 * files->cap_files : 64;
 
-		grown = cap > UNWIND_MAX_FILES ? NULL
-		                               : realloc(files->files, cap * sizeof(*files->files));
+		grown = cap > UNWIND_MAX_FILES ? NULL : realloc(files->files, cap * sizeof(*files->files));
 		if (!grown)
 			return NULL;
 		files->files = grown;
@@ -94,19 +92,17 @@ struct unwind_file *unwind_files_vdso(struct unwind_files *files)
 	return get(files, &(struct unwind_file){.ino = UNWIND_VDSO_INO});
 }
 
-struct unwind_file *unwind_files_get(struct unwind_files *files, uint64_t dev, uint64_t ino,
-                                     const struct stat *st)
+struct unwind_file *unwind_files_get(struct unwind_files *files, uint64_t dev, uint64_t ino, const struct stat *st)
 {
 	const uint64_t *head = stint_map_get(&files->by_id, id_hash(dev, ino));
 	struct unwind_file *file;
 
 	if (st)
 		return get(files,
-		           &(struct unwind_file){.dev = dev,
-		                                 .ino = ino,
-		                                 .size_bytes = (uint64_t)st->st_size,
-		                                 .mtime_ns = st->st_mtim.tv_sec * 1000000000ll +
-		                                             st->st_mtim.tv_nsec});
+			   &(struct unwind_file){.dev = dev,
+						 .ino = ino,
+						 .size_bytes = (uint64_t)st->st_size,
+						 .mtime_ns = st->st_mtim.tv_sec * 1000000000ll + st->st_mtim.tv_nsec});
 	for (file = head ? (struct unwind_file *)(uintptr_t)*head : NULL; file; file = file->next)
 		if (file->dev == dev && file->ino == ino)
 			return file; /* the newest stands first */
@@ -116,8 +112,7 @@ struct unwind_file *unwind_files_get(struct unwind_files *files, uint64_t dev, u
 static struct unwind_file_key key_of(const struct unwind_file *file)
 {
 	/* The kernel writes device numbers otherwise than its system calls do. */
-	return (struct unwind_file_key){.dev = (uint64_t)major(file->dev) << 20 | minor(file->dev),
-	                                .ino = file->ino};
+	return (struct unwind_file_key){.dev = (uint64_t)major(file->dev) << 20 | minor(file->dev), .ino = file->ino};
 }
 
 /* From now on the walker finds the rows of mappings that nobody has told it of. */
@@ -224,8 +219,7 @@ static uint64_t wait_for_walks(void)
 }
 
 /* Drops files until as many rows were freed. False if there was nothing to drop. */
-static bool make_room(struct unwind_files *files, uint64_t n_rows, uint64_t *now_ns,
-                      uint64_t keep_ns)
+static bool make_room(struct unwind_files *files, uint64_t n_rows, uint64_t *now_ns, uint64_t keep_ns)
 {
 	uint64_t freed = 0;
 
@@ -252,8 +246,7 @@ static int read_vdso(struct unwind_table *ret, struct stint_err *err)
 	*ret = (struct unwind_table){0};
 	if (!ehdr)
 		return stint_err_set(err, STINT_ERR_NOTFOUND, 0, -1, "there is no vDSO");
-	return unwind_table_read_memory(
-	        ret, ehdr, ehdr->e_shoff + (size_t)ehdr->e_shnum * ehdr->e_shentsize, err);
+	return unwind_table_read_memory(ret, ehdr, ehdr->e_shoff + (size_t)ehdr->e_shnum * ehdr->e_shentsize, err);
 }
 
 void unwind_files_read(int fd, struct unwind_table *ret, bool *ret_unreadable)
@@ -262,8 +255,7 @@ void unwind_files_read(int fd, struct unwind_table *ret, bool *ret_unreadable)
 }
 
 /* The table's rows, if a file has them already; or NULL. */
-static struct unwind_rows *find_same(struct unwind_files *files, const struct unwind_table *table,
-                                     uint64_t hash)
+static struct unwind_rows *find_same(struct unwind_files *files, const struct unwind_table *table, uint64_t hash)
 {
 	const uint64_t *known = stint_map_get(&files->by_rows, hash);
 	struct unwind_rows *rows = known ? (struct unwind_rows *)(uintptr_t)*known : NULL;
@@ -272,8 +264,8 @@ static struct unwind_rows *find_same(struct unwind_files *files, const struct un
 }
 
 /* Loads the table's rows, for which there is room or room is made. NULL where there is none. */
-static struct unwind_rows *load(struct unwind_files *files, const struct unwind_table *table,
-                                uint64_t hash, uint64_t now_ns, uint64_t keep_ns)
+static struct unwind_rows *load(struct unwind_files *files, const struct unwind_table *table, uint64_t hash,
+				uint64_t now_ns, uint64_t keep_ns)
 {
 	bool fits = unwind_store_fits(&files->store, table->n_rows);
 	struct unwind_rows *rows = fits ? calloc(1, sizeof(*rows)) : NULL;
@@ -295,8 +287,8 @@ static struct unwind_rows *load(struct unwind_files *files, const struct unwind_
 	return rows;
 }
 
-void unwind_files_store(struct unwind_files *files, struct unwind_file *file,
-                        const struct unwind_table *table, uint64_t now_ns, uint64_t keep_ns)
+void unwind_files_store(struct unwind_files *files, struct unwind_file *file, const struct unwind_table *table,
+			uint64_t now_ns, uint64_t keep_ns)
 {
 	uint64_t hash;
 

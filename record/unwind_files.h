@@ -38,11 +38,11 @@ struct unwind_file {
 	int64_t mtime_ns; /* another file with the same number is another file */
 	enum unwind_file_state state;
 	struct unwind_rows *rows; /* NULL unless they are loaded */
-	uint32_t n_maps;  /* mappings that refer to it */
-	uint64_t used_ns; /* when a walk last used it, as far as was noticed */
-	uint32_t n_refused;       /* times in a row that there was no room */
-	uint64_t retry_ns;        /* and until when it needn't be read again for that */
-	bool queued;              /* somebody is about to read it: it stays */
+	uint32_t n_maps;	  /* mappings that refer to it */
+	uint64_t used_ns;	  /* when a walk last used it, as far as was noticed */
+	uint32_t n_refused;	  /* times in a row that there was no room */
+	uint64_t retry_ns;	  /* and until when it needn't be read again for that */
+	bool queued;		  /* somebody is about to read it: it stays */
 	struct unwind_file *next; /* of the same hash */
 };
 
@@ -51,7 +51,7 @@ struct unwind_files {
 	int map_fd; /* where the walker in the kernel finds them by identity; not owned */
 	struct unwind_file **files;
 	uint32_t n_files, cap_files;
-	struct stint_map by_id;   /* hash of dev and ino -> the newest file */
+	struct stint_map by_id;	  /* hash of dev and ino -> the newest file */
 	struct stint_map by_rows; /* their hash -> struct unwind_rows */
 
 	uint64_t n_loaded;     /* tables made */
@@ -67,8 +67,7 @@ struct unwind_files {
 	void *context;
 };
 
-void unwind_files_init(struct unwind_files *files, const struct unwind_map_fds *maps,
-                       uint64_t max_bytes);
+void unwind_files_init(struct unwind_files *files, const struct unwind_map_fds *maps, uint64_t max_bytes);
 void unwind_files_done(struct unwind_files *files);
 
 /* The vDSO's file. NULL without memory. */
@@ -79,8 +78,7 @@ struct unwind_file *unwind_files_vdso(struct unwind_files *files);
  * stat), new if there was none. Without st, when the file can't be examined any more: one that is
  * known already. NULL without memory, past UNWIND_MAX_FILES, or if none is known.
  */
-struct unwind_file *unwind_files_get(struct unwind_files *files, uint64_t dev, uint64_t ino,
-                                     const struct stat *st);
+struct unwind_file *unwind_files_get(struct unwind_files *files, uint64_t dev, uint64_t ino, const struct stat *st);
 
 /*
  * Makes a table from an open descriptor (-1: the vDSO of this process). Takes some time for large
@@ -93,8 +91,8 @@ void unwind_files_read(int fd, struct unwind_table *ret, bool *ret_unreadable);
  * Gives the table to a file whose state is NEW or EVICTED. Room is made by dropping files that no
  * process maps, then those whose use is longest ago, never one used after keep_ns.
  */
-void unwind_files_store(struct unwind_files *files, struct unwind_file *file,
-                        const struct unwind_table *table, uint64_t now_ns, uint64_t keep_ns);
+void unwind_files_store(struct unwind_files *files, struct unwind_file *file, const struct unwind_table *table,
+			uint64_t now_ns, uint64_t keep_ns);
 
 /* Nobody can read it: it has no rows from now on. */
 void unwind_files_give_up(struct unwind_files *files, struct unwind_file *file);

@@ -19,10 +19,10 @@ enum go_magic {
 struct go_table {
 	const struct unwind_section *bytes;
 	uint64_t n_functions;
-	uint64_t text;      /* what entries are relative to */
-	uint64_t names;     /* offset of the names */
+	uint64_t text;	    /* what entries are relative to */
+	uint64_t names;	    /* offset of the names */
 	uint64_t functions; /* offset of the list of functions, and what offsets in it are relative to */
-	bool wide;          /* its entries are of 8 bytes, else of 4 */
+	bool wide;	    /* its entries are of 8 bytes, else of 4 */
 };
 
 static struct stint_cursor cursor_at(const struct unwind_section *bytes, uint64_t off)

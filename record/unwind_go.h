@@ -16,7 +16,7 @@
 
 struct unwind_go_function {
 	uint64_t vaddr, size_bytes;
-	uint8_t kind;      /* of its row: UNWIND_END or UNWIND_SIGNAL */
+	uint8_t kind;	   /* of its row: UNWIND_END or UNWIND_SIGNAL */
 	bool if_no_frames; /* only of use where the program has no call frame information */
 };
 

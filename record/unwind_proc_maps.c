@@ -19,9 +19,8 @@ static bool parse_line(const char *line, struct proc_exec_map *ret, const char *
 	char perms[5];
 	int path = 0;
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n",
-	           &ret->start, &ret->end, perms, &ret->file_off, &major, &minor, &ret->ino,
-	           &path) != 7 ||
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &ret->start, &ret->end, perms,
+		   &ret->file_off, &major, &minor, &ret->ino, &path) != 7 ||
 	    perms[2] != 'x')
 		return false;
 	ret->dev = makedev(major, minor);
@@ -30,8 +29,7 @@ static bool parse_line(const char *line, struct proc_exec_map *ret, const char *
 	return true;
 }
 
-bool proc_exec_maps(pid_t pid, void (*each)(void *context, const struct proc_exec_map *map),
-                    void *context)
+bool proc_exec_maps(pid_t pid, void (*each)(void *context, const struct proc_exec_map *map), void *context)
 {
 	char path[64], *line = NULL;
 	const char *mapped;
@@ -71,11 +69,10 @@ static int open_by_path(pid_t pid, const struct proc_exec_map *wanted)
 	if (!file)
 		return -1;
 	while (fd < 0 && getline(&line, &room, file) > 0) {
-		if (!parse_line(line, &map, &mapped) || wanted->start < map.start ||
-		    wanted->start >= map.end || map.ino != wanted->ino || map.dev != wanted->dev)
+		if (!parse_line(line, &map, &mapped) || wanted->start < map.start || wanted->start >= map.end ||
+		    map.ino != wanted->ino || map.dev != wanted->dev)
 			continue;
-		snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid,
-		         map.start, map.end);
+		snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, map.start, map.end);
 		fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 		if (fd >= 0 || mapped[0] != '/')
 			break;
@@ -93,8 +90,7 @@ int proc_open_mapped(pid_t pid, const struct proc_exec_map *map)
 	char path[96];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid,
-	         map->start, map->end);
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, map->start, map->end);
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	/* The mapping may have been split or joined since, or this kernel may not let us in there.
 	 */

@@ -15,8 +15,7 @@ struct proc_exec_map {
 
 /* Calls each for every executable mapping of the process, in order of address. False if it has none
  * (any more). */
-bool proc_exec_maps(pid_t pid, void (*each)(void *context, const struct proc_exec_map *map),
-                    void *context);
+bool proc_exec_maps(pid_t pid, void (*each)(void *context, const struct proc_exec_map *map), void *context);
 
 /* Opens the file that is mapped at exactly this range, also when it was deleted or lies in a
  * container. -1 if it can't. */

@@ -8,10 +8,9 @@
 #include "record/unwind_bpf.h"
 
 int unwind_procs_init(struct unwind_procs *procs, struct unwind_files *files, int slices_fd,
-                      struct unwind_view *mappings)
+		      struct unwind_view *mappings)
 {
-	*procs =
-	        (struct unwind_procs){.slices_fd = slices_fd, .mappings = mappings, .files = files};
+	*procs = (struct unwind_procs){.slices_fd = slices_fd, .mappings = mappings, .files = files};
 	return unwind_extents_init(&procs->extents, UNWIND_MAX_MAPPINGS);
 }
 
@@ -47,10 +46,10 @@ static void remember(struct unwind_procs *procs, struct unwind_proc *proc, uint6
 		forget_ended(procs, UNWIND_MAX_ENDED / 8);
 	if (ended) {
 		*ended = (struct unwind_proc){.pid = proc->pid,
-		                              .vdso = proc->vdso,
-		                              .maps = proc->maps,
-		                              .n_maps = proc->n_maps,
-		                              .ended_ns = now_ns};
+					      .vdso = proc->vdso,
+					      .maps = proc->maps,
+					      .n_maps = proc->n_maps,
+					      .ended_ns = now_ns};
 		procs->ended[procs->n_ended++] = ended;
 		proc->maps = NULL;
 		proc->n_maps = proc->cap_maps = 0;
@@ -86,9 +85,7 @@ struct unwind_proc *unwind_procs_add(struct unwind_procs *procs, pid_t pid)
 		return proc;
 	if (procs->n_procs == procs->cap_procs) {
 		uint32_t cap = procs->cap_procs ? 2 * procs->cap_procs : 64;
-		void *grown = cap > UNWIND_MAX_PROCESSES
-		                      ? NULL
-		                      : realloc(procs->procs, cap * sizeof(*procs->procs));
+		void *grown = cap > UNWIND_MAX_PROCESSES ? NULL : realloc(procs->procs, cap * sizeof(*procs->procs));
 
 		if (!grown) {
 			procs->n_left_out++;
@@ -118,8 +115,7 @@ static void run_put(struct unwind_procs *procs, struct unwind_run *run, uint64_t
 	free(run);
 }
 
-const struct unwind_proc *unwind_procs_find_image(const struct unwind_procs *procs, pid_t pid,
-                                                  uint64_t vdso)
+const struct unwind_proc *unwind_procs_find_image(const struct unwind_procs *procs, pid_t pid, uint64_t vdso)
 {
 	const struct unwind_proc *proc = unwind_procs_find(procs, pid);
 	uint32_t i;
@@ -170,9 +166,7 @@ static bool make_room(struct unwind_proc *proc, uint32_t i)
 {
 	if (proc->n_maps == proc->cap_maps) {
 		uint32_t cap = proc->cap_maps ? 2 * proc->cap_maps : 16;
-		void *grown = cap > UNWIND_MAX_SLICE
-		                      ? NULL
-		                      : realloc(proc->maps, cap * sizeof(*proc->maps));
+		void *grown = cap > UNWIND_MAX_SLICE ? NULL : realloc(proc->maps, cap * sizeof(*proc->maps));
 
 		if (!grown)
 			return false;
@@ -256,8 +250,7 @@ const struct unwind_map *unwind_proc_find(const struct unwind_proc *proc, uint64
 	return low < proc->n_maps && addr >= proc->maps[low].start ? &proc->maps[low] : NULL;
 }
 
-void unwind_procs_fork(struct unwind_procs *procs, pid_t parent_pid, pid_t child_pid,
-                       uint64_t now_ns)
+void unwind_procs_fork(struct unwind_procs *procs, pid_t parent_pid, pid_t child_pid, uint64_t now_ns)
 {
 	struct unwind_proc *parent = unwind_procs_find(procs, parent_pid), *child;
 	uint32_t i;
@@ -285,7 +278,7 @@ void unwind_procs_fork(struct unwind_procs *procs, pid_t parent_pid, pid_t child
 	child->run->n_users++;
 	/* The kernel side has done the same already, unless the fork was before it was watching. */
 	unwind_bpf_update(procs->slices_fd, &(uint32_t){(uint32_t)child_pid},
-	                  &(struct unwind_slice){child->vdso, child->run->first, child->run->n});
+			  &(struct unwind_slice){child->vdso, child->run->first, child->run->n});
 }
 
 void unwind_procs_touch(struct unwind_procs *procs, const struct unwind_file *file)
@@ -298,8 +291,7 @@ void unwind_procs_touch(struct unwind_procs *procs, const struct unwind_file *fi
 		for (j = 0; j < proc->n_maps && !proc->dirty; j++) {
 			const struct unwind_file *mapped = proc->maps[j].file;
 
-			proc->dirty = mapped && (file ? mapped == file
-			                              : mapped->state == UNWIND_FILE_EVICTED);
+			proc->dirty = mapped && (file ? mapped == file : mapped->state == UNWIND_FILE_EVICTED);
 		}
 	}
 }
@@ -329,21 +321,21 @@ static uint32_t write_map(const struct unwind_map *map, struct unwind_mapping *t
 			end = map->end;
 		if (to)
 			to[n] = (struct unwind_mapping){.start = start,
-			                                .end = end,
-			                                .bias = bias,
-			                                .segment = chunk->segment,
-			                                .first_row = chunk->first_row,
-			                                .n_rows = chunk->n_rows};
+							.end = end,
+							.bias = bias,
+							.segment = chunk->segment,
+							.first_row = chunk->first_row,
+							.n_rows = chunk->n_rows};
 		n++;
 	}
 	if (n)
 		return n;
 	if (to)
 		*to = (struct unwind_mapping){.start = map->start,
-		                              .end = map->end,
-		                              .segment = map->file && map->file->state == UNWIND_FILE_NEW
-		                                                 ? UNWIND_PENDING_SEGMENT
-		                                                 : UNWIND_NO_SEGMENT};
+					      .end = map->end,
+					      .segment = map->file && map->file->state == UNWIND_FILE_NEW
+								 ? UNWIND_PENDING_SEGMENT
+								 : UNWIND_NO_SEGMENT};
 	return 1;
 }
 
@@ -365,7 +357,7 @@ static struct unwind_run *run_new(struct unwind_procs *procs, uint32_t n, uint64
 static struct unwind_mapping *run_entries(struct unwind_procs *procs, const struct unwind_run *run)
 {
 	return unwind_view_get(procs->mappings, offsetof(struct unwind_mappings, m[run->first]),
-	                       run->n * sizeof(struct unwind_mapping));
+			       run->n * sizeof(struct unwind_mapping));
 }
 
 static void commit(struct unwind_procs *procs, struct unwind_proc *proc, uint64_t now_ns)
@@ -385,8 +377,7 @@ static void commit(struct unwind_procs *procs, struct unwind_proc *proc, uint64_
 			to += write_map(&proc->maps[i], to);
 		__atomic_thread_fence(__ATOMIC_RELEASE);
 	}
-	if (!to || unwind_bpf_update(procs->slices_fd, &key,
-	                              &(struct unwind_slice){proc->vdso, run->first, run->n})) {
+	if (!to || unwind_bpf_update(procs->slices_fd, &key, &(struct unwind_slice){proc->vdso, run->first, run->n})) {
 		procs->n_left_out++;
 		unwind_bpf_delete(procs->slices_fd, &key);
 	}

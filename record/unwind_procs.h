@@ -14,14 +14,14 @@
 #include "record/unwind_files.h"
 
 /* Images that ended are remembered for so long, and so many of them. */
-#define UNWIND_ENDED_NS  3000000000ull
+#define UNWIND_ENDED_NS	 3000000000ull
 #define UNWIND_MAX_ENDED 512u
 
 struct unwind_map {
 	uint64_t start, end;
 	uint64_t file_off;
 	struct unwind_file *file; /* NULL: memory without a file, or one that can't be examined */
-	bool lost;                /* it had a file, which nobody could open in time */
+	bool lost;		  /* it had a file, which nobody could open in time */
 };
 
 /* Entries of the array of mappings; shared by a process and those forked from it. */
@@ -32,12 +32,12 @@ struct unwind_run {
 
 struct unwind_proc {
 	pid_t pid;
-	uint64_t vdso;           /* its address tells this image from the one before; 0 for none */
+	uint64_t vdso;		 /* its address tells this image from the one before; 0 for none */
 	struct unwind_map *maps; /* sorted, apart */
 	uint32_t n_maps, cap_maps;
 	struct unwind_run *run; /* NULL while it has none */
-	bool dirty;             /* maps and run differ */
-	uint64_t ended_ns;      /* of those that are remembered */
+	bool dirty;		/* maps and run differ */
+	uint64_t ended_ns;	/* of those that are remembered */
 };
 
 struct unwind_procs {
@@ -48,19 +48,18 @@ struct unwind_procs {
 	struct unwind_proc **procs;
 	uint32_t n_procs, cap_procs;
 	struct stint_map by_pid; /* -> index + 1 */
-	uint64_t n_left_out;     /* processes or mappings for which there was no room */
+	uint64_t n_left_out;	 /* processes or mappings for which there was no room */
 	/* Images that have ended, the oldest first: for walks of stacks that were copied before. */
 	struct unwind_proc *ended[UNWIND_MAX_ENDED];
 	uint32_t n_ended;
 };
 
 int unwind_procs_init(struct unwind_procs *procs, struct unwind_files *files, int slices_fd,
-                      struct unwind_view *mappings);
+		      struct unwind_view *mappings);
 void unwind_procs_done(struct unwind_procs *procs);
 
 struct unwind_proc *unwind_procs_find(const struct unwind_procs *procs, pid_t pid);
-struct unwind_proc *unwind_procs_add(struct unwind_procs *procs,
-                                     pid_t pid); /* NULL without memory */
+struct unwind_proc *unwind_procs_add(struct unwind_procs *procs, pid_t pid); /* NULL without memory */
 void unwind_procs_remove(struct unwind_procs *procs, pid_t pid, uint64_t now_ns);
 
 /* The child starts with the parent's mappings; an unknown parent's child is left unknown. */
@@ -72,8 +71,7 @@ void unwind_proc_clear(struct unwind_proc *proc);
 void unwind_procs_exec(struct unwind_procs *procs, struct unwind_proc *proc, uint64_t now_ns);
 
 /* The image with this vDSO, also if it has just ended. NULL when none is known. */
-const struct unwind_proc *unwind_procs_find_image(const struct unwind_procs *procs, pid_t pid,
-                                                  uint64_t vdso);
+const struct unwind_proc *unwind_procs_find_image(const struct unwind_procs *procs, pid_t pid, uint64_t vdso);
 
 const struct unwind_map *unwind_proc_find(const struct unwind_proc *proc, uint64_t addr);
 

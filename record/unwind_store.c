@@ -92,8 +92,7 @@ static int segment_new(struct unwind_store *store, uint32_t i, struct stint_err 
 
 	seg->fd = unwind_bpf_create_array("unwind_segment", SEGMENT_BYTES, 0);
 	if (seg->fd < 0)
-		return stint_err_set(err, STINT_ERR_SYSTEM, -seg->fd, -1,
-		                     "creating a map for unwind rows");
+		return stint_err_set(err, STINT_ERR_SYSTEM, -seg->fd, -1, "creating a map for unwind rows");
 	rc = segment_rows(seg) ? unwind_bpf_update(store->segments_fd, &i, &seg->fd) : -1;
 	if (!rc)
 		rc = unwind_extents_init(&seg->extents, UNWIND_SEGMENT_ROWS);
@@ -109,7 +108,7 @@ static int segment_new(struct unwind_store *store, uint32_t i, struct stint_err 
 
 /* A place for n rows (at most a segment's worth): in a segment that has room, or in a new one. */
 static int take(struct unwind_store *store, uint32_t n, uint64_t now_ns, struct unwind_chunk *ret,
-                struct stint_err *err)
+		struct stint_err *err)
 {
 	uint32_t i, vacant = UNWIND_MAX_SEGMENTS;
 	int rc;
@@ -124,8 +123,7 @@ static int take(struct unwind_store *store, uint32_t n, uint64_t now_ns, struct 
 		if (seg->fd < 0 && vacant == UNWIND_MAX_SEGMENTS)
 			vacant = i;
 	}
-	if (vacant == UNWIND_MAX_SEGMENTS ||
-	    unwind_store_bytes(store) + SEGMENT_BYTES > store->max_bytes)
+	if (vacant == UNWIND_MAX_SEGMENTS || unwind_store_bytes(store) + SEGMENT_BYTES > store->max_bytes)
 		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "no memory left for unwind rows");
 	rc = segment_new(store, vacant, err);
 	if (rc)
@@ -142,7 +140,7 @@ bool unwind_store_fits(const struct unwind_store *store, uint32_t n_rows)
 }
 
 int unwind_store_add(struct unwind_store *store, const struct unwind_table *table, uint64_t now_ns,
-                     struct unwind_chunk **ret_chunks, uint32_t *ret_n, struct stint_err *err)
+		     struct unwind_chunk **ret_chunks, uint32_t *ret_n, struct stint_err *err)
 {
 	uint32_t n = (table->n_rows + UNWIND_SEGMENT_ROWS - 1) / UNWIND_SEGMENT_ROWS, i, done = 0;
 	struct unwind_chunk *chunks = calloc(n + !n, sizeof(*chunks));
@@ -168,8 +166,7 @@ int unwind_store_add(struct unwind_store *store, const struct unwind_table *tabl
 			free(chunks);
 			return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "mapping unwind rows");
 		}
-		memcpy(&rows[chunks[i].first_row], &table->rows[done],
-		       chunks[i].n_rows * sizeof(struct unwind_row));
+		memcpy(&rows[chunks[i].first_row], &table->rows[done], chunks[i].n_rows * sizeof(struct unwind_row));
 		done += chunks[i].n_rows;
 	}
 	*ret_chunks = chunks;
@@ -178,7 +175,7 @@ int unwind_store_add(struct unwind_store *store, const struct unwind_table *tabl
 }
 
 bool unwind_store_holds(struct unwind_store *store, const struct unwind_chunk *chunks, uint32_t n,
-                        const struct unwind_table *table)
+			const struct unwind_table *table)
 {
 	uint32_t i, done = 0;
 
@@ -186,22 +183,20 @@ bool unwind_store_holds(struct unwind_store *store, const struct unwind_chunk *c
 		const struct unwind_row *rows = segment_rows(&store->segments[chunks[i].segment]);
 
 		if (!rows || chunks[i].n_rows > table->n_rows - done ||
-		    memcmp(rows + chunks[i].first_row, table->rows + done,
-		           chunks[i].n_rows * sizeof(*rows)) != 0)
+		    memcmp(rows + chunks[i].first_row, table->rows + done, chunks[i].n_rows * sizeof(*rows)) != 0)
 			return false;
 		done += chunks[i].n_rows;
 	}
 	return done == table->n_rows;
 }
 
-void unwind_store_remove(struct unwind_store *store, const struct unwind_chunk *chunks, uint32_t n,
-                         uint64_t now_ns)
+void unwind_store_remove(struct unwind_store *store, const struct unwind_chunk *chunks, uint32_t n, uint64_t now_ns)
 {
 	uint32_t i;
 
 	for (i = 0; i < n; i++)
-		unwind_extents_give(&store->segments[chunks[i].segment].extents,
-		                    chunks[i].first_row, chunks[i].n_rows, now_ns);
+		unwind_extents_give(&store->segments[chunks[i].segment].extents, chunks[i].first_row, chunks[i].n_rows,
+				    now_ns);
 }
 
 void unwind_store_trim(struct unwind_store *store, uint64_t now_ns)
@@ -210,8 +205,7 @@ void unwind_store_trim(struct unwind_store *store, uint64_t now_ns)
 
 	for (i = 0; i < UNWIND_MAX_SEGMENTS; i++)
 		if (store->segments[i].fd >= 0 &&
-		    unwind_extents_largest(&store->segments[i].extents, now_ns) ==
-		            UNWIND_SEGMENT_ROWS)
+		    unwind_extents_largest(&store->segments[i].extents, now_ns) == UNWIND_SEGMENT_ROWS)
 			segment_free(store, i);
 }
 
@@ -224,8 +218,8 @@ void unwind_store_rest(struct unwind_store *store)
 }
 
 /* As unwind_table_find, which has all rows before it. */
-const struct unwind_row *unwind_store_find(struct unwind_store *store, uint32_t segment,
-                                           uint32_t first_row, uint32_t n_rows, uint32_t pc)
+const struct unwind_row *unwind_store_find(struct unwind_store *store, uint32_t segment, uint32_t first_row,
+					   uint32_t n_rows, uint32_t pc)
 {
 	struct unwind_store_segment *seg = &store->segments[segment];
 	uint32_t low = first_row, high = first_row + n_rows;

@@ -13,7 +13,7 @@
 #include "record/unwind_table.h"
 
 struct unwind_store_segment {
-	int fd; /* -1 where there is no segment */
+	int fd;			       /* -1 where there is no segment */
 	struct unwind_segment *mapped; /* NULL while nobody writes its rows from here */
 	struct unwind_view *read;      /* where rows are found, piece by piece; NULL while nobody does */
 	struct unwind_extents extents;
@@ -47,15 +47,14 @@ bool unwind_store_fits(const struct unwind_store *store, uint32_t n_rows);
  * refuses a segment, _NOMEM.
  */
 int unwind_store_add(struct unwind_store *store, const struct unwind_table *table, uint64_t now_ns,
-                     struct unwind_chunk **ret_chunks, uint32_t *ret_n, struct stint_err *err);
+		     struct unwind_chunk **ret_chunks, uint32_t *ret_n, struct stint_err *err);
 
 /* Are the table's rows those that the chunks have? */
 bool unwind_store_holds(struct unwind_store *store, const struct unwind_chunk *chunks, uint32_t n,
-                        const struct unwind_table *table);
+			const struct unwind_table *table);
 
 /* Gives their room back once no walk can be reading it. */
-void unwind_store_remove(struct unwind_store *store, const struct unwind_chunk *chunks, uint32_t n,
-                         uint64_t now_ns);
+void unwind_store_remove(struct unwind_store *store, const struct unwind_chunk *chunks, uint32_t n, uint64_t now_ns);
 
 /* Frees segments that have been empty for long enough. */
 void unwind_store_trim(struct unwind_store *store, uint64_t now_ns);
@@ -64,7 +63,7 @@ void unwind_store_trim(struct unwind_store *store, uint64_t now_ns);
 void unwind_store_rest(struct unwind_store *store);
 
 /* The row of pc in a chunk; NULL where it has none. Valid until unwind_store_rest(). */
-const struct unwind_row *unwind_store_find(struct unwind_store *store, uint32_t segment,
-                                           uint32_t first_row, uint32_t n_rows, uint32_t pc);
+const struct unwind_row *unwind_store_find(struct unwind_store *store, uint32_t segment, uint32_t first_row,
+					   uint32_t n_rows, uint32_t pc);
 
 #endif

@@ -14,7 +14,7 @@
 
 /* Trampolines are short, and a file has few. */
 #define MAX_CALLING_CODE 4096u
-#define MAX_CALLS        64u
+#define MAX_CALLS	 64u
 
 /* Where a range of code has its rule from; where ranges overlap, the lower number was there first.
  */
@@ -31,7 +31,7 @@ struct range {
 	uint32_t code, code_bytes; /* the FDE's program; for stubs and Go: the row's index */
 	uint32_t cie;
 	uint32_t origin; /* enum origin */
-	uint64_t vaddr;  /* of start, as linked */
+	uint64_t vaddr;	 /* of start, as linked */
 };
 
 struct build {
@@ -42,23 +42,22 @@ struct build {
 	struct cfi cfi[FROM_STUBS]; /* by enum origin */
 	struct range *ranges;
 	uint32_t n_ranges, cap_ranges;
-	bool sorted;        /* as they came */
+	bool sorted;	    /* as they came */
 	enum origin origin; /* of the ranges being added */
 	struct unwind_row *stub_rows;
 	uint32_t n_stub_rows, cap_stub_rows;
 
 	uint32_t cap_rows;
 	uint32_t covered; /* where the last range that has rows ends */
-	uint64_t shift;   /* address - file offset in the FDE whose rows are being made */
-	uint32_t from;    /* rows below this offset belong to an earlier range */
+	uint64_t shift;	  /* address - file offset in the FDE whose rows are being made */
+	uint32_t from;	  /* rows below this offset belong to an earlier range */
 	bool signal;
 	uint32_t n_calls; /* whose callees were looked at */
 	struct stint_err *err;
 };
 
 /* Room for one more element; both arrays double up to a maximum. */
-static int grow(struct build *b, void **array, uint32_t n, uint32_t *cap, size_t size, uint32_t max,
-                const char *what)
+static int grow(struct build *b, void **array, uint32_t n, uint32_t *cap, size_t size, uint32_t max, const char *what)
 {
 	uint32_t new_cap = *cap ? 2 * *cap : 1024;
 	void *fresh;
@@ -69,8 +68,7 @@ static int grow(struct build *b, void **array, uint32_t n, uint32_t *cap, size_t
 		return stint_err_set(b->err, STINT_ERR_LIMIT, 0, -1, "more than %u %s", max, what);
 	fresh = realloc(*array, new_cap * size);
 	if (!fresh)
-		return stint_err_set(b->err, STINT_ERR_NOMEM, 0, -1, "no memory for %u %s", new_cap,
-		                     what);
+		return stint_err_set(b->err, STINT_ERR_NOMEM, 0, -1, "no memory for %u %s", new_cap, what);
 	*array = fresh;
 	*cap = new_cap;
 	return 0;
@@ -79,8 +77,7 @@ static int grow(struct build *b, void **array, uint32_t n, uint32_t *cap, size_t
 static int add_range(struct build *b, const struct range *range)
 {
 	void *ranges = b->ranges;
-	int rc = grow(b, &ranges, b->n_ranges, &b->cap_ranges, sizeof(*range), UNWIND_MAX_FDES,
-	              "functions");
+	int rc = grow(b, &ranges, b->n_ranges, &b->cap_ranges, sizeof(*range), UNWIND_MAX_FDES, "functions");
 
 	if (rc)
 		return rc;
@@ -106,32 +103,28 @@ static int add_fde(void *context, const struct cfi_fde *fde)
 	if (size > left)
 		size = left;
 	if (off + size > UINT32_MAX)
-		return stint_err_set(b->err, STINT_ERR_LIMIT, 0, -1,
-		                     "code beyond 4 GiB of the file");
+		return stint_err_set(b->err, STINT_ERR_LIMIT, 0, -1, "code beyond 4 GiB of the file");
 	b->table->n_fdes++;
 	return add_range(b, &(struct range){.start = (uint32_t)off,
-	                                    .end = (uint32_t)(off + size),
-	                                    .code = fde->code,
-	                                    .code_bytes = fde->code_bytes,
-	                                    .cie = fde->cie,
-	                                    .origin = b->origin,
-	                                    .vaddr = fde->start});
+					    .end = (uint32_t)(off + size),
+					    .code = fde->code,
+					    .code_bytes = fde->code_bytes,
+					    .cie = fde->cie,
+					    .origin = b->origin,
+					    .vaddr = fde->start});
 }
 
 /* A range whose code all has one rule. */
-static int add_fixed(struct build *b, enum origin origin, uint32_t start, uint32_t end,
-                     const struct unwind_row *row)
+static int add_fixed(struct build *b, enum origin origin, uint32_t start, uint32_t end, const struct unwind_row *row)
 {
 	void *rows = b->stub_rows;
-	int rc = grow(b, &rows, b->n_stub_rows, &b->cap_stub_rows, sizeof(*row), UNWIND_MAX_FDES,
-	              "linker stubs");
+	int rc = grow(b, &rows, b->n_stub_rows, &b->cap_stub_rows, sizeof(*row), UNWIND_MAX_FDES, "linker stubs");
 
 	if (rc)
 		return rc;
 	b->stub_rows = rows;
 	b->stub_rows[b->n_stub_rows] = *row;
-	return add_range(b, &(struct range){
-	                            .start = start, .end = end, .code = b->n_stub_rows++, .origin = origin});
+	return add_range(b, &(struct range){.start = start, .end = end, .code = b->n_stub_rows++, .origin = origin});
 }
 
 static int add_stub(void *context, uint32_t start, uint32_t end, const struct unwind_row *row)
@@ -155,26 +148,25 @@ static int add_go(struct build *b)
 		uint32_t before = found[i].kind == UNWIND_SIGNAL;
 		enum origin origin = found[i].if_no_frames ? FROM_STUBS : FROM_GO;
 
-		if (!unwind_elf_offset(&b->elf, found[i].vaddr, &off, &left) || size > left ||
-		    off < before || off + size > UINT32_MAX)
+		if (!unwind_elf_offset(&b->elf, found[i].vaddr, &off, &left) || size > left || off < before ||
+		    off + size > UINT32_MAX)
 			continue;
 		rc = add_fixed(b, origin, (uint32_t)off - before, (uint32_t)(off + size), &row);
 	}
 	return rc;
 }
 
-static int collect_section(struct build *b, const struct unwind_section *section,
-                           enum origin origin)
+static int collect_section(struct build *b, const struct unwind_section *section, enum origin origin)
 {
 	int rc;
 
 	b->origin = origin;
 	cfi_init(&b->cfi[origin],
-	         &(struct cfi_section){.data = section->data,
-	                               .size_bytes = section->size_bytes,
-	                               .vaddr = section->vaddr,
-	                               .eh = origin == FROM_EH_FRAME},
-	         b->arch);
+		 &(struct cfi_section){.data = section->data,
+				       .size_bytes = section->size_bytes,
+				       .vaddr = section->vaddr,
+				       .eh = origin == FROM_EH_FRAME},
+		 b->arch);
 	if (!section->data)
 		return 0;
 	rc = cfi_each_fde(&b->cfi[origin], add_fde, b);
@@ -198,8 +190,8 @@ static int collect(struct build *b)
 		const struct unwind_section *stubs = &b->elf.stubs[i];
 
 		if (stubs->file_off + stubs->size_bytes <= UINT32_MAX)
-			rc = b->arch->stubs(stubs->data, (uint32_t)stubs->file_off,
-			                    (uint32_t)stubs->size_bytes, add_stub, b);
+			rc = b->arch->stubs(stubs->data, (uint32_t)stubs->file_off, (uint32_t)stubs->size_bytes,
+					    add_stub, b);
 	}
 	return rc ? rc : add_go(b);
 }
@@ -249,10 +241,10 @@ static int cover(struct build *b, uint32_t start, uint32_t end, struct unwind_ro
 static struct cfi_fde fde_of(const struct range *range)
 {
 	return (struct cfi_fde){.start = range->vaddr,
-	                        .size_bytes = range->end - range->start,
-	                        .code = range->code,
-	                        .code_bytes = range->code_bytes,
-	                        .cie = range->cie};
+				.size_bytes = range->end - range->start,
+				.code = range->code,
+				.code_bytes = range->code_bytes,
+				.cie = range->cie};
 }
 
 /* The function that starts at an address; NULL where none does that has call frame information. */
@@ -271,11 +263,10 @@ static const struct range *range_at(const struct build *b, uint64_t vaddr)
 		else
 			high = middle;
 	}
-	return low < b->n_ranges && b->ranges[low].start == off &&
-	                       b->ranges[low].origin != FROM_GO &&
-	                       b->ranges[low].origin != FROM_STUBS
-	               ? &b->ranges[low]
-	               : NULL;
+	return low < b->n_ranges && b->ranges[low].start == off && b->ranges[low].origin != FROM_GO &&
+			       b->ranges[low].origin != FROM_STUBS
+		       ? &b->ranges[low]
+		       : NULL;
 }
 
 /*
@@ -291,16 +282,14 @@ static int cover_calls(struct build *b, uint32_t start, uint32_t end, struct unw
 	int64_t target;
 	int rc = 0;
 
-	if (size > sizeof(code) || row->fp != UNWIND_FP_SAME ||
-	    unwind_source_read(b->source, start, code, size, NULL))
+	if (size > sizeof(code) || row->fp != UNWIND_FP_SAME || unwind_source_read(b->source, start, code, size, NULL))
 		return cover(b, start, end, row);
 	for (; !rc && unwind_next_call(code, size, &at, &target); at++) {
 		const struct range *callee = range_at(b, base + b->shift + (uint64_t)target);
 		uint32_t last = base + at + UNWIND_CALL_BYTES - 1, slot;
 		struct cfi_fde fde;
 
-		if (!callee || b->n_calls >= MAX_CALLS || last < start ||
-		    callee->code_bytes > MAX_CALLING_CODE)
+		if (!callee || b->n_calls >= MAX_CALLS || last < start || callee->code_bytes > MAX_CALLING_CODE)
 			continue;
 		b->n_calls++;
 		fde = fde_of(callee);
@@ -384,8 +373,7 @@ static int make_rows(struct build *b)
 	return 0;
 }
 
-static int build(struct unwind_table *ret, const struct unwind_source *source,
-                 struct stint_err *err)
+static int build(struct unwind_table *ret, const struct unwind_source *source, struct stint_err *err)
 {
 	struct stint_err ignored = STINT_ERR_INIT;
 	struct build b = {.table = ret, .source = source, .sorted = true, .err = err ? err : &ignored};
@@ -398,8 +386,7 @@ static int build(struct unwind_table *ret, const struct unwind_source *source,
 	ret->machine = b.elf.machine;
 	b.arch = unwind_arch_of(b.elf.machine);
 	if (!b.arch)
-		rc = stint_err_set(err, STINT_ERR_UNSUPPORTED, 0, -1,
-		                   "no unwinder for ELF machine %u", b.elf.machine);
+		rc = stint_err_set(err, STINT_ERR_UNSUPPORTED, 0, -1, "no unwinder for ELF machine %u", b.elf.machine);
 	if (!rc)
 		rc = collect(&b);
 	if (!rc)
@@ -423,15 +410,12 @@ int unwind_table_read(struct unwind_table *ret, int fd, struct stint_err *err)
 		return stint_err_set(err, STINT_ERR_IO, errno, -1, "examining the ELF file");
 	if (!S_ISREG(st.st_mode))
 		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "not a regular file");
-	return build(ret, &(struct unwind_source){.fd = fd, .size_bytes = (uint64_t)st.st_size},
-	             err);
+	return build(ret, &(struct unwind_source){.fd = fd, .size_bytes = (uint64_t)st.st_size}, err);
 }
 
-int unwind_table_read_memory(struct unwind_table *ret, const void *data, size_t size_bytes,
-                             struct stint_err *err)
+int unwind_table_read_memory(struct unwind_table *ret, const void *data, size_t size_bytes, struct stint_err *err)
 {
-	return build(ret, &(struct unwind_source){.fd = -1, .data = data, .size_bytes = size_bytes},
-	             err);
+	return build(ret, &(struct unwind_source){.fd = -1, .data = data, .size_bytes = size_bytes}, err);
 }
 
 void unwind_table_done(struct unwind_table *table)

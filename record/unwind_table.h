@@ -12,7 +12,7 @@
 
 #define UNWIND_MAX_ROWS (16u << 20) /* 128 MiB; Chromium has about 3M */
 #define UNWIND_MAX_FDES (4u << 20)
-#define UNWIND_MAX_GAP                                                                             \
+#define UNWIND_MAX_GAP                                                                                                 \
 	15u /* bytes between functions that the row before them may cover: padding                 \
 	     */
 
@@ -23,8 +23,8 @@ struct unwind_table {
 
 	uint32_t n_fdes;
 	uint32_t n_unsupported; /* rows of kind UNWIND_UNSUPPORTED */
-	uint32_t n_bad;         /* malformed entries, left out */
-	uint32_t n_outside;     /* FDEs of code that isn't in the file */
+	uint32_t n_bad;		/* malformed entries, left out */
+	uint32_t n_outside;	/* FDEs of code that isn't in the file */
 };
 
 /*
@@ -35,8 +35,7 @@ struct unwind_table {
  * functions are no failure: see the counts.
  */
 int unwind_table_read(struct unwind_table *ret, int fd, struct stint_err *err);
-int unwind_table_read_memory(struct unwind_table *ret, const void *data, size_t size_bytes,
-                             struct stint_err *err);
+int unwind_table_read_memory(struct unwind_table *ret, const void *data, size_t size_bytes, struct stint_err *err);
 void unwind_table_done(struct unwind_table *table); /* NULL and zeroed are fine */
 
 /* The row that covers a file offset; NULL where none does (UNWIND_NONE counts as none). */

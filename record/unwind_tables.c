@@ -22,9 +22,9 @@
 
 #define MAX_PENDING 256u /* each holds a descriptor */
 #define SWEEP_NS    1000000000ull
-#define KEEP_NS     2000000000ull  /* a table used so lately isn't dropped for another one */
+#define KEEP_NS	    2000000000ull  /* a table used so lately isn't dropped for another one */
 #define EXPIRE_NS   30000000000ull /* a file that nobody maps any more is kept that long */
-#define BATCH_NS    300000         /* a new process maps one file after the other */
+#define BATCH_NS    300000	   /* a new process maps one file after the other */
 
 /* A file that is to be read, already open. */
 struct pending {
@@ -37,8 +37,8 @@ struct unwind_tables {
 	struct unwind_procs procs;
 	struct unwind_watch *watch;
 	struct unwind_view mappings; /* a struct unwind_mappings */
-	uint64_t *generation;        /* the one in it */
-	uint64_t *version;           /* likewise */
+	uint64_t *generation;	     /* the one in it */
+	uint64_t *version;	     /* likewise */
 	struct pending pending[MAX_PENDING];
 	uint32_t n_pending;
 	bool all;
@@ -92,9 +92,8 @@ static void load_next(struct unwind_tables *t)
 /* Puts a file in line for reading. The descriptor is this function's from now on. */
 static void queue(struct unwind_tables *t, struct unwind_file *file, int fd)
 {
-	bool wanted = file &&
-	              (file->state == UNWIND_FILE_NEW || file->state == UNWIND_FILE_EVICTED) &&
-	              !file->queued && (fd >= 0 || file->ino == UNWIND_VDSO_INO);
+	bool wanted = file && (file->state == UNWIND_FILE_NEW || file->state == UNWIND_FILE_EVICTED) && !file->queued &&
+		      (fd >= 0 || file->ino == UNWIND_VDSO_INO);
 
 	if (wanted && t->n_pending < MAX_PENDING) {
 		file->queued = true;
@@ -106,8 +105,7 @@ static void queue(struct unwind_tables *t, struct unwind_file *file, int fd)
 }
 
 /* The file behind a mapping; put in line for reading when it is new. NULL where there is none. */
-static struct unwind_file *file_of(struct unwind_tables *t, pid_t pid,
-                                   const struct proc_exec_map *map)
+static struct unwind_file *file_of(struct unwind_tables *t, pid_t pid, const struct proc_exec_map *map)
 {
 	struct unwind_file *file;
 	struct stat st;
@@ -119,8 +117,7 @@ static struct unwind_file *file_of(struct unwind_tables *t, pid_t pid,
 		return NULL;
 	} else {
 		fd = proc_open_mapped(pid, map);
-		file = unwind_files_get(&t->files, map->dev, map->ino,
-		                        fd >= 0 && !fstat(fd, &st) ? &st : NULL);
+		file = unwind_files_get(&t->files, map->dev, map->ino, fd >= 0 && !fstat(fd, &st) ? &st : NULL);
 	}
 	queue(t, file, fd);
 	if (file)
@@ -131,8 +128,7 @@ static struct unwind_file *file_of(struct unwind_tables *t, pid_t pid,
 static void add_map(void *context, const struct proc_exec_map *map)
 {
 	struct add_context *add = context;
-	struct unwind_map mapped = {
-	        .start = map->start, .end = map->end, .file_off = map->file_off};
+	struct unwind_map mapped = {.start = map->start, .end = map->end, .file_off = map->file_off};
 
 	mapped.file = file_of(add->tables, add->proc->pid, map);
 	mapped.lost = map->ino && !mapped.file;
@@ -194,11 +190,11 @@ static void apply(struct unwind_tables *t, const struct unwind_event *event)
 		if (!proc)
 			break;
 		map = (struct proc_exec_map){.start = event->start,
-		                             .end = event->start + event->size_bytes,
-		                             .file_off = event->file_off,
-		                             .dev = event->dev,
-		                             .ino = event->ino,
-		                             .is_vdso = event->is_vdso};
+					     .end = event->start + event->size_bytes,
+					     .file_off = event->file_off,
+					     .dev = event->dev,
+					     .ino = event->ino,
+					     .is_vdso = event->is_vdso};
 		add_map(&(struct add_context){t, proc}, &map);
 		break;
 	default:
@@ -209,7 +205,7 @@ static void apply(struct unwind_tables *t, const struct unwind_event *event)
 }
 
 static void bring_back_file(struct unwind_tables *t, struct unwind_file *file, pid_t pid,
-                            const struct proc_exec_map *map)
+			    const struct proc_exec_map *map)
 {
 	int fd = proc_open_mapped(pid, map);
 
@@ -230,8 +226,7 @@ static void bring_back(struct unwind_tables *t)
 
 		for (j = 0; j < proc->n_maps; j++) {
 			struct unwind_map *m = &proc->maps[j];
-			struct proc_exec_map map = {
-			        .start = m->start, .end = m->end, .file_off = m->file_off};
+			struct proc_exec_map map = {.start = m->start, .end = m->end, .file_off = m->file_off};
 
 			if (!m->file || !unwind_file_is_missed(m->file, t->now_ns))
 				continue;
@@ -339,8 +334,7 @@ static void on_evicted(void *context, uint64_t now_ns)
 	__atomic_fetch_add(t->generation, 1, __ATOMIC_SEQ_CST);
 }
 
-static int start(struct unwind_tables *t, const struct unwind_tables_options *options,
-                 struct stint_err *err)
+static int start(struct unwind_tables *t, const struct unwind_tables_options *options, struct stint_err *err)
 {
 	size_t i;
 	int rc;
@@ -348,13 +342,12 @@ static int start(struct unwind_tables *t, const struct unwind_tables_options *op
 	t->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!unwind_view_init(&t->mappings, options->maps.mappings, sizeof(struct unwind_mappings))) {
 		t->generation = unwind_view_get(&t->mappings, offsetof(struct unwind_mappings, generation),
-		                                sizeof(*t->generation));
-		t->version = unwind_view_get(&t->mappings, offsetof(struct unwind_mappings, version),
-		                             sizeof(*t->version));
+						sizeof(*t->generation));
+		t->version =
+			unwind_view_get(&t->mappings, offsetof(struct unwind_mappings, version), sizeof(*t->version));
 	}
 	if (t->stop_fd < 0 || !t->generation || !t->version)
-		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
-		                     "mapping the kernel's unwind tables");
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "mapping the kernel's unwind tables");
 	rc = unwind_procs_init(&t->procs, &t->files, options->maps.slices, &t->mappings);
 	if (rc)
 		return stint_err_set(err, rc, 0, -1, "no memory for unwind tables");
@@ -394,13 +387,10 @@ static int start_threads(struct unwind_tables *t, struct stint_err *err)
 	if (rc == 0)
 		rc = pthread_create(&t->loader, NULL, run_loader, t);
 	t->loader_started = rc == 0;
-	return rc ? stint_err_set(err, STINT_ERR_SYSTEM, rc, -1,
-	                          "starting the threads that prepare unwind tables")
-	          : 0;
+	return rc ? stint_err_set(err, STINT_ERR_SYSTEM, rc, -1, "starting the threads that prepare unwind tables") : 0;
 }
 
-int unwind_tables_new(struct unwind_tables **ret, const struct unwind_tables_options *options,
-                      struct stint_err *err)
+int unwind_tables_new(struct unwind_tables **ret, const struct unwind_tables_options *options, struct stint_err *err)
 {
 	struct unwind_tables *t = calloc(1, sizeof(*t));
 	int rc;
@@ -413,7 +403,7 @@ int unwind_tables_new(struct unwind_tables **ret, const struct unwind_tables_opt
 	t->stop_fd = -1;
 	t->all = options->n_pids == 0;
 	unwind_files_init(&t->files, &options->maps,
-	                  options->memory_bytes ? options->memory_bytes : UNWIND_DEFAULT_MEMORY);
+			  options->memory_bytes ? options->memory_bytes : UNWIND_DEFAULT_MEMORY);
 	t->files.evicted = on_evicted;
 	t->files.context = t;
 	rc = start(t, options, err);
@@ -471,16 +461,16 @@ void unwind_tables_stats(struct unwind_tables *t, struct unwind_tables_stats *re
 {
 	pthread_mutex_lock(&t->lock);
 	*ret = (struct unwind_tables_stats){
-	        .n_files = t->files.n_files,
-	        .n_processes = t->procs.n_procs,
-	        .memory_bytes = unwind_store_bytes(&t->files.store),
-	        .n_loaded = t->files.n_loaded,
-	        .load_ns = t->files.load_ns,
-	        .n_evicted = t->files.n_evicted,
-	        .n_refused = t->files.n_refused,
-	        .n_unreadable = t->files.n_unreadable,
-	        .n_left_out = t->procs.n_left_out,
-	        .n_lost = t->n_lost,
+		.n_files = t->files.n_files,
+		.n_processes = t->procs.n_procs,
+		.memory_bytes = unwind_store_bytes(&t->files.store),
+		.n_loaded = t->files.n_loaded,
+		.load_ns = t->files.load_ns,
+		.n_evicted = t->files.n_evicted,
+		.n_refused = t->files.n_refused,
+		.n_unreadable = t->files.n_unreadable,
+		.n_left_out = t->procs.n_left_out,
+		.n_lost = t->n_lost,
 	};
 	pthread_mutex_unlock(&t->lock);
 }
@@ -516,8 +506,7 @@ static bool is_pending(const struct walk *walk, const struct unwind_map *map)
 		return false;
 	if (!map)
 		return true; /* it was code when the stack was copied, as far as the walk is right */
-	return map->file ? map->file->state == UNWIND_FILE_NEW || map->file->state == UNWIND_FILE_EVICTED
-	                 : map->lost;
+	return map->file ? map->file->state == UNWIND_FILE_NEW || map->file->state == UNWIND_FILE_EVICTED : map->lost;
 }
 
 static enum unwind_at find_row(void *context, uint64_t addr, const struct unwind_row **ret)
@@ -540,16 +529,15 @@ static enum unwind_at find_row(void *context, uint64_t addr, const struct unwind
 
 		if (pc < chunk->pc)
 			continue;
-		*ret = unwind_store_find(&walk->tables->files.store, chunk->segment,
-		                         chunk->first_row, chunk->n_rows, (uint32_t)pc);
+		*ret = unwind_store_find(&walk->tables->files.store, chunk->segment, chunk->first_row, chunk->n_rows,
+					 (uint32_t)pc);
 		return *ret ? UNWIND_AT_ROW : UNWIND_AT_GAP;
 	}
 	return UNWIND_AT_GAP;
 }
 
-enum stint_user_end unwind_tables_walk(struct unwind_tables *t, pid_t pid,
-                                       const struct unwind_regs *first, uint64_t *addrs,
-                                       uint32_t max_addrs, uint32_t *ret_n)
+enum stint_user_end unwind_tables_walk(struct unwind_tables *t, pid_t pid, const struct unwind_regs *first,
+				       uint64_t *addrs, uint32_t max_addrs, uint32_t *ret_n)
 {
 	struct walk walk = {.tables = t, .pid = pid};
 	struct unwind_process process = {.find = find_row, .read = read_word, .context = &walk};
@@ -571,13 +559,11 @@ void unwind_tables_rest(struct unwind_tables *t)
 }
 
 enum stint_user_end unwind_tables_walk_copy(struct unwind_tables *t, const struct unwind_image *image,
-                                            const struct unwind_memory *memory,
-                                            const struct unwind_regs *first, uint64_t *addrs,
-                                            uint32_t max_addrs, uint32_t *ret_n)
+					    const struct unwind_memory *memory, const struct unwind_regs *first,
+					    uint64_t *addrs, uint32_t max_addrs, uint32_t *ret_n)
 {
 	struct walk walk = {.tables = t, .pid = image->pid, .memory = memory};
-	struct unwind_process process = {
-	        .find = find_row, .read = read_word, .context = &walk, .top = image->top};
+	struct unwind_process process = {.find = find_row, .read = read_word, .context = &walk, .top = image->top};
 	enum stint_user_end end;
 
 	*ret_n = 0;

@@ -23,27 +23,26 @@ struct unwind_tables;
 
 struct unwind_tables_options {
 	struct unwind_map_fds maps; /* they stay the caller's */
-	const pid_t *pids; /* these processes and their descendants; all when n_pids is 0 */
+	const pid_t *pids;	    /* these processes and their descendants; all when n_pids is 0 */
 	size_t n_pids;
 	uint64_t memory_bytes; /* for rows; 0 for the default */
 };
 
 struct unwind_tables_stats {
 	uint64_t n_files, n_processes; /* now */
-	uint64_t memory_bytes;         /* of rows, now */
+	uint64_t memory_bytes;	       /* of rows, now */
 	uint64_t n_loaded, load_ns;    /* tables made so far, and the time that took */
 	uint64_t n_evicted, n_refused; /* tables dropped, or not loaded, for want of memory */
-	uint64_t n_unreadable; /* mapped files without unwind information that could be read */
-	uint64_t n_left_out;   /* processes and mappings for which there was no room */
-	uint64_t n_lost; /* times that reports of mappings were lost, and all were read again */
+	uint64_t n_unreadable;	       /* mapped files without unwind information that could be read */
+	uint64_t n_left_out;	       /* processes and mappings for which there was no room */
+	uint64_t n_lost;	       /* times that reports of mappings were lost, and all were read again */
 };
 
 /*
  * Reads the processes there are, prepares their tables and starts the thread. When it returns,
  * walks of processes that ran before are complete. Fails with STINT_ERR_SYSTEM, _NOMEM.
  */
-int unwind_tables_new(struct unwind_tables **ret, const struct unwind_tables_options *options,
-                      struct stint_err *err);
+int unwind_tables_new(struct unwind_tables **ret, const struct unwind_tables_options *options, struct stint_err *err);
 void unwind_tables_free(struct unwind_tables *tables); /* stops the thread; NULL is fine */
 
 /*
@@ -59,9 +58,8 @@ void unwind_tables_stats(struct unwind_tables *tables, struct unwind_tables_stat
  * kernel. regs are its user registers. Fills addrs (innermost first; EVENT_FRAME_EXACT set in those
  * that a signal interrupted) and says how the walk ended.
  */
-enum stint_user_end unwind_tables_walk(struct unwind_tables *tables, pid_t pid,
-                                       const struct unwind_regs *regs, uint64_t *addrs,
-                                       uint32_t max_addrs, uint32_t *ret_n);
+enum stint_user_end unwind_tables_walk(struct unwind_tables *tables, pid_t pid, const struct unwind_regs *regs,
+				       uint64_t *addrs, uint32_t max_addrs, uint32_t *ret_n);
 
 /*
  * Gives back the memory that walks from outside have made use of, after some of them, unless others are at it.
@@ -87,8 +85,7 @@ struct unwind_memory {
  * or because others are at them; STINT_USER_UNREADABLE: it goes on outside of the copy. Never waits.
  */
 enum stint_user_end unwind_tables_walk_copy(struct unwind_tables *tables, const struct unwind_image *image,
-                                            const struct unwind_memory *memory,
-                                            const struct unwind_regs *regs, uint64_t *addrs,
-                                            uint32_t max_addrs, uint32_t *ret_n);
+					    const struct unwind_memory *memory, const struct unwind_regs *regs,
+					    uint64_t *addrs, uint32_t max_addrs, uint32_t *ret_n);
 
 #endif

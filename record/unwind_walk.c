@@ -7,12 +7,11 @@
 
 /* Struct sigcontext's registers, from the stack pointer in __restore_rt, by DWARF number. */
 static const uint8_t sigcontext_off[UNWIND_N_REGS] = {
-        [0] = 144, [1] = 136, [2] = 152, [3] = 128, [4] = 112, [5] = 104, [6] = 120, [7] = 160,
-        [8] = 40,  [9] = 48,  [10] = 56, [11] = 64, [12] = 72, [13] = 80, [14] = 88, [15] = 96,
+	[0] = 144, [1] = 136, [2] = 152, [3] = 128, [4] = 112, [5] = 104, [6] = 120, [7] = 160,
+	[8] = 40,  [9] = 48,  [10] = 56, [11] = 64, [12] = 72, [13] = 80, [14] = 88, [15] = 96,
 };
 
-static enum stint_user_end step_signal(struct unwind_regs *regs, unwind_read_fn *read,
-                                       void *context)
+static enum stint_user_end step_signal(struct unwind_regs *regs, unwind_read_fn *read, void *context)
 {
 	uint64_t base = regs->r[UNWIND_REG_SP];
 	int i;
@@ -30,9 +29,8 @@ static enum stint_user_end step_signal(struct unwind_regs *regs, unwind_read_fn 
  * A register that the callee keeps for its caller: it has saved it, or hasn't got to that yet, or has
  * put it back already.
  */
-static enum stint_user_end kept_register(const struct unwind_row *row,
-                                         const struct unwind_regs *regs, unwind_read_fn *read,
-                                         void *context, uint64_t *ret)
+static enum stint_user_end kept_register(const struct unwind_row *row, const struct unwind_regs *regs,
+					 unwind_read_fn *read, void *context, uint64_t *ret)
 {
 	uint64_t at = regs->r[UNWIND_REG_SP] - 8u * row->fp;
 
@@ -43,8 +41,7 @@ static enum stint_user_end kept_register(const struct unwind_row *row,
 }
 
 /* The register that the CFA is computed from. */
-static enum stint_user_end base_of(const struct unwind_row *row, const struct unwind_regs *regs,
-                                   uint64_t *ret)
+static enum stint_user_end base_of(const struct unwind_row *row, const struct unwind_regs *regs, uint64_t *ret)
 {
 	switch (UNWIND_ROW_KIND(row->kind)) {
 	case UNWIND_SP:
@@ -69,8 +66,8 @@ static enum stint_user_end base_of(const struct unwind_row *row, const struct un
 	}
 }
 
-static enum stint_user_end cfa_of(const struct unwind_row *row, const struct unwind_regs *regs,
-                                  uint64_t base, unwind_read_fn *read, void *context, uint64_t *ret)
+static enum stint_user_end cfa_of(const struct unwind_row *row, const struct unwind_regs *regs, uint64_t base,
+				  unwind_read_fn *read, void *context, uint64_t *ret)
 {
 	switch (UNWIND_ROW_KIND(row->kind)) {
 	case UNWIND_SP:
@@ -92,9 +89,8 @@ static enum stint_user_end cfa_of(const struct unwind_row *row, const struct unw
 	}
 }
 
-static enum stint_user_end restore_fp(const struct unwind_row *row, struct unwind_regs *regs,
-                                      uint64_t base, uint64_t cfa, unwind_read_fn *read,
-                                      void *context)
+static enum stint_user_end restore_fp(const struct unwind_row *row, struct unwind_regs *regs, uint64_t base,
+				      uint64_t cfa, unwind_read_fn *read, void *context)
 {
 	uint64_t at = row->fp == UNWIND_FP_AT_BASE ? base : cfa - 8u * row->fp;
 
@@ -106,17 +102,16 @@ static enum stint_user_end restore_fp(const struct unwind_row *row, struct unwin
 	return 0;
 }
 
-enum stint_user_end unwind_step(const struct unwind_row *row, struct unwind_regs *regs,
-                                unwind_read_fn *read, void *context)
+enum stint_user_end unwind_step(const struct unwind_row *row, struct unwind_regs *regs, unwind_read_fn *read,
+				void *context)
 {
 	uint64_t base, cfa, ip;
 	enum stint_user_end end;
 
 	if (UNWIND_ROW_KIND(row->kind) == UNWIND_SIGNAL)
 		return step_signal(regs, read, context);
-	end = UNWIND_ROW_KIND(row->kind) == UNWIND_KEPT
-	              ? kept_register(row, regs, read, context, &base)
-	              : base_of(row, regs, &base);
+	end = UNWIND_ROW_KIND(row->kind) == UNWIND_KEPT ? kept_register(row, regs, read, context, &base)
+							: base_of(row, regs, &base);
 	if (!end)
 		end = cfa_of(row, regs, base, read, context, &cfa);
 	if (end)
@@ -164,8 +159,8 @@ static bool is_outermost(const struct unwind_process *process, const struct unwi
 	return process->top && regs->r[UNWIND_REG_SP] == process->top;
 }
 
-static enum stint_user_end step(const struct unwind_process *process, enum unwind_at at,
-                                const struct unwind_row *row, struct unwind_regs *regs)
+static enum stint_user_end step(const struct unwind_process *process, enum unwind_at at, const struct unwind_row *row,
+				struct unwind_regs *regs)
 {
 	enum stint_user_end end;
 
@@ -179,8 +174,8 @@ static enum stint_user_end step(const struct unwind_process *process, enum unwin
 	return at == UNWIND_AT_GAP ? STINT_USER_NO_ROWS : STINT_USER_NO_MAPPING;
 }
 
-enum stint_user_end unwind_walk(const struct unwind_process *process, const struct unwind_regs *first,
-                                uint64_t *addrs, uint32_t max_addrs, uint32_t *ret_n)
+enum stint_user_end unwind_walk(const struct unwind_process *process, const struct unwind_regs *first, uint64_t *addrs,
+				uint32_t max_addrs, uint32_t *ret_n)
 {
 	struct unwind_regs regs = *first;
 	enum stint_user_end end = 0;

@@ -13,9 +13,9 @@
 #include "record/cpus.h"
 #include "record/perf_ring.h"
 
-#define RING_PAGES       32u
+#define RING_PAGES	 32u
 #define MAX_RECORD_BYTES (64u << 10) /* a record's size is 16 bits wide */
-#define MAX_BATCH        (1u << 20)  /* events of one read */
+#define MAX_BATCH	 (1u << 20)  /* events of one read */
 
 struct unwind_watch {
 	struct perf_ring *rings;
@@ -30,20 +30,20 @@ struct unwind_watch {
 static int open_ring(struct unwind_watch *watch, int cpu, struct stint_err *err)
 {
 	struct perf_event_attr attr = {
-	        .type = PERF_TYPE_SOFTWARE,
-	        .size = sizeof(attr),
-	        .config = PERF_COUNT_SW_DUMMY,
-	        .sample_type = PERF_SAMPLE_TIME,
-	        .sample_id_all = 1,
-	        .mmap = 1,
-	        .mmap2 = 1,
-	        .comm = 1,
-	        .comm_exec = 1,
-	        .task = 1,
-	        .watermark = 1,
-	        .wakeup_watermark = 1,
-	        .use_clockid = 1,
-	        .clockid = CLOCK_MONOTONIC,
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_DUMMY,
+		.sample_type = PERF_SAMPLE_TIME,
+		.sample_id_all = 1,
+		.mmap = 1,
+		.mmap2 = 1,
+		.comm = 1,
+		.comm_exec = 1,
+		.task = 1,
+		.watermark = 1,
+		.wakeup_watermark = 1,
+		.use_clockid = 1,
+		.clockid = CLOCK_MONOTONIC,
 	};
 	struct perf_ring *ring = &watch->rings[watch->n_rings];
 	int open_errno = perf_ring_open(ring, &attr, cpu), map_errno;
@@ -51,13 +51,11 @@ static int open_ring(struct unwind_watch *watch, int cpu, struct stint_err *err)
 	if (open_errno == ENODEV)
 		return 0; /* a CPU that is offline */
 	if (open_errno)
-		return stint_err_set(err, STINT_ERR_SYSTEM, open_errno, -1,
-		                     "watching for new mappings on CPU %d", cpu);
+		return stint_err_set(err, STINT_ERR_SYSTEM, open_errno, -1, "watching for new mappings on CPU %d", cpu);
 	map_errno = perf_ring_map(ring, RING_PAGES * (size_t)sysconf(_SC_PAGESIZE));
 	if (map_errno) {
 		perf_ring_close(ring);
-		return stint_err_set(err, STINT_ERR_SYSTEM, map_errno, -1,
-		                     "mapping a ring for new mappings");
+		return stint_err_set(err, STINT_ERR_SYSTEM, map_errno, -1, "mapping a ring for new mappings");
 	}
 	watch->polled[1 + watch->n_rings] = (struct pollfd){.fd = ring->fd, .events = POLLIN};
 	watch->n_rings++;
@@ -76,8 +74,7 @@ int unwind_watch_new(struct unwind_watch **ret, struct stint_err *err)
 		watch->polled = calloc((size_t)n_cpus + 1, sizeof(*watch->polled));
 	}
 	if (!watch || !watch->rings || !watch->polled)
-		rc = stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
-		                   "no memory to watch for new mappings");
+		rc = stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory to watch for new mappings");
 	for (cpu = 0; !rc && cpu < n_cpus; cpu++)
 		rc = open_ring(watch, cpu, err);
 	if (rc)
@@ -111,9 +108,7 @@ static void add(struct unwind_watch *watch, const struct unwind_event *event)
 {
 	if (watch->n_events == watch->cap_events) {
 		size_t cap = watch->cap_events ? 2 * watch->cap_events : 256;
-		void *grown = cap > MAX_BATCH
-		                      ? NULL
-		                      : realloc(watch->events, cap * sizeof(*watch->events));
+		void *grown = cap > MAX_BATCH ? NULL : realloc(watch->events, cap * sizeof(*watch->events));
 
 		if (!grown) {
 			watch->lost = true;
@@ -157,8 +152,7 @@ static void take_record(struct unwind_watch *watch)
 	struct unwind_event event = {0};
 
 	/* Every record but those of loss ends with its time (sample_id_all). */
-	memcpy(&event.time_ns, watch->record + header->size - sizeof(event.time_ns),
-	       sizeof(event.time_ns));
+	memcpy(&event.time_ns, watch->record + header->size - sizeof(event.time_ns), sizeof(event.time_ns));
 	switch (header->type) {
 	case PERF_RECORD_MMAP2:
 		event.kind = UNWIND_EVENT_MMAP;
@@ -199,8 +193,7 @@ static void take_record(struct unwind_watch *watch)
 }
 
 /* Of perf_ring_drain. */
-static bool copy_record(void *context, struct perf_ring *ring,
-                        const struct perf_event_header *header, uint64_t at)
+static bool copy_record(void *context, struct perf_ring *ring, const struct perf_event_header *header, uint64_t at)
 {
 	struct unwind_watch *watch = context;
 
@@ -218,8 +211,7 @@ static int compare_times(const void *a, const void *b)
 	return (x->time_ns > y->time_ns) - (x->time_ns < y->time_ns);
 }
 
-void unwind_watch_read(struct unwind_watch *watch, const struct unwind_event **ret, size_t *ret_n,
-                       bool *ret_lost)
+void unwind_watch_read(struct unwind_watch *watch, const struct unwind_event **ret, size_t *ret_n, bool *ret_lost)
 {
 	uint32_t i;
 

@@ -25,9 +25,9 @@ struct unwind_event {
 	uint64_t time_ns;
 	uint32_t kind; /* enum unwind_event_kind */
 	pid_t pid;
-	pid_t parent;                         /* FORK */
+	pid_t parent;			      /* FORK */
 	uint64_t start, size_bytes, file_off; /* MMAP */
-	uint64_t dev, ino;                    /* ino 0: not a file */
+	uint64_t dev, ino;		      /* ino 0: not a file */
 	bool is_vdso;
 };
 
@@ -41,7 +41,6 @@ void unwind_watch_wait(struct unwind_watch *watch, int stop_fd, int timeout_ms);
  * Everything reported so far, in time order; valid until the next call. Sets *ret_lost when the
  * kernel dropped reports since the last call.
  */
-void unwind_watch_read(struct unwind_watch *watch, const struct unwind_event **ret, size_t *ret_n,
-                       bool *ret_lost);
+void unwind_watch_read(struct unwind_watch *watch, const struct unwind_event **ret, size_t *ret_n, bool *ret_lost);
 
 #endif

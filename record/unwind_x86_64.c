@@ -47,11 +47,10 @@ static bool encode_base(const struct cfi_cfa *cfa, struct unwind_row *row)
  * pointer. */
 static bool encode_deref(const struct cfi_cfa *cfa, struct unwind_row *row)
 {
-	if ((cfa->reg != RSP && cfa->reg != RBP) || !fits16(cfa->off) || !divides(cfa->add) ||
-	    cfa->add < 0 || cfa->add / 8 > 15)
+	if ((cfa->reg != RSP && cfa->reg != RBP) || !fits16(cfa->off) || !divides(cfa->add) || cfa->add < 0 ||
+	    cfa->add / 8 > 15)
 		return false;
-	set(row, cfa->reg == RSP ? UNWIND_DEREF_SP : UNWIND_DEREF_FP, (uint32_t)(cfa->add / 8),
-	    cfa->off / 8);
+	set(row, cfa->reg == RSP ? UNWIND_DEREF_SP : UNWIND_DEREF_FP, (uint32_t)(cfa->add / 8), cfa->off / 8);
 	return true;
 }
 
@@ -90,8 +89,7 @@ static uint8_t encode_fp(const struct cfi_state *state)
 
 	if (fp->kind == CFI_SAME || (fp->kind == CFI_REGISTER && fp->reg == RBP))
 		return UNWIND_FP_SAME;
-	if (fp->kind == CFI_AT_CFA && fp->off < 0 && divides(fp->off) &&
-	    fp->off >= -8 * (int64_t)UNWIND_FP_MAX)
+	if (fp->kind == CFI_AT_CFA && fp->off < 0 && divides(fp->off) && fp->off >= -8 * (int64_t)UNWIND_FP_MAX)
 		return (uint8_t)(-fp->off / 8);
 	if (fp->kind == CFI_AT_REG && fp->off == 0 && fp->reg == state->cfa.reg &&
 	    (state->cfa.kind == CFI_CFA_REG || state->cfa.kind == CFI_CFA_DEREF))
@@ -102,16 +100,14 @@ static uint8_t encode_fp(const struct cfi_state *state)
 /* The kernel's frame, as the C libraries' __restore_rt describe it. */
 static bool is_sigcontext(const struct cfi_state *s)
 {
-	return s->cfa.kind == CFI_CFA_DEREF && s->cfa.reg == RSP &&
-	       s->cfa.off == UNWIND_SIGNAL_SP && !s->cfa.add && s->ra.kind == CFI_AT_REG &&
-	       s->ra.reg == RSP && s->ra.off == UNWIND_SIGNAL_IP && s->fp.kind == CFI_AT_REG &&
-	       s->fp.reg == RSP && s->fp.off == UNWIND_SIGNAL_FP;
+	return s->cfa.kind == CFI_CFA_DEREF && s->cfa.reg == RSP && s->cfa.off == UNWIND_SIGNAL_SP && !s->cfa.add &&
+	       s->ra.kind == CFI_AT_REG && s->ra.reg == RSP && s->ra.off == UNWIND_SIGNAL_IP &&
+	       s->fp.kind == CFI_AT_REG && s->fp.reg == RSP && s->fp.off == UNWIND_SIGNAL_FP;
 }
 
 static void encode(const struct cfi_state *state, bool signal, struct unwind_row *ret)
 {
-	bool sp_is_cfa =
-	        state->sp.kind == CFI_SAME || (state->sp.kind == CFI_IS_CFA && state->sp.off == 0);
+	bool sp_is_cfa = state->sp.kind == CFI_SAME || (state->sp.kind == CFI_IS_CFA && state->sp.off == 0);
 
 	*ret = (struct unwind_row){.kind = UNWIND_UNSUPPORTED};
 	if (state->ra.kind == CFI_UNDEFINED)
@@ -130,17 +126,14 @@ typedef int add_fn(void *context, uint32_t start, uint32_t end, const struct unw
  * The C library's _init or _fini, as crti.o and crtn.o make them: glibc's "sub $8, %rsp" to "add $8, %rsp; ret", musl's
  * "push %rax" to "pop %rax; ret". Sets *ret to whether it is one.
  */
-static int init_code(const uint8_t *code, uint32_t file_off, uint32_t size, add_fn *add,
-                     void *context, bool *ret)
+static int init_code(const uint8_t *code, uint32_t file_off, uint32_t size, add_fn *add, void *context, bool *ret)
 {
 	static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
 	static const uint8_t sub[] = {0x48, 0x83, 0xec, 8}, add_ret[] = {0x48, 0x83, 0xc4, 8, 0xc3};
 	static const uint8_t push[] = {0x50}, pop_ret[] = {0x58, 0xc3};
-	const struct unwind_row outside = {.kind = UNWIND_SP, .cfa = 1},
-	                        inside = {.kind = UNWIND_SP, .cfa = 2};
+	const struct unwind_row outside = {.kind = UNWIND_SP, .cfa = 1}, inside = {.kind = UNWIND_SP, .cfa = 2};
 	uint32_t at = size > 4 && !memcmp(code, endbr64, 4) ? 4 : 0;
-	bool glibc = size - at >= 9 && !memcmp(code + at, sub, 4) &&
-	             !memcmp(code + size - 5, add_ret, 5);
+	bool glibc = size - at >= 9 && !memcmp(code + at, sub, 4) && !memcmp(code + size - 5, add_ret, 5);
 	bool musl = size - at >= 3 && code[at] == push[0] && !memcmp(code + size - 2, pop_ret, 2);
 	int rc;
 
@@ -163,10 +156,8 @@ static int init_code(const uint8_t *code, uint32_t file_off, uint32_t size, add_
 static int stubs(const uint8_t *code, uint32_t file_off, uint32_t size, add_fn *add, void *context)
 {
 	static const uint8_t jump[] = {0xff, 0x25}, push_got[] = {0xff, 0x35};
-	struct unwind_row leaf = {.kind = UNWIND_SP, .cfa = 1},
-	                  lazy = {.kind = UNWIND_PLT, .cfa = 11};
-	struct unwind_row first = {.kind = UNWIND_SP, .cfa = 2},
-	                  pushed = {.kind = UNWIND_SP, .cfa = 3};
+	struct unwind_row leaf = {.kind = UNWIND_SP, .cfa = 1}, lazy = {.kind = UNWIND_PLT, .cfa = 11};
+	struct unwind_row first = {.kind = UNWIND_SP, .cfa = 2}, pushed = {.kind = UNWIND_SP, .cfa = 3};
 	bool is_init;
 	uint32_t at = 0;
 	int rc;
@@ -182,8 +173,8 @@ static int stubs(const uint8_t *code, uint32_t file_off, uint32_t size, add_fn *
 	}
 	for (; !rc && at < size; at += 16) {
 		uint32_t n = size - at < 16 ? size - at : 16;
-		bool is_lazy = n == 16 && (file_off + at) % 16 == 0 &&
-		               !memcmp(code + at, jump, sizeof(jump)) && code[at + 6] == 0x68;
+		bool is_lazy = n == 16 && (file_off + at) % 16 == 0 && !memcmp(code + at, jump, sizeof(jump)) &&
+			       code[at + 6] == 0x68;
 
 		rc = add(context, file_off + at, file_off + at + n, is_lazy ? &lazy : &leaf);
 	}
@@ -191,13 +182,13 @@ static int stubs(const uint8_t *code, uint32_t file_off, uint32_t size, add_fn *
 }
 
 const struct unwind_arch unwind_x86_64 = {
-        .machine = EM_X86_64,
-        .sp = RSP,
-        .fp = RBP,
-        .ra = RIP,
-        .kept = 1u << RBX | 15u << R12,
-        .encode = encode,
-        .stubs = stubs,
+	.machine = EM_X86_64,
+	.sp = RSP,
+	.fp = RBP,
+	.ra = RIP,
+	.kept = 1u << RBX | 15u << R12,
+	.encode = encode,
+	.stubs = stubs,
 };
 
 const struct unwind_arch *unwind_arch_of(uint16_t machine)

@@ -38,9 +38,9 @@ int unxz(const uint8_t *data, size_t size_bytes, uint8_t **ret, size_t *ret_byte
 	lzma_end(&xz);
 	if (rc != LZMA_STREAM_END) {
 		free(plain);
-		return rc == LZMA_MEMLIMIT_ERROR ?
-			       stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "xz data that unpacks to too much") :
-			       stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "damaged xz data");
+		return rc == LZMA_MEMLIMIT_ERROR
+			       ? stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "xz data that unpacks to too much")
+			       : stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "damaged xz data");
 	}
 	*ret = plain;
 	*ret_bytes = cap - xz.avail_out;

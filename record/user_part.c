@@ -12,7 +12,7 @@ int user_part_push(struct stint_writer *writer, uint32_t frame, uint32_t *leaf, 
 }
 
 int user_part_walked(struct stint_writer *writer, struct tasks *tasks, pid_t pid, const uint64_t *frames, size_t n,
-                     uint32_t end, struct user_part *ret, struct stint_err *err)
+		     uint32_t end, struct user_part *ret, struct stint_err *err)
 {
 	uint32_t frame, flags;
 	int rc;
@@ -21,8 +21,7 @@ int user_part_walked(struct stint_writer *writer, struct tasks *tasks, pid_t pid
 	ret->end = end;
 	while (n-- > 0) {
 		flags = n == 0 || frames[n] & EVENT_FRAME_EXACT ? STINT_FRAME_EXACT : 0;
-		rc = tasks_user_frame(tasks, pid, frames[n] & ~EVENT_FRAME_EXACT, flags, &frame,
-		                      err);
+		rc = tasks_user_frame(tasks, pid, frames[n] & ~EVENT_FRAME_EXACT, flags, &frame, err);
 		if (rc == 0)
 			rc = user_part_push(writer, frame, &ret->leaf, err);
 		if (rc)
@@ -31,8 +30,8 @@ int user_part_walked(struct stint_writer *writer, struct tasks *tasks, pid_t pid
 	return 0;
 }
 
-int user_part_window(struct stint_writer *writer, struct tasks *tasks, pid_t pid, uint64_t ip,
-                     struct user_part *ret, struct stint_err *err)
+int user_part_window(struct stint_writer *writer, struct tasks *tasks, pid_t pid, uint64_t ip, struct user_part *ret,
+		     struct stint_err *err)
 {
 	struct stint_node node = {0};
 	int rc = tasks_user_frame(tasks, pid, ip, STINT_FRAME_EXACT, &node.frame, err);

@@ -24,10 +24,10 @@ int user_part_push(struct stint_writer *writer, uint32_t frame, uint32_t *leaf, 
  * the mappings that the process has now.
  */
 int user_part_walked(struct stint_writer *writer, struct tasks *tasks, pid_t pid, const uint64_t *frames, size_t n,
-                     uint32_t end, struct user_part *ret, struct stint_err *err);
+		     uint32_t end, struct user_part *ret, struct stint_err *err);
 
 /* Of a stack that wasn't walked: where it runs. The node is like no other, so that what it was can be told later. */
-int user_part_window(struct stint_writer *writer, struct tasks *tasks, pid_t pid, uint64_t ip,
-                     struct user_part *ret, struct stint_err *err);
+int user_part_window(struct stint_writer *writer, struct tasks *tasks, pid_t pid, uint64_t ip, struct user_part *ret,
+		     struct stint_err *err);
 
 #endif

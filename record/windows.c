@@ -14,7 +14,7 @@ struct waiting {
 	struct event_window *window; /* owned */
 	struct user_part part;
 	uint32_t process; /* row, when it came */
-	bool written;     /* it has waited for long: should it be walked after all, so much the better */
+	bool written;	  /* it has waited for long: should it be walked after all, so much the better */
 };
 
 struct windows {
@@ -66,8 +66,7 @@ static size_t size_of(const struct event_window *window)
 /* The stack that consists of the user part alone. */
 static int lone_stack(struct windows *w, const struct user_part *part, uint32_t *ret, struct stint_err *err)
 {
-	struct stint_stack row = {
-	        .leaf = part->leaf, .user_end = part->end, .kernel_end = STINT_KERNEL_NOT_TAKEN};
+	struct stint_stack row = {.leaf = part->leaf, .user_end = part->end, .kernel_end = STINT_KERNEL_NOT_TAKEN};
 
 	return stint_writer_intern(w->writer, STINT_STACK, &row, ret, err);
 }
@@ -76,11 +75,10 @@ static int write_window(struct windows *w, const struct waiting *is, struct stin
 {
 	const struct event_window *window = is->window;
 	struct stint_window row = {
-	        .time_ns = window->stack.h.time_ns,
-	        .ip = window->ip,
-	        .process = is->process,
-	        .bytes = {.data = (const uint8_t *)(window + 1),
-	                  .size = window->stack.n_frames * sizeof(uint64_t)},
+		.time_ns = window->stack.h.time_ns,
+		.ip = window->ip,
+		.process = is->process,
+		.bytes = {.data = (const uint8_t *)(window + 1), .size = window->stack.n_frames * sizeof(uint64_t)},
 	};
 	int rc = lone_stack(w, &is->part, &row.stack, err);
 
@@ -96,14 +94,12 @@ static bool is_final(enum stint_user_end end)
 	return end != STINT_USER_WINDOW && end != STINT_USER_NO_MAPPING && end != STINT_USER_UNSUPPORTED;
 }
 
-static enum stint_user_end walk(struct windows *w, const struct event_window *window, uint64_t *frames,
-                                uint32_t *ret_n)
+static enum stint_user_end walk(struct windows *w, const struct event_window *window, uint64_t *frames, uint32_t *ret_n)
 {
-	struct unwind_image image = {
-	        .pid = (pid_t)window->stack.pid, .vdso = window->vdso, .top = window->top};
+	struct unwind_image image = {.pid = (pid_t)window->stack.pid, .vdso = window->vdso, .top = window->top};
 	struct unwind_memory memory = {.start = window->regs[UNWIND_REG_SP],
-	                               .bytes = (const uint8_t *)(window + 1),
-	                               .size_bytes = window->stack.n_frames * sizeof(uint64_t)};
+				       .bytes = (const uint8_t *)(window + 1),
+				       .size_bytes = window->stack.n_frames * sizeof(uint64_t)};
 	struct unwind_regs regs = {.ip = window->ip, .all = true, .fp_known = true, .exact = true};
 
 	*ret_n = 0;
@@ -142,8 +138,7 @@ static int wait_for_tables(struct windows *w, const struct waiting *is, struct s
 	if (w->n == w->cap) {
 		grown = realloc(w->waiting, cap * sizeof(*grown));
 		if (!grown)
-			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1,
-			                     "no memory for stack windows");
+			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for stack windows");
 		w->waiting = grown;
 		w->cap = cap;
 	}
@@ -181,7 +176,7 @@ int windows_place(struct windows *w, struct event_window *window, struct user_pa
 
 /* What it was found to be. */
 static int write_unwound(struct windows *w, const struct waiting *is, const struct user_part *part,
-                         struct stint_err *err)
+			 struct stint_err *err)
 {
 	struct stint_unwound row;
 	int rc = lone_stack(w, &is->part, &row.stack, err);
@@ -192,8 +187,7 @@ static int write_unwound(struct windows *w, const struct waiting *is, const stru
 	return rc ? rc : stint_writer_add(w->writer, STINT_UNWOUND, &row, err);
 }
 
-static int settle(struct windows *w, struct waiting *is, uint64_t before_ns, bool *ret_done,
-                  struct stint_err *err)
+static int settle(struct windows *w, struct waiting *is, uint64_t before_ns, bool *ret_done, struct stint_err *err)
 {
 	uint64_t since_ns = is->window->stack.h.time_ns;
 	pid_t pid = (pid_t)is->window->stack.pid;

@@ -16,7 +16,7 @@
 #include "record/user_part.h"
 
 #define WINDOWS_MAX_WAITING_BYTES (2u << 20)
-#define WINDOWS_MAX_WAIT_NS       5000000000ull
+#define WINDOWS_MAX_WAIT_NS	  5000000000ull
 
 struct windows;
 
@@ -46,7 +46,7 @@ uint64_t windows_written_bytes(const struct windows *w);
 uint64_t windows_waiting_bytes(const struct windows *w);
 
 struct windows_stats {
-	uint64_t n_walked; /* when they came */
+	uint64_t n_walked;  /* when they came */
 	uint64_t n_unwound; /* after a while */
 	uint64_t n_written;
 };

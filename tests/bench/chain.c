@@ -33,44 +33,45 @@ NOINLINE static uint64_t run(void)
 }
 
 /* How many values live across the call says how many registers are saved. */
-#define FRAME(number)                                                                              \
-	NOINLINE static uint64_t frame_##number(uint32_t depth, uint64_t x)                        \
-	{                                                                                          \
-		volatile char room[8 + 0x##number * 37 % 168];                                     \
-		uint64_t y = x * 3 + 0x##number, z = x ^ y << 7, ret;                              \
-                                                                                                   \
-		room[0] = (char)y;                                                                 \
-		ret = depth > 1 ? chain[depth - 2](depth - 1, y) : run();                          \
-		ret += (uint64_t)room[0];                                                          \
-		if (0x##number % 4 > 0)                                                            \
-			ret ^= x;                                                                  \
-		if (0x##number % 4 > 1)                                                            \
-			ret += y;                                                                  \
-		if (0x##number % 4 > 2)                                                            \
-			ret ^= z;                                                                  \
-		return ret;                                                                        \
+#define FRAME(number)                                                                                                  \
+	NOINLINE static uint64_t frame_##number(uint32_t depth, uint64_t x)                                            \
+	{                                                                                                              \
+		volatile char room[8 + 0x##number * 37 % 168];                                                         \
+		uint64_t y = x * 3 + 0x##number, z = x ^ y << 7, ret;                                                  \
+                                                                                                                       \
+		room[0] = (char)y;                                                                                     \
+		ret = depth > 1 ? chain[depth - 2](depth - 1, y) : run();                                              \
+		ret += (uint64_t)room[0];                                                                              \
+		if (0x##number % 4 > 0)                                                                                \
+			ret ^= x;                                                                                      \
+		if (0x##number % 4 > 1)                                                                                \
+			ret += y;                                                                                      \
+		if (0x##number % 4 > 2)                                                                                \
+			ret ^= z;                                                                                      \
+		return ret;                                                                                            \
 	}
 
-#define OTHER(number)                                                                              \
-	__attribute__((used)) NOINLINE static uint64_t other_##number(uint64_t x, uint64_t y)      \
-	{                                                                                          \
-		return chain[x & 7]((uint32_t)y & 3, x) + x * y;                                   \
+#define OTHER(number)                                                                                                  \
+	__attribute__((used)) NOINLINE static uint64_t other_##number(uint64_t x, uint64_t y)                          \
+	{                                                                                                              \
+		return chain[x & 7]((uint32_t)y & 3, x) + x * y;                                                       \
 	}
 
 /* Four-digit numbers, so that all names differ. */
-#define OTHERS_4(n)  OTHER(n##0) OTHER(n##1) OTHER(n##2) OTHER(n##3)
-#define OTHERS_32(n)                                                                               \
-	OTHERS_4(n##0) OTHERS_4(n##1) OTHERS_4(n##2) OTHERS_4(n##3) OTHERS_4(n##4) OTHERS_4(n##5) \
-	OTHERS_4(n##6) OTHERS_4(n##7)
+#define OTHERS_4(n) OTHER(n##0) OTHER(n##1) OTHER(n##2) OTHER(n##3)
+#define OTHERS_32(n)                                                                                                   \
+	OTHERS_4(n##0)                                                                                                 \
+	OTHERS_4(n##1) OTHERS_4(n##2) OTHERS_4(n##3) OTHERS_4(n##4) OTHERS_4(n##5) OTHERS_4(n##6) OTHERS_4(n##7)
 #define PLACE(n) FRAME(n) OTHERS_32(n)
-#define NAME(n)  frame_##n,
+#define NAME(n)	 frame_##n,
 
-#define SIXTEEN(do, n)                                                                             \
-	do (n##0) do (n##1) do (n##2) do (n##3) do (n##4) do (n##5) do (n##6) do (n##7)            \
-	do (n##8) do (n##9) do (n##A) do (n##B) do (n##C) do (n##D) do (n##E) do (n##F)
-#define ALL(do)                                                                                    \
-	SIXTEEN(do, 0) SIXTEEN(do, 1) SIXTEEN(do, 2) SIXTEEN(do, 3) SIXTEEN(do, 4) SIXTEEN(do, 5) \
-	SIXTEEN(do, 6) SIXTEEN(do, 7)
+#define SIXTEEN(do, n)                                                                                                 \
+	do                                                                                                             \
+	(n##0) do(n##1) do(n##2) do(n##3) do(n##4) do(n##5) do(n##6) do(n##7) do(n##8) do(n##9) do(n##A) do(n##B) do(  \
+		n##C) do(n##D) do(n##E) do(n##F)
+#define ALL(do)                                                                                                        \
+	SIXTEEN(do, 0)                                                                                                 \
+	SIXTEEN(do, 1) SIXTEEN(do, 2) SIXTEEN(do, 3) SIXTEEN(do, 4) SIXTEEN(do, 5) SIXTEEN(do, 6) SIXTEEN(do, 7)
 
 ALL(PLACE)
 
@@ -87,8 +88,7 @@ int main(void)
 		return 1;
 	memset(evict, 1, EVICT_MAX_BYTES);
 	while (read(STDIN_FILENO, &order, sizeof(order)) == (ssize_t)sizeof(order)) {
-		if (order.depth == 0 || order.depth > CHAIN_MAX_DEPTH ||
-		    order.evict_bytes > EVICT_MAX_BYTES)
+		if (order.depth == 0 || order.depth > CHAIN_MAX_DEPTH || order.evict_bytes > EVICT_MAX_BYTES)
 			return 2;
 		done = (char)chain[order.depth - 1](order.depth, order.depth);
 		if (write(STDOUT_FILENO, &done, 1) != 1)

@@ -9,7 +9,7 @@
 
 struct chain_order {
 	int32_t prog_fd; /* a BPF program to be run at the bottom of the stack */
-	uint32_t depth;  /* calls from main's own to there: 1 to CHAIN_MAX_DEPTH */
+	uint32_t depth;	 /* calls from main's own to there: 1 to CHAIN_MAX_DEPTH */
 	uint32_t n_runs;
 	uint32_t evict_bytes; /* of memory to be gone through before each run; 0 for none */
 };

@@ -28,10 +28,10 @@ int walk_stint(void *ctx)
 	struct pt_regs *task_regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct scratch *scratch = scratch_get(SCRATCH_SWITCH);
 	struct user_regs regs = {
-	        .ip = task_regs->ip,
-	        .sp = task_regs->sp,
-	        .bp = task_regs->bp,
-	        .is_64bit = true,
+		.ip = task_regs->ip,
+		.sp = task_regs->sp,
+		.bp = task_regs->bp,
+		.is_64bit = true,
 	};
 
 	if (!scratch)

@@ -46,7 +46,7 @@ struct result {
 
 struct bench {
 	struct walk_bpf *by_cfi, *by_fp;
-	int prog_fds[N_WAYS];                         /* inherited by the children */
+	int prog_fds[N_WAYS];			      /* inherited by the children */
 	struct child cfi[MAX_COPIES], fp[MAX_COPIES]; /* the first ones are hot */
 	uint32_t n_children, n_rounds;
 	const char *directory;
@@ -79,8 +79,7 @@ static void copy_file(const char *path, const char *to)
 	int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
 	struct stat st;
 
-	if (in < 0 || out < 0 || fstat(in, &st) ||
-	    sendfile(out, in, NULL, (size_t)st.st_size) != st.st_size)
+	if (in < 0 || out < 0 || fstat(in, &st) || sendfile(out, in, NULL, (size_t)st.st_size) != st.st_size)
 		fail(to);
 	close(in);
 	close(out);
@@ -147,8 +146,7 @@ static void give(struct child *child, const struct chain_order *order)
 {
 	char done;
 
-	if (write(child->to, order, sizeof(*order)) != (ssize_t)sizeof(*order) ||
-	    read(child->from, &done, 1) != 1)
+	if (write(child->to, order, sizeof(*order)) != (ssize_t)sizeof(*order) || read(child->from, &done, 1) != 1)
 		fail("a program that is to be walked has ended");
 }
 
@@ -159,9 +157,9 @@ static void measure(struct bench *b, enum way way, size_t depth, bool hot, uint3
 	struct walk_bpf *bpf = way == CFI ? b->by_cfi : b->by_fp;
 	struct bpf_program *prog = program(b, way);
 	struct chain_order order = {.prog_fd = b->prog_fds[way],
-	                            .depth = depths[depth],
-	                            .n_runs = hot ? HOT_RUNS : 1,
-	                            .evict_bytes = hot ? 0 : EVICT_BYTES};
+				    .depth = depths[depth],
+				    .n_runs = hot ? HOT_RUNS : 1,
+				    .evict_bytes = hot ? 0 : EVICT_BYTES};
 	uint64_t ns_before, n_before, ns, n;
 	uint32_t i;
 
@@ -184,13 +182,12 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void print(struct bench *b, const char *mode, enum way way, size_t depth,
-                  struct result *result)
+static void print(struct bench *b, const char *mode, enum way way, size_t depth, struct result *result)
 {
 	qsort(result->ns, b->n_rounds, sizeof(result->ns[0]), by_value);
-	printf("mode=%s way=%s depth=%u frames=%u end=%u min=%.1f quarter=%.1f median=%.1f\n", mode,
-	       way_names[way], depths[depth], result->n_frames, result->end, result->ns[0],
-	       result->ns[b->n_rounds / 4], result->ns[b->n_rounds / 2]);
+	printf("mode=%s way=%s depth=%u frames=%u end=%u min=%.1f quarter=%.1f median=%.1f\n", mode, way_names[way],
+	       depths[depth], result->n_frames, result->end, result->ns[0], result->ns[b->n_rounds / 4],
+	       result->ns[b->n_rounds / 2]);
 }
 
 int main(int argc, char **argv)

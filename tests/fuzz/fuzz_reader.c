@@ -21,8 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static int append(void *context, const void *data, size_t size, struct stint_err *err)
 {
 	stint_buf_bytes(context, data, size);
-	return stint_buf_status(context) ? stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory")
-	                                 : 0;
+	return stint_buf_status(context) ? stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory") : 0;
 }
 
 static void touch(void *context, const char *name, uint64_t value)
@@ -55,12 +54,10 @@ static void walk(const struct stint_reader *reader)
 			continue;
 		row = rows.rows;
 		for (i = 0; i < rows.n_rows; i++)
-			stint_row_visit_bytes(rows.table, row + i * stint_row_bytes(rows.table),
-			                      touch_bytes, &sum);
+			stint_row_visit_bytes(rows.table, row + i * stint_row_bytes(rows.table), touch_bytes, &sum);
 		/* One row in a few is enough where blocks are large. */
 		for (i = 0; i < rows.n_rows; i += 1 + rows.n_rows / 64)
-			stint_row_visit(rows.table, row + i * stint_row_bytes(rows.table), touch,
-			                &sum);
+			stint_row_visit(rows.table, row + i * stint_row_bytes(rows.table), touch, &sum);
 		if (stint_reader_raw(reader, b, &rows, &raw, &raw_bytes, NULL))
 			abort();
 		sum += raw[raw_bytes - 1];

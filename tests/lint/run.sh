@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # make lint: the house rules, after a test that the checker itself finds what it should; headers that stand alone;
-# shell scripts, where shellcheck is installed.
+# one layout; shell scripts, where shellcheck is installed.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -25,13 +25,10 @@ if command -v "$cc" >/dev/null; then
 	done
 fi
 
-# One layout, once the whole tree has it: STINT_LINT_FORMAT=1 makes what .clang-format would change a fault.
-if [ "${STINT_LINT_FORMAT:-0}" = 1 ]; then
-	if command -v clang-format-14 >/dev/null; then
-		git ls-files -z '*.c' '*.h' | xargs -0 clang-format-14 --dry-run -Werror --ferror-limit=1 || status=1
-	else
-		echo "lint: clang-format-14 isn't installed; the layout is not checked"
-	fi
+if command -v clang-format-14 >/dev/null; then
+	git ls-files -z '*.c' '*.h' | xargs -0 clang-format-14 --dry-run -Werror --ferror-limit=1 || status=1
+else
+	echo "lint: clang-format-14 isn't installed; the layout is not checked"
 fi
 
 if command -v shellcheck >/dev/null; then

@@ -48,8 +48,7 @@ static double now_s(void)
 static int append(void *context, const void *data, size_t size, struct stint_err *err)
 {
 	stint_buf_bytes(context, data, size);
-	return stint_buf_status(context) ? stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory")
-	                                 : 0;
+	return stint_buf_status(context) ? stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory") : 0;
 }
 
 static void check(int code, const struct stint_err *err)
@@ -70,15 +69,15 @@ static void pingpong(void *rows)
 	for (i = 0; i < N_ROWS; i++) {
 		uint32_t me = i & 1;
 		struct stint_offcpu row = {
-		        .start_ns = left[me],
-		        .end_ns = time,
-		        .wake_ns = time - (uint64_t)(1000 + noise(100)),
-		        .flags = STINT_OFFCPU_WOKEN,
-		        .thread = 10 + me,
-		        .state = 1,
-		        .syscall = 1,
-		        .stack = 1 + me,
-		        .waker = 11 - me,
+			.start_ns = left[me],
+			.end_ns = time,
+			.wake_ns = time - (uint64_t)(1000 + noise(100)),
+			.flags = STINT_OFFCPU_WOKEN,
+			.thread = 10 + me,
+			.state = 1,
+			.syscall = 1,
+			.stack = 1 + me,
+			.waker = 11 - me,
 		};
 
 		out[i] = row;
@@ -96,8 +95,7 @@ static void messaging(void *rows)
 	struct stint_offcpu *out = rows;
 	uint64_t time[2] = {1000000000000u, 1000000000300u};
 	uint64_t left[CROWD], woken[CROWD];
-	uint32_t cpu_out[CROWD], waker[CROWD], why[CROWD], queue[2][CROWD], n_queue[2] = {0, 0}, i,
-	                                                                    k;
+	uint32_t cpu_out[CROWD], waker[CROWD], why[CROWD], queue[2][CROWD], n_queue[2] = {0, 0}, i, k;
 
 	for (i = 0; i < CROWD; i++) {
 		left[i] = time[i & 1] - 100000 - i * 1000;
@@ -118,18 +116,17 @@ static void messaging(void *rows)
 		me = queue[cpu][0];
 		memmove(queue[cpu], queue[cpu] + 1, --n_queue[cpu] * sizeof(queue[0][0]));
 		row = (struct stint_offcpu){
-		        .start_ns = left[me],
-		        .end_ns = time[cpu],
-		        .wake_ns = why[me] == 2 ? 0 : woken[me],
-		        .flags = why[me] == 2 ? STINT_OFFCPU_PREEMPTED : STINT_OFFCPU_WOKEN,
-		        .cpu = cpu,
-		        .cpu_out = cpu_out[me],
-		        .thread = 10 + me,
-		        .state = why[me] == 2 ? 0 : 1,
-		        .syscall = why[me] == 2 ? 0 : 1 + why[me],
-		        .stack = why[me] == 2 ? 5 + (uint32_t)(next() % 6)
-		                              : 1 + why[me] + 2 * (me % 2),
-		        .waker = why[me] == 2 ? 0 : 10 + waker[me],
+			.start_ns = left[me],
+			.end_ns = time[cpu],
+			.wake_ns = why[me] == 2 ? 0 : woken[me],
+			.flags = why[me] == 2 ? STINT_OFFCPU_PREEMPTED : STINT_OFFCPU_WOKEN,
+			.cpu = cpu,
+			.cpu_out = cpu_out[me],
+			.thread = 10 + me,
+			.state = why[me] == 2 ? 0 : 1,
+			.syscall = why[me] == 2 ? 0 : 1 + why[me],
+			.stack = why[me] == 2 ? 5 + (uint32_t)(next() % 6) : 1 + why[me] + 2 * (me % 2),
+			.waker = why[me] == 2 ? 0 : 10 + waker[me],
 		};
 		out[i] = row;
 		/* It runs for a while, wakes a few that sleep, and leaves for one reason or
@@ -160,13 +157,13 @@ static void samples(void *rows)
 	for (i = 0; i < N_ROWS; i++) {
 		uint32_t cpu = i & 3, r = (uint32_t)(next() % 300);
 		struct stint_sample row = {
-		        .time_ns = time + cpu * 1000 + (uint64_t)(2000 + noise(500)),
-		        .weight = 1,
-		        .value = 1001001,
-		        .cpu = cpu,
-		        .thread = 10 + cpu + (r > 250),
-		        .stack = 1 + r * r / 300,
-		        .source = 1,
+			.time_ns = time + cpu * 1000 + (uint64_t)(2000 + noise(500)),
+			.weight = 1,
+			.value = 1001001,
+			.cpu = cpu,
+			.thread = 10 + cpu + (r > 250),
+			.stack = 1 + r * r / 300,
+			.source = 1,
 		};
 
 		out[i] = row;
@@ -189,8 +186,7 @@ static void dictionaries(struct stint_writer *w)
 	}
 }
 
-static void measure(const char *name, int level, enum stint_table table, size_t row_bytes,
-                    void (*make)(void *))
+static void measure(const char *name, int level, enum stint_table table, size_t row_bytes, void (*make)(void *))
 {
 	struct stint_writer_options options = {.compression_level = level};
 	struct stint_err err = STINT_ERR_INIT;

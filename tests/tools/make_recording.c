@@ -42,12 +42,12 @@
 #include "tests/tools/random_recording.h"
 
 #define MAX_WORDS 1100
-#define BASE_NS   RANDOM_START_NS
+#define BASE_NS	  RANDOM_START_NS
 
 struct maker {
 	struct stint_writer *w;
 	struct stint_intern labels; /* "thread T1" */
-	uint32_t ids[65536];        /* by label */
+	uint32_t ids[65536];	    /* by label */
 	struct stint_intern functions;
 	uint32_t module_kinds[65536]; /* by module id */
 	uint64_t freq_hz;
@@ -151,8 +151,7 @@ static void make_thread(struct maker *mk, char **words, int n)
 
 static void make_module(struct maker *mk, char **words, int n)
 {
-	static const char *const kinds[] = {"file", "kernel",  "kmod", "vdso",
-					    "anon", "unknown", NULL};
+	static const char *const kinds[] = {"file", "kernel", "kmod", "vdso", "anon", "unknown", NULL};
 	struct stint_module row = {0};
 	uint32_t id;
 
@@ -227,11 +226,9 @@ static void make_stack(struct maker *mk, char **words, int n)
 
 static void make_sample(struct maker *mk, char **words, int n)
 {
-	struct stint_source source = {.name_str = string(mk, "cpu-clock"),
-				      .unit_str = string(mk, "ns"),
-				      .freq_hz = mk->freq_hz};
-	struct stint_sample row = {.time_ns = moment(mk, words[1]),
-				   .weight = n > 5 ? number(mk, words[5]) : 1};
+	struct stint_source source = {
+		.name_str = string(mk, "cpu-clock"), .unit_str = string(mk, "ns"), .freq_hz = mk->freq_hz};
+	struct stint_sample row = {.time_ns = moment(mk, words[1]), .weight = n > 5 ? number(mk, words[5]) : 1};
 
 	row.cpu = (uint32_t)number(mk, words[2]);
 	row.thread = label(mk, "thread", words[3]);
@@ -242,8 +239,7 @@ static void make_sample(struct maker *mk, char **words, int n)
 
 static void make_offcpu(struct maker *mk, char **words, int n)
 {
-	struct stint_offcpu row = {.start_ns = moment(mk, words[1]),
-				   .end_ns = moment(mk, words[3])};
+	struct stint_offcpu row = {.start_ns = moment(mk, words[1]), .end_ns = moment(mk, words[3])};
 
 	(void)n;
 	if (strcmp(words[2], "-")) {
@@ -266,8 +262,7 @@ static void make_offcpu(struct maker *mk, char **words, int n)
 
 static void make_loss(struct maker *mk, char **words, int n)
 {
-	struct stint_loss row = {.cause = (uint32_t)number(mk, words[1]),
-				 .count = number(mk, words[2])};
+	struct stint_loss row = {.cause = (uint32_t)number(mk, words[1]), .count = number(mk, words[2])};
 
 	(void)n;
 	row.from_ns = moment(mk, words[3]);
@@ -317,10 +312,10 @@ static const struct {
 	int min_words;
 	void (*make)(struct maker *mk, char **words, int n);
 } rows[] = {
-	{"meta", 3, make_meta},   {"thread", 5, make_thread},     {"module", 4, make_module},
-	{"stack", 4, make_stack}, {"sample", 5, make_sample},     {"offcpu", 11, make_offcpu},
-	{"loss", 6, make_loss},   {"clock", 3, make_clock},       {"flush", 1, make_flush},
-	{"freq", 2, make_freq},   {"nofinish", 1, make_nofinish}, {"symbol", 5, make_symbol},
+	{"meta", 3, make_meta},	  {"thread", 5, make_thread},	  {"module", 4, make_module},
+	{"stack", 4, make_stack}, {"sample", 5, make_sample},	  {"offcpu", 11, make_offcpu},
+	{"loss", 6, make_loss},	  {"clock", 3, make_clock},	  {"flush", 1, make_flush},
+	{"freq", 2, make_freq},	  {"nofinish", 1, make_nofinish}, {"symbol", 5, make_symbol},
 };
 
 static void make_line(struct maker *mk, char *line)
@@ -403,8 +398,7 @@ int main(int argc, char **argv)
 		make_described(sink);
 	} else {
 		struct random_recording r = {strtoull(argv[3], NULL, 0), strtoull(argv[4], NULL, 0),
-					     strtoull(argv[5], NULL, 0),
-					     (uint32_t)strtoul(argv[6], NULL, 0),
+					     strtoull(argv[5], NULL, 0), (uint32_t)strtoul(argv[6], NULL, 0),
 					     (uint32_t)strtoul(argv[7], NULL, 0)};
 
 		random_recording_write(&r, sink);

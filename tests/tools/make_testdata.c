@@ -89,34 +89,34 @@ struct host {
 static void host_tasks(struct stint_writer *w, struct host *h)
 {
 	struct stint_process server = {
-	        .start_ns = START - 900000000,
-	        .pid = 100,
-	        .ppid = 1,
-	        .exe_str = string(w, "/usr/sbin/server"),
-	        .cmdline_str = string(w, "server"),
-	        .cgroup_str = string(w, "/system.slice/server.service"),
+		.start_ns = START - 900000000,
+		.pid = 100,
+		.ppid = 1,
+		.exe_str = string(w, "/usr/sbin/server"),
+		.cmdline_str = string(w, "server"),
+		.cgroup_str = string(w, "/system.slice/server.service"),
 	};
 	struct stint_process client = {
-	        .start_ns = START + 1000,
-	        .image_ns = START + 2000,
-	        .pid = 101,
-	        .ppid = 100,
-	        .image = 1,
-	        .exe_str = string(w, "/usr/bin/client"),
-	        .cmdline_str = string(w, "client"),
-	        .cgroup_str = string(w, "/"),
+		.start_ns = START + 1000,
+		.image_ns = START + 2000,
+		.pid = 101,
+		.ppid = 100,
+		.image = 1,
+		.exe_str = string(w, "/usr/bin/client"),
+		.cmdline_str = string(w, "client"),
+		.cgroup_str = string(w, "/"),
 	};
 	struct stint_thread threads[2] = {
-	        {.start_ns = START - 900000000,
-	         .process = intern(w, STINT_PROCESS, &server),
-	         .tid = 100,
-	         .comm_str = string(w, "server")},
-	        {.start_ns = START + 1000,
-	         .name_ns = START + 2000,
-	         .process = intern(w, STINT_PROCESS, &client),
-	         .tid = 101,
-	         /* Not UTF-8: a comm is any bytes. */
-	         .comm_str = string(w, "cli\xff\xfe")},
+		{.start_ns = START - 900000000,
+		 .process = intern(w, STINT_PROCESS, &server),
+		 .tid = 100,
+		 .comm_str = string(w, "server")},
+		{.start_ns = START + 1000,
+		 .name_ns = START + 2000,
+		 .process = intern(w, STINT_PROCESS, &client),
+		 .tid = 101,
+		 /* Not UTF-8: a comm is any bytes. */
+		 .comm_str = string(w, "cli\xff\xfe")},
 	};
 
 	h->thread[0] = intern(w, STINT_THREAD, &threads[0]);
@@ -127,26 +127,23 @@ static void host_stacks(struct stint_writer *w, struct host *h)
 {
 	static const uint64_t addrs[5] = {0x1139, 0x1188, 0x11f0, 0x2a1b40, 0x9f0020};
 	struct stint_module server = {.kind = STINT_MODULE_FILE,
-	                              .path_str = string(w, "/usr/sbin/server"),
-	                              .build_id_str =
-	                                      string(w, "\x01\x23\x45\x67\x89\xab\xcd\xef")};
-	struct stint_module kernel = {.kind = STINT_MODULE_KERNEL,
-	                              .path_str = string(w, "[kernel]")};
+				      .path_str = string(w, "/usr/sbin/server"),
+				      .build_id_str = string(w, "\x01\x23\x45\x67\x89\xab\xcd\xef")};
+	struct stint_module kernel = {.kind = STINT_MODULE_KERNEL, .path_str = string(w, "[kernel]")};
 	uint32_t module[2], node = 0, i;
 	struct stint_mapping mapping = {
-	        .start = 0x555555555000, .size_bytes = 0x2000, .file_off = 0x1000, .process = 1};
+		.start = 0x555555555000, .size_bytes = 0x2000, .file_off = 0x1000, .process = 1};
 
 	module[0] = intern(w, STINT_MODULE, &server);
 	module[1] = intern(w, STINT_MODULE, &kernel);
 	mapping.module = module[0];
 	intern(w, STINT_MAPPING, &mapping);
 	for (i = 0; i < 5; i++) {
-		struct stint_frame frame = {
-		        .addr = addrs[i], .module = module[i >= 3], .flags = i == 4};
+		struct stint_frame frame = {.addr = addrs[i], .module = module[i >= 3], .flags = i == 4};
 		struct stint_node next = {.parent = node, .frame = intern(w, STINT_FRAME, &frame)};
 		struct stint_stack stack = {.n_kernel = i > 2 ? i - 2 : 0,
-		                            .user_end = STINT_USER_COMPLETE,
-		                            .kernel_end = i > 2 ? STINT_KERNEL_COMPLETE : 0};
+					    .user_end = STINT_USER_COMPLETE,
+					    .kernel_end = i > 2 ? STINT_KERNEL_COMPLETE : 0};
 
 		node = intern(w, STINT_NODE, &next);
 		stack.leaf = node;
@@ -157,14 +154,10 @@ static void host_stacks(struct stint_writer *w, struct host *h)
 
 static void host_facts(struct stint_writer *w, struct host *h)
 {
-	struct stint_source source = {
-	        .name_str = string(w, "cpu-clock"), .unit_str = string(w, "ns"), .freq_hz = 99};
-	struct stint_clock clock = {.monotonic_ns = START,
-	                            .realtime_ns = UINT64_C(1700000000000000000)};
-	struct stint_symbol symbol = {.addr = 0x2a1b00,
-	                              .size_bytes = 0x80,
-	                              .module = 2,
-	                              .name_str = string(w, "schedule")};
+	struct stint_source source = {.name_str = string(w, "cpu-clock"), .unit_str = string(w, "ns"), .freq_hz = 99};
+	struct stint_clock clock = {.monotonic_ns = START, .realtime_ns = UINT64_C(1700000000000000000)};
+	struct stint_symbol symbol = {
+		.addr = 0x2a1b00, .size_bytes = 0x80, .module = 2, .name_str = string(w, "schedule")};
 
 	h->source = intern(w, STINT_SOURCE, &source);
 	add(w, STINT_CLOCK, &clock);
@@ -175,8 +168,7 @@ static void host_facts(struct stint_writer *w, struct host *h)
 }
 
 /* n intervals of two threads that take turns, and a sample now and then. Returns when it ends. */
-static uint64_t host_events(struct stint_writer *w, const struct host *h, uint64_t time, uint32_t n,
-                            uint64_t *state)
+static uint64_t host_events(struct stint_writer *w, const struct host *h, uint64_t time, uint32_t n, uint64_t *state)
 {
 	uint64_t left[2] = {time, time};
 	uint32_t i;
@@ -185,23 +177,23 @@ static uint64_t host_events(struct stint_writer *w, const struct host *h, uint64
 	for (i = 0; i < n; i++) {
 		uint32_t me = i & 1;
 		struct stint_offcpu row = {
-		        .start_ns = left[me],
-		        .wake_ns = time - 400 - util_random(state) % 300,
-		        .end_ns = time,
-		        .flags = STINT_OFFCPU_WOKEN,
-		        .thread = h->thread[me],
-		        .state = 1,
-		        .syscall = 1,
-		        .stack = h->stack[2 + me],
-		        .waker = h->thread[!me],
+			.start_ns = left[me],
+			.wake_ns = time - 400 - util_random(state) % 300,
+			.end_ns = time,
+			.flags = STINT_OFFCPU_WOKEN,
+			.thread = h->thread[me],
+			.state = 1,
+			.syscall = 1,
+			.stack = h->stack[2 + me],
+			.waker = h->thread[!me],
 		};
 		struct stint_sample sample = {
-		        .time_ns = time + 100,
-		        .weight = 1 + i % 3,
-		        .value = 10101010,
-		        .thread = h->thread[me],
-		        .stack = h->stack[i % 2],
-		        .source = h->source,
+			.time_ns = time + 100,
+			.weight = 1 + i % 3,
+			.value = 10101010,
+			.thread = h->thread[me],
+			.stack = h->stack[i % 2],
+			.source = h->source,
 		};
 
 		add(w, STINT_OFFCPU, &row);
@@ -213,29 +205,24 @@ static uint64_t host_events(struct stint_writer *w, const struct host *h, uint64
 	return time;
 }
 
-static void host_end(struct stint_writer *w, const struct host *h, uint64_t time, uint64_t n_offcpu,
-                     uint64_t n_samples)
+static void host_end(struct stint_writer *w, const struct host *h, uint64_t time, uint64_t n_offcpu, uint64_t n_samples)
 {
 	struct stint_offcpu open = {
-	        .start_ns = START,
-	        .end_ns = time,
-	        .flags = STINT_OFFCPU_OPEN_START | STINT_OFFCPU_OPEN_END,
-	        .cpu = STINT_NO_CPU,
-	        .cpu_out = STINT_NO_CPU,
-	        .thread = h->thread[0],
-	        .state = 2,
-	        .stack = h->stack[3],
+		.start_ns = START,
+		.end_ns = time,
+		.flags = STINT_OFFCPU_OPEN_START | STINT_OFFCPU_OPEN_END,
+		.cpu = STINT_NO_CPU,
+		.cpu_out = STINT_NO_CPU,
+		.thread = h->thread[0],
+		.state = 2,
+		.stack = h->stack[3],
 	};
-	struct stint_task exit_row = {
-	        .time_ns = time, .kind = STINT_TASK_EXIT, .thread = h->thread[1]};
-	struct stint_loss loss = {.from_ns = START,
-	                          .to_ns = time,
-	                          .count = 7,
-	                          .cause = STINT_LOSS_RING_FULL,
-	                          .table = STINT_OFFCPU};
+	struct stint_task exit_row = {.time_ns = time, .kind = STINT_TASK_EXIT, .thread = h->thread[1]};
+	struct stint_loss loss = {
+		.from_ns = START, .to_ns = time, .count = 7, .cause = STINT_LOSS_RING_FULL, .table = STINT_OFFCPU};
 	struct stint_total totals[2] = {
-	        {.time_ns = time, .seen = n_offcpu + 7, .table = STINT_OFFCPU, .final = 1},
-	        {.time_ns = time, .seen = n_samples, .table = STINT_SAMPLE, .final = 1},
+		{.time_ns = time, .seen = n_offcpu + 7, .table = STINT_OFFCPU, .final = 1},
+		{.time_ns = time, .seen = n_samples, .table = STINT_SAMPLE, .final = 1},
 	};
 
 	add(w, STINT_OFFCPU, &open);
@@ -290,8 +277,7 @@ static size_t block_offset(const struct stint_buf *buf, size_t i)
 	struct stint_reader *reader;
 	size_t off;
 
-	check(stint_reader_open_memory(&reader, buf->data, buf->len, NULL),
-	      "stint_reader_open_memory");
+	check(stint_reader_open_memory(&reader, buf->data, buf->len, NULL), "stint_reader_open_memory");
 	off = (size_t)stint_reader_block(reader, i)->file_off;
 	stint_reader_free(reader);
 	return off;
@@ -413,13 +399,11 @@ static void make_appended(void)
 {
 	struct stint_file_header header = {.major = 1, .header_bytes = 64};
 	struct stint_block_writer *w = malloc(sizeof(*w));
-	struct stint_string strings[2] = {{(const uint8_t *)"more", 4},
-	                                  {(const uint8_t *)"strings", 7}};
+	struct stint_string strings[2] = {{(const uint8_t *)"more", 4}, {(const uint8_t *)"strings", 7}};
 	struct stint_buf buf;
 
 	stint_buf_init(&buf, 1u << 20);
-	check(stint_block_writer_init(w, &header, 0, util_sink(&buf), NULL),
-	      "stint_block_writer_init");
+	check(stint_block_writer_init(w, &header, 0, util_sink(&buf), NULL), "stint_block_writer_init");
 	check(stint_block_writer_rows(w, STINT_STRING, &strings[0], 1, 1, NULL), "rows");
 	check(stint_block_writer_index(w, NULL), "index");
 	check(stint_block_writer_rows(w, STINT_STRING, &strings[1], 1, 2, NULL), "rows");

@@ -17,10 +17,8 @@ struct raw {
 
 static void raw_start(struct raw *raw, uint16_t major, uint16_t minor, uint64_t incompat)
 {
-	struct stint_file_header header = {.major = major,
-	                                   .minor = minor,
-	                                   .header_bytes = minor ? 80 : 64,
-	                                   .incompat = incompat};
+	struct stint_file_header header = {
+		.major = major, .minor = minor, .header_bytes = minor ? 80 : 64, .incompat = incompat};
 	uint8_t bytes[STINT_FILE_HEADER_BYTES];
 
 	memset(raw, 0, sizeof(*raw));
@@ -71,7 +69,7 @@ static void raw_bytes(struct raw *raw, const char *bytes, size_t size)
 static void raw_good(struct raw *raw)
 {
 	BYTES(raw, "\x01\x01\x30\x05\x01\x02"
-	           "abc");
+		   "abc");
 	raw_block(raw, STINT_STRING, 2);
 }
 
@@ -87,12 +85,12 @@ static void make_newer(void)
 	/* A clock row with an unknown column in the middle, in an unknown encoding; and an unknown
 	 * flag. */
 	BYTES(&raw, "\x03"
-	            "\x01\x00\x01"
-	            "\x3f\x70\x04"
-	            "\x02\x00\x02"
-	            "\x05"
-	            "????"
-	            "\x80\x01");
+		    "\x01\x00\x01"
+		    "\x3f\x70\x04"
+		    "\x02\x00\x02"
+		    "\x05"
+		    "????"
+		    "\x80\x01");
 	raw.block.flags = 0x8000;
 	raw.block.t_min_ns = 5;
 	raw.block.t_max_ns = 5;
@@ -123,30 +121,30 @@ static void make_encodings(void)
 	/* monotonic_ns: delta over varints, 1000, 1500, 1499; realtime_ns: delta over a constant,
 	 * 10, 20, 30. */
 	BYTES(&raw, "\x02\x01\x01\x05\x02\x21\x01"
-	            "\xd0\x0f\xe8\x07\x01"
-	            "\x14");
+		    "\xd0\x0f\xe8\x07\x01"
+		    "\x14");
 	raw.block.t_min_ns = 1000;
 	raw.block.t_max_ns = 1500;
 	raw_block(&raw, STINT_CLOCK, 3);
 	/* monotonic_ns: planes of two bytes, 256, 513, 2; realtime_ns isn't there. */
 	BYTES(&raw, "\x01\x01\x10\x02\x06"
-	            "\x00\x01\x02\x01\x02\x00");
+		    "\x00\x01\x02\x01\x02\x00");
 	raw.block.t_min_ns = 2;
 	raw.block.t_max_ns = 513;
 	raw_block(&raw, STINT_CLOCK, 3);
 	/* Two off-cpu rows: end_ns 1000 and 3000; off_ns 400 and 0; start_ref 0 and 1; runq_ns 50
 	 * with WOKEN. */
 	BYTES(&raw, "\x05"
-	            "\x01\x00\x03"
-	            "\x02\x00\x02"
-	            "\x03\x01\x04"
-	            "\x04\x00\x02"
-	            "\x0d\x00\x02"
-	            "\x90\x03\x00"
-	            "\x00\x32"
-	            "\xd0\x0f\xa0\x1f"
-	            "\x00\x10"
-	            "\x00\x01");
+		    "\x01\x00\x03"
+		    "\x02\x00\x02"
+		    "\x03\x01\x04"
+		    "\x04\x00\x02"
+		    "\x0d\x00\x02"
+		    "\x90\x03\x00"
+		    "\x00\x32"
+		    "\xd0\x0f\xa0\x1f"
+		    "\x00\x10"
+		    "\x00\x01");
 	raw.block.t_min_ns = 600;
 	raw.block.t_max_ns = 3000;
 	raw_block(&raw, STINT_OFFCPU, 2);
@@ -168,8 +166,7 @@ static void broken(const char *name, uint8_t table, uint32_t n_rows, const char 
 	raw_save(&raw, name);
 }
 
-#define BROKEN(name, table, n_rows, literal)                                                       \
-	broken(name, table, n_rows, literal, sizeof(literal) - 1)
+#define BROKEN(name, table, n_rows, literal) broken(name, table, n_rows, literal, sizeof(literal) - 1)
 
 static void make_broken(void)
 {
@@ -179,11 +176,9 @@ static void make_broken(void)
 	BROKEN("bad-column-twice", STINT_CLOCK, 1, "\x02\x01\x00\x01\x01\x00\x01\x05\x06");
 	BROKEN("bad-packing", STINT_CLOCK, 1, "\x01\x01\x40\x01\x05");
 	BROKEN("bad-transform", STINT_CLOCK, 1, "\x01\x01\x02\x01\x05");
-	BROKEN("bad-plane-width", STINT_CLOCK, 1,
-	       "\x01\x01\x10\x09\x09\x01\x02\x03\x04\x05\x06\x07\x08\x09");
+	BROKEN("bad-plane-width", STINT_CLOCK, 1, "\x01\x01\x10\x09\x09\x01\x02\x03\x04\x05\x06\x07\x08\x09");
 	BROKEN("bad-plane-size", STINT_CLOCK, 2, "\x01\x01\x10\x01\x03\x01\x02\x03");
-	BROKEN("bad-varint", STINT_CLOCK, 1,
-	       "\x01\x01\x00\x0b\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01");
+	BROKEN("bad-varint", STINT_CLOCK, 1, "\x01\x01\x00\x0b\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01");
 	BROKEN("bad-too-wide", STINT_TASK, 1, "\x01\x02\x00\x05\x80\x80\x80\x80\x10");
 	BROKEN("bad-rest", STINT_CLOCK, 1, "\x01\x01\x00\x01\x05\x06");
 	BROKEN("bad-start-ref", STINT_OFFCPU, 1, "\x01\x0d\x00\x01\x01");
@@ -247,11 +242,9 @@ static void make_broken_frames(void)
 	raw_start(&raw, 1, 0, 0);
 	raw_good(&raw);
 	for (i = 0; i < 4; i++) {
-		check(stint_compress(c, container, sizeof(container) - 1, NULL, 0, &raw.payload),
-		      "stint_compress");
+		check(stint_compress(c, container, sizeof(container) - 1, NULL, 0, &raw.payload), "stint_compress");
 		if (i == 1) /* a second frame */
-			check(stint_compress(c, container, sizeof(container) - 1, NULL, 0,
-			                     &raw.payload),
+			check(stint_compress(c, container, sizeof(container) - 1, NULL, 0, &raw.payload),
 			      "stint_compress");
 		if (i == 3) /* a frame that is cut off */
 			raw.payload.len--;

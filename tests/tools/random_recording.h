@@ -17,19 +17,19 @@ struct random_recording {
 	uint32_t n_stacks, n_threads;
 };
 
-#define RANDOM_START_NS  UINT64_C(1000000000000)
-#define RANDOM_MODULES   6
+#define RANDOM_START_NS	 UINT64_C(1000000000000)
+#define RANDOM_MODULES	 6
 #define RANDOM_FUNCTIONS 40 /* of each module */
 
 /* The writer calls can only fail for want of memory or disk: a test has no answer to that. */
-#define RANDOM_MUST(call)                                                                          \
-	do {                                                                                       \
-		struct stint_err must_err = STINT_ERR_INIT;                                        \
-		struct stint_err *err = &must_err;                                                 \
-		if (call) {                                                                        \
-			fprintf(stderr, "%s\n", must_err.msg);                                     \
-			exit(4);                                                                   \
-		}                                                                                  \
+#define RANDOM_MUST(call)                                                                                              \
+	do {                                                                                                           \
+		struct stint_err must_err = STINT_ERR_INIT;                                                            \
+		struct stint_err *err = &must_err;                                                                     \
+		if (call) {                                                                                            \
+			fprintf(stderr, "%s\n", must_err.msg);                                                         \
+			exit(4);                                                                                       \
+		}                                                                                                      \
 	} while (0)
 
 static inline uint64_t random_next(uint64_t *state)
@@ -57,9 +57,8 @@ static inline void random_meta(struct stint_writer *w, const char *key, const ch
 
 static inline void random_modules(struct stint_writer *w, uint32_t *modules)
 {
-	static const char *const paths[RANDOM_MODULES] = {"[kernel]",           "/usr/bin/demo",
-							  "/usr/lib/libc.so.6", "/usr/lib/a.so",
-							  "/opt/b/libother.so", "[anon]"};
+	static const char *const paths[RANDOM_MODULES] = {"[kernel]",	   "/usr/bin/demo",	 "/usr/lib/libc.so.6",
+							  "/usr/lib/a.so", "/opt/b/libother.so", "[anon]"};
 	uint32_t i, k;
 
 	for (i = 0; i < RANDOM_MODULES; i++) {
@@ -69,9 +68,8 @@ static inline void random_modules(struct stint_writer *w, uint32_t *modules)
 		RANDOM_MUST(stint_writer_intern(w, STINT_MODULE, &row, &modules[i], err));
 		/* The last module has no symbols. */
 		for (k = 0; k < RANDOM_FUNCTIONS && i < RANDOM_MODULES - 1; k++) {
-			struct stint_symbol symbol = {.addr = 0x1000 + k * 0x100,
-						      .size_bytes = 0x100,
-						      .module = modules[i]};
+			struct stint_symbol symbol = {
+				.addr = 0x1000 + k * 0x100, .size_bytes = 0x100, .module = modules[i]};
 			char name[32];
 
 			/* The same names in two modules: they must stay apart. */
@@ -82,11 +80,9 @@ static inline void random_modules(struct stint_writer *w, uint32_t *modules)
 	}
 }
 
-static inline uint32_t random_node(struct stint_writer *w, uint64_t *state, uint32_t parent,
-				   uint32_t module, bool leaf)
+static inline uint32_t random_node(struct stint_writer *w, uint64_t *state, uint32_t parent, uint32_t module, bool leaf)
 {
-	struct stint_frame frame = {.addr = 0x1000 +
-					    random_next(state) % (RANDOM_FUNCTIONS * 0x100),
+	struct stint_frame frame = {.addr = 0x1000 + random_next(state) % (RANDOM_FUNCTIONS * 0x100),
 				    .module = module,
 				    .flags = leaf ? STINT_FRAME_EXACT : 0};
 	struct stint_node node = {.parent = parent};
@@ -99,18 +95,15 @@ static inline uint32_t random_node(struct stint_writer *w, uint64_t *state, uint
 
 /* A few deep trunks with many branches, as in real programs; one stack in 16 has no frame at all.
  */
-static inline uint32_t random_stack(struct stint_writer *w, uint64_t *state,
-				    const uint32_t *modules, uint32_t trunk)
+static inline uint32_t random_stack(struct stint_writer *w, uint64_t *state, const uint32_t *modules, uint32_t trunk)
 {
-	struct stint_stack row = {
-		.leaf = trunk, .user_end = 1 + random_next(state) % 8, .kernel_end = 1};
+	struct stint_stack row = {.leaf = trunk, .user_end = 1 + random_next(state) % 8, .kernel_end = 1};
 	uint32_t i, depth = random_next(state) % 20, id = 0;
 
 	row.n_kernel = random_next(state) % 3 ? 0 : random_next(state) % 6;
 	for (i = 0; i < depth; i++)
 		row.leaf =
-			random_node(w, state, row.leaf,
-				    modules[1 + random_next(state) % (RANDOM_MODULES - 1)], false);
+			random_node(w, state, row.leaf, modules[1 + random_next(state) % (RANDOM_MODULES - 1)], false);
 	for (i = 0; i < row.n_kernel; i++)
 		row.leaf = random_node(w, state, row.leaf, modules[0], i + 1 == row.n_kernel);
 	if (random_next(state) % 16 == 0) {
@@ -121,14 +114,12 @@ static inline uint32_t random_stack(struct stint_writer *w, uint64_t *state,
 	return id;
 }
 
-static inline void random_threads(struct stint_writer *w, uint64_t *state, uint32_t *threads,
-				  uint32_t n)
+static inline void random_threads(struct stint_writer *w, uint64_t *state, uint32_t *threads, uint32_t n)
 {
 	uint32_t i;
 
 	for (i = 0; i < n; i++) {
-		struct stint_process process = {
-			.start_ns = 5 + i / 4, .pid = 100 + i / 4 * 4, .ppid = 1};
+		struct stint_process process = {.start_ns = 5 + i / 4, .pid = 100 + i / 4 * 4, .ppid = 1};
 		struct stint_thread thread = {.start_ns = 5, .tid = 100 + i};
 		char comm[16];
 
@@ -171,19 +162,17 @@ static inline struct stint_offcpu random_offcpu(uint64_t *state, uint64_t start_
 	return row;
 }
 
-static inline void random_events(struct stint_writer *w, uint64_t *state,
-				 const struct random_recording *r, const uint32_t *stacks,
-				 const uint32_t *threads, uint32_t source)
+static inline void random_events(struct stint_writer *w, uint64_t *state, const struct random_recording *r,
+				 const uint32_t *stacks, const uint32_t *threads, uint32_t source)
 {
 	size_t i;
 
 	for (i = 0; i < r->n_samples; i++) {
-		struct stint_sample row = {
-			.time_ns = RANDOM_START_NS + i * 1000, .weight = 1, .source = source};
+		struct stint_sample row = {.time_ns = RANDOM_START_NS + i * 1000, .weight = 1, .source = source};
 
 		/* The square makes some stacks hot. */
-		row.stack = stacks[(random_next(state) % r->n_stacks) *
-				   (random_next(state) % r->n_stacks) / r->n_stacks];
+		row.stack =
+			stacks[(random_next(state) % r->n_stacks) * (random_next(state) % r->n_stacks) / r->n_stacks];
 		row.thread = threads[random_next(state) % r->n_threads];
 		row.cpu = random_next(state) % 4;
 		row.weight = random_next(state) % 100 ? 1 : 3;
@@ -203,8 +192,7 @@ static inline void random_events(struct stint_writer *w, uint64_t *state,
 static inline void random_recording_write(const struct random_recording *r, struct stint_sink sink)
 {
 	struct stint_writer_options options = {.max_dictionary_bytes = (size_t)256 << 20};
-	uint32_t *stacks = calloc(r->n_stacks, sizeof(*stacks)),
-		 *threads = calloc(r->n_threads, sizeof(*threads));
+	uint32_t *stacks = calloc(r->n_stacks, sizeof(*stacks)), *threads = calloc(r->n_threads, sizeof(*threads));
 	uint32_t modules[RANDOM_MODULES], source, trunk = 0, i;
 	uint64_t state = r->seed * 2 + 1;
 	struct stint_source cpu_clock = {.freq_hz = 99};
@@ -226,15 +214,13 @@ static inline void random_recording_write(const struct random_recording *r, stru
 	random_threads(w, &state, threads, r->n_threads);
 	for (i = 0; i < r->n_stacks; i++) {
 		if (i % 64 == 0)
-			trunk = random_node(w, &state, random_next(&state) % 4 ? trunk : 0,
-					    modules[1], false);
+			trunk = random_node(w, &state, random_next(&state) % 4 ? trunk : 0, modules[1], false);
 		stacks[i] = random_stack(w, &state, modules, trunk);
 	}
 	random_events(w, &state, r, stacks, threads, source);
 	snprintf(end, sizeof(end), "%llu",
 		 (unsigned long long)(RANDOM_START_NS + 1 +
-				      1000 * (r->n_samples > r->n_offcpu ? r->n_samples
-									 : r->n_offcpu)));
+				      1000 * (r->n_samples > r->n_offcpu ? r->n_samples : r->n_offcpu)));
 	random_meta(w, "end_ns", end);
 	RANDOM_MUST(stint_writer_finish(w, err));
 	stint_writer_free(w);

@@ -65,8 +65,7 @@ static int add_intervals(void *context, const struct stint_rows *rows, struct st
 	return 0;
 }
 
-static void check_group(struct util_model *u, enum view view, enum group_by group,
-			const struct metrics *expected)
+static void check_group(struct util_model *u, enum view view, enum group_by group, const struct metrics *expected)
 {
 	struct metrics sum = {0};
 	struct tally tally;
@@ -105,8 +104,7 @@ static void sums_are_the_same_over_any_grouping(void **state)
 		RANDOM_MUST(model_each_block(u.m, STINT_SAMPLE, add_samples, &on_cpu, err));
 		RANDOM_MUST(model_each_block(u.m, STINT_OFFCPU, add_intervals, &off_cpu, err));
 		assert_true(on_cpu.v[METRIC_SAMPLES] >= recordings[r].n_samples);
-		assert_int_equal(off_cpu.v[METRIC_COUNT] + off_cpu.v[METRIC_OPEN],
-				 recordings[r].n_offcpu);
+		assert_int_equal(off_cpu.v[METRIC_COUNT] + off_cpu.v[METRIC_OPEN], recordings[r].n_offcpu);
 		for (group = 0; group < N_GROUPS; group++) {
 			if (!group_is_of_offcpu((enum group_by)group))
 				check_group(&u, VIEW_ON_CPU, (enum group_by)group, &on_cpu);
@@ -138,15 +136,14 @@ static void trees_agree_with_totals(void **state)
 			struct metrics selfs = {0};
 			struct call_tree tree;
 
-			RANDOM_MUST(call_tree_make(&tree, &tally, &u.functions, table.rows[i].name,
-						   callers, METRIC_DURATION, err));
+			RANDOM_MUST(call_tree_make(&tree, &tally, &u.functions, table.rows[i].name, callers,
+						   METRIC_DURATION, err));
 			assert_sums_equal(&tree.nodes[0].total, &table.rows[i].total);
 			for (k = 0; k < tree.n; k++) {
 				metrics_add(&selfs, &tree.nodes[k].self);
 				if (k)
 					assert_int_equal(tree.nodes[k].depth,
-							 tree.nodes[tree.nodes[k].parent].depth +
-								 1);
+							 tree.nodes[tree.nodes[k].parent].depth + 1);
 				assert_true(tree.nodes[k].parent <= k);
 			}
 			assert_sums_equal(&selfs, &table.rows[i].total);
@@ -195,8 +192,7 @@ static void windows_add_up(void **state)
 			assert_true(parse_time_point(cuts[i], &spec.from));
 			assert_true(parse_time_point(cuts[i + 1], &spec.to));
 			part = sums_of(&u, (enum view)view, &spec);
-			assert_true(part.v[METRIC_DURATION] ==
-				    part.v[METRIC_BLOCKED] + part.v[METRIC_RUNQUEUE]);
+			assert_true(part.v[METRIC_DURATION] == part.v[METRIC_BLOCKED] + part.v[METRIC_RUNQUEUE]);
 			for (k = 0; k < N_METRICS; k++)
 				sum[view].v[k] += part.v[k];
 		}
@@ -212,8 +208,7 @@ static void windows_add_up(void **state)
 /* What an option selects and what its opposite selects are everything. */
 static void selections_partition(void **state)
 {
-	const char *states[] = {"R", "SD"}, *cpus[] = {"0", "1-3"},
-		   *tids[] = {"100,101", "102-200"};
+	const char *states[] = {"R", "SD"}, *cpus[] = {"0", "1-3"}, *tids[] = {"100,101", "102-200"};
 	struct select_spec all = {0};
 	struct metrics whole;
 	struct util_model u;
@@ -316,8 +311,7 @@ static void windows_skip_blocks(void **state)
 		RANDOM_MUST(tally_collect(&tally, u.m, sel, view, TALLY_STACK, err));
 		n_decoded = blocks_decoded(u.m, table);
 		brute.sel = sel;
-		RANDOM_MUST(model_each_block(u.m, table, i % 2 ? count_intervals : count_samples,
-					     &brute, err));
+		RANDOM_MUST(model_each_block(u.m, table, i % 2 ? count_intervals : count_samples, &brute, err));
 		assert_true(tally.n_events > 0);
 		assert_int_equal(tally.n_events, brute.n_events);
 		assert_int_equal(tally.n_seen, brute.n_seen);

@@ -197,9 +197,8 @@ static void test_source_lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_x86_64),   cmocka_unit_test(test_aarch64),
-		cmocka_unit_test(test_any_bytes), cmocka_unit_test(test_machines),
-		cmocka_unit_test(test_source_lines),
+		cmocka_unit_test(test_x86_64),	 cmocka_unit_test(test_aarch64),      cmocka_unit_test(test_any_bytes),
+		cmocka_unit_test(test_machines), cmocka_unit_test(test_source_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

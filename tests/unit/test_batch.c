@@ -65,8 +65,7 @@ static void test_malformed(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_sort),
-	                                   cmocka_unit_test(test_malformed)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_sort), cmocka_unit_test(test_malformed)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

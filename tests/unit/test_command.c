@@ -208,7 +208,8 @@ static void it_inherits_no_descriptor(void **state)
 	(void)state;
 	/* 0, 1, 2, and the directory that ls reads, besides what this test program itself was given. */
 	assert_int_equal(run_shell("for fd in /proc/self/fd/*; do case $(readlink $fd) in socket:*) exit 1;; esac; "
-				   "done"), 0);
+				   "done"),
+			 0);
 }
 
 int main(void)

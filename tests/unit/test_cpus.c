@@ -14,8 +14,7 @@ static void lists_with_gaps(void **state)
 	static const struct {
 		const char *text;
 		int end;
-	} cases[] = {{"", 0},       {"0", 1}, {"0-1", 2}, {"0-3,8", 9}, {"0,2,4-6,63-64,128", 129},
-	             {"8191", 8192}};
+	} cases[] = {{"", 0}, {"0", 1}, {"0-1", 2}, {"0-3,8", 9}, {"0,2,4-6,63-64,128", 129}, {"8191", 8192}};
 	char text[CPUS_TEXT_BYTES];
 	struct cpus cpus;
 	size_t i;
@@ -33,8 +32,8 @@ static void lists_with_gaps(void **state)
 
 static void what_is_no_list(void **state)
 {
-	static const char *const bad[] = {",",   "0,", "-1",   "3-1",    "0-",
-	                                  "0 1", "x",  "8192", "0-8192", "99999999999999999999"};
+	static const char *const bad[] = {",",	 "0,", "-1",   "3-1",	 "0-",
+					  "0 1", "x",  "8192", "0-8192", "99999999999999999999"};
 	struct cpus cpus;
 	size_t i;
 
@@ -83,11 +82,11 @@ static void this_host(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(lists_with_gaps),
-	        cmocka_unit_test(what_is_no_list),
-	        cmocka_unit_test(a_list_too_long_for_its_text),
-	        cmocka_unit_test(differences),
-	        cmocka_unit_test(this_host),
+		cmocka_unit_test(lists_with_gaps),
+		cmocka_unit_test(what_is_no_list),
+		cmocka_unit_test(a_list_too_long_for_its_text),
+		cmocka_unit_test(differences),
+		cmocka_unit_test(this_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

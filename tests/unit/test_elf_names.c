@@ -161,9 +161,9 @@ static void hostile_files(void **state)
 		memcpy(image, ef->image.at, ef->image.size);
 		for (i = 0; i < 1 + (size_t)random() % 40; i++) {
 			uint64_t headers = ef->image.size - ef->n_sections * sizeof(Elf64_Shdr);
-			uint64_t at = i % 3 == 0 ? (uint64_t)random() % 64 :
-				      i % 3 == 1 ? headers + (uint64_t)random() % (ef->image.size - headers) :
-						   symtab->file_off + (uint64_t)random() % symtab->size;
+			uint64_t at = i % 3 == 0   ? (uint64_t)random() % 64
+				      : i % 3 == 1 ? headers + (uint64_t)random() % (ef->image.size - headers)
+						   : symtab->file_off + (uint64_t)random() % symtab->size;
 
 			image[at] = (uint8_t)random();
 		}

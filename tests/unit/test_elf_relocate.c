@@ -20,7 +20,7 @@
 #include "analyze/elf_symtab.h"
 #include "analyze/symbolize.h"
 
-#define MODULE 1
+#define MODULE	1
 #define PROGRAM 2
 
 static char object_path[PATH_MAX], program_path[PATH_MAX];
@@ -64,8 +64,8 @@ static int find_files(void **state)
 
 static struct symbolizer *open_both(const char *object)
 {
-	const struct symbolizer_options options = {.dirs = NULL, .local = true, .lines = true, .inlines = true,
-						   .demangle = DEMANGLE_NONE};
+	const struct symbolizer_options options = {
+		.dirs = NULL, .local = true, .lines = true, .inlines = true, .demangle = DEMANGLE_NONE};
 	struct symbol_module program = {.kind = STINT_MODULE_FILE, .path = program_path};
 	struct symbol_module module = {.kind = STINT_MODULE_KMOD, .path = "object"};
 	static char dir[PATH_MAX];

@@ -12,10 +12,10 @@
 #include "base/err.h"
 #include "record/exec_maps.h"
 
-#define PAGE 4096u
-#define N_PAGES 64u
+#define PAGE	 4096u
+#define N_PAGES	 64u
 #define N_ROUNDS 400
-#define N_STEPS 60
+#define N_STEPS	 60
 
 struct page {
 	uint32_t module; /* 0: not mapped */
@@ -52,8 +52,7 @@ static void model_add(struct page *pages, const struct exec_map *map)
 	uint64_t addr;
 
 	for (addr = map->start; addr < map->end; addr += PAGE)
-		pages[addr / PAGE] = (struct page){map->module,
-						   map->linear ? map->file_off + (addr - map->start) : 0};
+		pages[addr / PAGE] = (struct page){map->module, map->linear ? map->file_off + (addr - map->start) : 0};
 }
 
 static void compare(const struct exec_maps *em, const struct page *pages)

@@ -15,7 +15,11 @@
 static const char *const no_lines[] = {NULL};
 
 static const struct flame_text plain_text = {
-	.title = "title", .facts = no_lines, .notes = no_lines, .unit = "samples", .folded_unit = 1,
+	.title = "title",
+	.facts = no_lines,
+	.notes = no_lines,
+	.unit = "samples",
+	.folded_unit = 1,
 };
 
 static uint32_t child(struct flame *f, uint32_t parent, const char *name, enum flame_kind kind)

@@ -47,8 +47,7 @@ static char *one_by_one(struct util_model *u, enum view view, enum metric by)
 		frame.name = comm_label(u->m, (uint32_t)(tally.rows[i].key >> 32));
 		assert_int_equal(flame_frame(&f, &frame, &id, NULL), 0);
 		assert_int_equal(flame_child(&f, node, id, &node, NULL), 0);
-		assert_int_equal(
-			functions_of_stack(&u->functions, (uint32_t)tally.rows[i].key, &stack, &n, NULL), 0);
+		assert_int_equal(functions_of_stack(&u->functions, (uint32_t)tally.rows[i].key, &stack, &n, NULL), 0);
 		while (n-- > 0) {
 			frame.name = u->functions.all[stack[n].function].name;
 			frame.module = u->functions.all[stack[n].function].module;

@@ -24,8 +24,7 @@ static void write_small(struct stint_buf *buf, bool finish)
 		for (i = 0; i < 3; i++) {
 			struct stint_node node = {.parent = id};
 			struct stint_meta meta;
-			struct stint_clock clock = {.monotonic_ns = 100 * round + i,
-			                            .realtime_ns = 7};
+			struct stint_clock clock = {.monotonic_ns = 100 * round + i, .realtime_ns = 7};
 			char text[2] = {(char)('a' + i), (char)('a' + round)};
 
 			assert_int_equal(stint_writer_string(w, text, 2, &meta.key_str, NULL), 0);
@@ -59,8 +58,7 @@ static uint64_t digest_block(const struct stint_reader *reader, size_t i, struct
 		size = stint_schema_of(rows->table)->row_bytes;
 		bytes = (const uint8_t *)rows->rows + r * size;
 		if (rows->table == STINT_STRING) {
-			const struct stint_string *string =
-			        (const struct stint_string *)rows->rows + r;
+			const struct stint_string *string = (const struct stint_string *)rows->rows + r;
 
 			bytes = string->data;
 			size = string->size;
@@ -78,8 +76,7 @@ static size_t digest_all(const struct stint_reader *reader, struct digest *diges
 
 	assert_true(n <= max);
 	for (i = 0; i < n; i++)
-		digests[i] = (struct digest){stint_reader_block(reader, i)->file_off,
-		                             digest_block(reader, i, &rows)};
+		digests[i] = (struct digest){stint_reader_block(reader, i)->file_off, digest_block(reader, i, &rows)};
 	stint_rows_done(&rows);
 	return n;
 }
@@ -122,8 +119,7 @@ static void test_cut_everywhere(void **state)
 
 			if (block->file_off + STINT_BLOCK_HEADER_BYTES + block->stored_bytes > size)
 				break;
-			assert_true(i < n && part[i].file_off == whole[i].file_off &&
-			            part[i].hash == whole[i].hash);
+			assert_true(i < n && part[i].file_off == whole[i].file_off && part[i].hash == whole[i].hash);
 		}
 		assert_int_equal(n, i);
 		assert_int_equal(stint_verify(cut, NULL, NULL, &result, NULL), 0);
@@ -136,8 +132,7 @@ static void test_cut_everywhere(void **state)
 	stint_buf_done(&buf);
 }
 
-static void check_flip(const struct stint_buf *buf, const struct digest *whole, size_t n_whole,
-                       size_t bit)
+static void check_flip(const struct stint_buf *buf, const struct digest *whole, size_t n_whole, size_t bit)
 {
 	struct digest part[MAX_BLOCKS];
 	struct stint_verify_result result;
@@ -319,13 +314,12 @@ static void test_repair_without_header(void **state)
 	stint_buf_done(&out);
 }
 
-static void append_block(struct stint_buf *out, const struct stint_buf *buf,
-                         const struct stint_reader *reader, size_t i)
+static void append_block(struct stint_buf *out, const struct stint_buf *buf, const struct stint_reader *reader,
+			 size_t i)
 {
 	const struct stint_block_info *block = stint_reader_block(reader, i);
 
-	stint_buf_bytes(out, buf->data + block->file_off,
-	                STINT_BLOCK_HEADER_BYTES + block->stored_bytes);
+	stint_buf_bytes(out, buf->data + block->file_off, STINT_BLOCK_HEADER_BYTES + block->stored_bytes);
 }
 
 /* Repairs the recording's blocks in this order; returns how many rows the repair left out. */
@@ -395,13 +389,10 @@ static void test_repair_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_cut_everywhere),
-	        cmocka_unit_test(test_flip_every_bit),
-	        cmocka_unit_test(test_missing_bytes),
-	        cmocka_unit_test(test_repair),
-	        cmocka_unit_test(test_repair_without_header),
-	        cmocka_unit_test(test_repair_duplicates),
-	        cmocka_unit_test(test_repair_order),
+		cmocka_unit_test(test_cut_everywhere),	      cmocka_unit_test(test_flip_every_bit),
+		cmocka_unit_test(test_missing_bytes),	      cmocka_unit_test(test_repair),
+		cmocka_unit_test(test_repair_without_header), cmocka_unit_test(test_repair_duplicates),
+		cmocka_unit_test(test_repair_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

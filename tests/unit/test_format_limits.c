@@ -30,14 +30,13 @@ static void test_file_header_bytes(void **state)
 }
 
 /* What a reader says about a header with these sizes, NULL when they are fine. */
-static const char *judge(uint8_t table, uint32_t stored_bytes, uint32_t raw_bytes, uint32_t n_rows,
-                         uint32_t first_id)
+static const char *judge(uint8_t table, uint32_t stored_bytes, uint32_t raw_bytes, uint32_t n_rows, uint32_t first_id)
 {
 	struct stint_block_header header = {.table = table,
-	                                    .stored_bytes = stored_bytes,
-	                                    .raw_bytes = raw_bytes,
-	                                    .n_rows = n_rows,
-	                                    .first_id = first_id};
+					    .stored_bytes = stored_bytes,
+					    .raw_bytes = raw_bytes,
+					    .n_rows = n_rows,
+					    .first_id = first_id};
 	uint8_t bytes[STINT_BLOCK_HEADER_BYTES];
 
 	stint_block_header_encode(&header, bytes);
@@ -133,10 +132,10 @@ static void test_stack_depth(void **state)
 static void test_dictionary_rows(void **state)
 {
 	struct stint_block_header block = {.table = STINT_NODE,
-	                                   .n_rows = 1,
-	                                   .raw_bytes = 1,
-	                                   .stored_bytes = 1,
-	                                   .first_id = STINT_MAX_DICTIONARY_ROWS - 1};
+					   .n_rows = 1,
+					   .raw_bytes = 1,
+					   .stored_bytes = 1,
+					   .first_id = STINT_MAX_DICTIONARY_ROWS - 1};
 	struct stint_file_header file = {.major = 1, .header_bytes = STINT_FILE_HEADER_BYTES};
 	uint8_t bytes[STINT_FILE_HEADER_BYTES + STINT_BLOCK_HEADER_BYTES + 1] = {0};
 	struct stint_writer_options options = {0};
@@ -169,9 +168,9 @@ static void test_dictionary_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_file_header_bytes), cmocka_unit_test(test_block_headers),
-	        cmocka_unit_test(test_columns),           cmocka_unit_test(test_stack_depth),
-	        cmocka_unit_test(test_dictionary_rows),
+		cmocka_unit_test(test_file_header_bytes), cmocka_unit_test(test_block_headers),
+		cmocka_unit_test(test_columns),		  cmocka_unit_test(test_stack_depth),
+		cmocka_unit_test(test_dictionary_rows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

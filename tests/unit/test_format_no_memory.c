@@ -99,8 +99,7 @@ static int write_recording(struct stint_err *err)
 	return code;
 }
 
-static int read_recording(const uint8_t *data, size_t size, uint64_t n_problems,
-                          struct stint_err *err)
+static int read_recording(const uint8_t *data, size_t size, uint64_t n_problems, struct stint_err *err)
 {
 	struct stint_verify_result result;
 	struct stint_rows rows = {0};
@@ -188,8 +187,8 @@ static void test_reading(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_writing),
-	        cmocka_unit_test(test_reading),
+		cmocka_unit_test(test_writing),
+		cmocka_unit_test(test_reading),
 	};
 	static uint8_t bytes[MEMORY_BYTES];
 

@@ -37,8 +37,7 @@ static void print_row(struct stint_buf *out, size_t block, const struct stint_ro
 {
 	const uint8_t *row = (const uint8_t *)rows->rows + i * stint_row_bytes(rows->table);
 
-	stint_buf_printf(out, "{\"block\":%zu,\"table\":\"%s\"", block,
-	                 stint_table_name(rows->table));
+	stint_buf_printf(out, "{\"block\":%zu,\"table\":\"%s\"", block, stint_table_name(rows->table));
 	if (stint_is_dictionary(rows->table))
 		stint_buf_printf(out, ",\"id\":%zu", rows->first_id + i);
 	stint_row_visit(rows->table, row, print_field, out);
@@ -99,10 +98,8 @@ static void show_difference(const struct stint_buf *ours, const struct stint_buf
 		if (ours->data[i - 1] == '\n')
 			line = i;
 	}
-	print_error("stint:     %.*s\nreference: %.*s\n",
-	            (int)(ours->len - line > 300 ? 300 : ours->len - line), ours->data + line,
-	            (int)(theirs->len - line > 300 ? 300 : theirs->len - line),
-	            theirs->data + line);
+	print_error("stint:     %.*s\nreference: %.*s\n", (int)(ours->len - line > 300 ? 300 : ours->len - line),
+		    ours->data + line, (int)(theirs->len - line > 300 ? 300 : theirs->len - line), theirs->data + line);
 }
 
 static void test_same_rows(void **state)
@@ -128,8 +125,7 @@ static void test_same_rows(void **state)
 		stint_buf_reset(&theirs);
 		our_status = dump(files.gl_pathv[i], &ours);
 		their_status = run_reference(files.gl_pathv[i], &theirs);
-		if (ours.len != theirs.len ||
-		    (ours.len && memcmp(ours.data, theirs.data, ours.len) != 0)) {
+		if (ours.len != theirs.len || (ours.len && memcmp(ours.data, theirs.data, ours.len) != 0)) {
 			show_difference(&ours, &theirs);
 			fail();
 		}
@@ -197,8 +193,8 @@ static void test_examples(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_same_rows),
-	        cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_same_rows),
+		cmocka_unit_test(test_examples),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

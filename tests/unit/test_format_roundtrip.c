@@ -53,8 +53,7 @@ static void number_bytes(struct stint_intern *in, uint32_t table, uint8_t *row)
 }
 
 /* All rows of a table in the order of the file, n of them, one behind the other; bytes as numbers. */
-static uint8_t *read_all(const struct stint_reader *reader, uint32_t table, struct stint_intern *in,
-                         size_t *ret_n)
+static uint8_t *read_all(const struct stint_reader *reader, uint32_t table, struct stint_intern *in, size_t *ret_n)
 {
 	const struct stint_schema *schema = stint_schema_of(table);
 	struct stint_rows rows = {0};
@@ -246,13 +245,13 @@ static void test_offcpu_chain(void **state)
 	(void)state;
 	for (i = 0; i < 100000; i++) {
 		struct stint_offcpu row = {
-		        .start_ns = left[i & 1],
-		        .end_ns = now,
-		        .wake_ns = now - 500,
-		        .flags = STINT_OFFCPU_WOKEN,
-		        .cpu = (uint32_t)(i % 7 == 0),
-		        .cpu_out = (uint32_t)(i % 5 == 0),
-		        .thread = 1 + (i & 1),
+			.start_ns = left[i & 1],
+			.end_ns = now,
+			.wake_ns = now - 500,
+			.flags = STINT_OFFCPU_WOKEN,
+			.cpu = (uint32_t)(i % 7 == 0),
+			.cpu_out = (uint32_t)(i % 5 == 0),
+			.thread = 1 + (i & 1),
 		};
 
 		t_min = row.start_ns < t_min ? row.start_ns : t_min;
@@ -271,8 +270,7 @@ static void test_offcpu_chain(void **state)
 			assert_true(back[i].start_ns < back[i].end_ns);
 			assert_int_equal(back[i].reserved, 0);
 			assert_true(!i || back[i - 1].cpu < back[i].cpu ||
-			            (back[i - 1].cpu == back[i].cpu &&
-			             back[i - 1].end_ns <= back[i].end_ns));
+				    (back[i - 1].cpu == back[i].cpu && back[i - 1].end_ns <= back[i].end_ns));
 		}
 		n += rows.n_rows;
 	}
@@ -349,11 +347,8 @@ static void test_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_every_table),
-	        cmocka_unit_test(test_strings),
-	        cmocka_unit_test(test_windows),
-	        cmocka_unit_test(test_offcpu_chain),
-	        cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_every_table),  cmocka_unit_test(test_strings), cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_offcpu_chain), cmocka_unit_test(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

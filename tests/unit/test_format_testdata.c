@@ -11,16 +11,16 @@
 #include "format/verify.h"
 #include "tests/unit/format_util.h"
 
-#define DAMAGE    (1u << STINT_PROBLEM_DAMAGE)
+#define DAMAGE	  (1u << STINT_PROBLEM_DAMAGE)
 #define REFERENCE (1u << STINT_PROBLEM_REFERENCE)
-#define TREE      (1u << STINT_PROBLEM_TREE)
-#define SUM       (1u << STINT_PROBLEM_SUM)
-#define MISSING   (1u << STINT_PROBLEM_MISSING)
-#define ORDER     (1u << STINT_PROBLEM_ORDER)
+#define TREE	  (1u << STINT_PROBLEM_TREE)
+#define SUM	  (1u << STINT_PROBLEM_SUM)
+#define MISSING	  (1u << STINT_PROBLEM_MISSING)
+#define ORDER	  (1u << STINT_PROBLEM_ORDER)
 
 struct expectation {
 	const char *name;
-	int open;           /* what opening returns */
+	int open;	    /* what opening returns */
 	size_t n_blocks;    /* unknown types included, index blocks not */
 	size_t n_unread;    /* of those, damaged ones and ones of unknown types */
 	unsigned int kinds; /* of problems that verify finds */
@@ -29,53 +29,53 @@ struct expectation {
 };
 
 static const struct expectation expectations[] = {
-        {"example", 0, 2, 0, 0, true, NULL},
-        {"empty", 0, 0, 0, 0, true, NULL},
-        {"encodings", 0, 4, 0, 0, false, NULL},
-        {"host", 0, 25, 0, 0, true, NULL},
-        {"killed", 0, 16, 0, 0, false, NULL},
-        {"cut", 0, 16, 0, DAMAGE, false, "ends within a block"},
-        {"flipped-file-header", 0, 25, 0, DAMAGE, true, "file header is damaged"},
-        {"flipped-block-header", 0, 25, 1, DAMAGE, true, "block header is damaged"},
-        {"flipped-payload", 0, 25, 1, DAMAGE, true, "payload is damaged"},
-        {"flipped-dictionary", 0, 25, 1, DAMAGE | REFERENCE, true, "no block before them defines"},
-        {"flipped-index", 0, 25, 0, DAMAGE, true, "index"},
-        {"hole", 0, 25, 1, DAMAGE, false, "payload is damaged"},
-        {"tables", 0, 0, 0, 0, true, NULL},
-        {"windows", 0, 8, 0, 0, true, NULL},
-        {"appended", 0, 2, 0, 0, true, NULL},
-        {"appended-cut", 0, 2, 0, DAMAGE, false, "ends within a block"},
-        {"newer", 0, 3, 1, 0, false, NULL},
-        {"refused-critical", STINT_ERR_UNSUPPORTED, 0, 0, 0, false, "type 50"},
-        {"refused-major", STINT_ERR_UNSUPPORTED, 0, 0, 0, false, "version 2.0"},
-        {"refused-feature", STINT_ERR_UNSUPPORTED, 0, 0, 0, false, "bits 0x4"},
-        {"bad-columns", 0, 2, 1, DAMAGE, false, "STINT_MAX_COLUMNS"},
-        {"bad-directory", 0, 2, 1, DAMAGE, false, "directory of columns is damaged"},
-        {"bad-column-size", 0, 2, 1, DAMAGE, false, "columns end behind the payload's end"},
-        {"bad-column-twice", 0, 2, 1, DAMAGE, false, "is there twice"},
-        {"bad-packing", 0, 2, 1, DAMAGE, false, "unknown encoding"},
-        {"bad-transform", 0, 2, 1, DAMAGE, false, "unknown encoding"},
-        {"bad-plane-width", 0, 2, 1, DAMAGE, false, "planes"},
-        {"bad-plane-size", 0, 2, 1, DAMAGE, false, "planes"},
-        {"bad-varint", 0, 2, 1, DAMAGE, false, "doesn't fit the number of rows"},
-        {"bad-too-wide", 0, 2, 1, DAMAGE, false, "wider than its field"},
-        {"bad-rest", 0, 2, 1, DAMAGE, false, "bytes behind the last column"},
-        {"bad-start-ref", 0, 2, 1, DAMAGE, false, "in front of its block"},
-        {"bad-blob", 0, 2, 1, DAMAGE, false, "strings where numbers belong"},
-        {"bad-string-length", 0, 2, 1, DAMAGE, false, "doesn't fit the strings' lengths"},
-        {"bad-long-string", 0, 2, 1, DAMAGE, false, "STINT_MAX_STRING_BYTES"},
-        {"bad-long-window", 0, 2, 1, DAMAGE, false, "STINT_MAX_WINDOW_BYTES"},
-        {"bad-long-code", 0, 2, 1, DAMAGE, false, "STINT_MAX_CODE_BYTES"},
-        {"bad-row-count", 0, 1, 0, DAMAGE, false, "STINT_MAX_BLOCK_ROWS"},
-        {"bad-headers", 0, 5, 3, DAMAGE | REFERENCE | MISSING, false, "STINT_MAX_BLOCK_BYTES"},
-        {"bad-ids", 0, 1, 0, DAMAGE, false, "STINT_MAX_DICTIONARY_ROWS"},
-        {"bad-event-ids", 0, 1, 0, DAMAGE, false, "events with ids"},
-        {"bad-frames", 0, 5, 3, DAMAGE, false, "zstd frame"},
-        {"bad-index-entry", 0, 2, 1, DAMAGE, true, "isn't the one in the index"},
-        {"rule-reference", 0, 2, 0, REFERENCE, false, "1 of 1 meta rows refer to ids"},
-        {"rule-tree", 0, 2, 0, TREE, false, "1 of 2 node rows"},
-        {"rule-time-range", 0, 2, 0, ORDER, false, "outside of the time range"},
-        {"rule-order-and-sum", 0, 2, 0, ORDER | SUM, true, "5 events seen, but 1 in the file"},
+	{"example", 0, 2, 0, 0, true, NULL},
+	{"empty", 0, 0, 0, 0, true, NULL},
+	{"encodings", 0, 4, 0, 0, false, NULL},
+	{"host", 0, 25, 0, 0, true, NULL},
+	{"killed", 0, 16, 0, 0, false, NULL},
+	{"cut", 0, 16, 0, DAMAGE, false, "ends within a block"},
+	{"flipped-file-header", 0, 25, 0, DAMAGE, true, "file header is damaged"},
+	{"flipped-block-header", 0, 25, 1, DAMAGE, true, "block header is damaged"},
+	{"flipped-payload", 0, 25, 1, DAMAGE, true, "payload is damaged"},
+	{"flipped-dictionary", 0, 25, 1, DAMAGE | REFERENCE, true, "no block before them defines"},
+	{"flipped-index", 0, 25, 0, DAMAGE, true, "index"},
+	{"hole", 0, 25, 1, DAMAGE, false, "payload is damaged"},
+	{"tables", 0, 0, 0, 0, true, NULL},
+	{"windows", 0, 8, 0, 0, true, NULL},
+	{"appended", 0, 2, 0, 0, true, NULL},
+	{"appended-cut", 0, 2, 0, DAMAGE, false, "ends within a block"},
+	{"newer", 0, 3, 1, 0, false, NULL},
+	{"refused-critical", STINT_ERR_UNSUPPORTED, 0, 0, 0, false, "type 50"},
+	{"refused-major", STINT_ERR_UNSUPPORTED, 0, 0, 0, false, "version 2.0"},
+	{"refused-feature", STINT_ERR_UNSUPPORTED, 0, 0, 0, false, "bits 0x4"},
+	{"bad-columns", 0, 2, 1, DAMAGE, false, "STINT_MAX_COLUMNS"},
+	{"bad-directory", 0, 2, 1, DAMAGE, false, "directory of columns is damaged"},
+	{"bad-column-size", 0, 2, 1, DAMAGE, false, "columns end behind the payload's end"},
+	{"bad-column-twice", 0, 2, 1, DAMAGE, false, "is there twice"},
+	{"bad-packing", 0, 2, 1, DAMAGE, false, "unknown encoding"},
+	{"bad-transform", 0, 2, 1, DAMAGE, false, "unknown encoding"},
+	{"bad-plane-width", 0, 2, 1, DAMAGE, false, "planes"},
+	{"bad-plane-size", 0, 2, 1, DAMAGE, false, "planes"},
+	{"bad-varint", 0, 2, 1, DAMAGE, false, "doesn't fit the number of rows"},
+	{"bad-too-wide", 0, 2, 1, DAMAGE, false, "wider than its field"},
+	{"bad-rest", 0, 2, 1, DAMAGE, false, "bytes behind the last column"},
+	{"bad-start-ref", 0, 2, 1, DAMAGE, false, "in front of its block"},
+	{"bad-blob", 0, 2, 1, DAMAGE, false, "strings where numbers belong"},
+	{"bad-string-length", 0, 2, 1, DAMAGE, false, "doesn't fit the strings' lengths"},
+	{"bad-long-string", 0, 2, 1, DAMAGE, false, "STINT_MAX_STRING_BYTES"},
+	{"bad-long-window", 0, 2, 1, DAMAGE, false, "STINT_MAX_WINDOW_BYTES"},
+	{"bad-long-code", 0, 2, 1, DAMAGE, false, "STINT_MAX_CODE_BYTES"},
+	{"bad-row-count", 0, 1, 0, DAMAGE, false, "STINT_MAX_BLOCK_ROWS"},
+	{"bad-headers", 0, 5, 3, DAMAGE | REFERENCE | MISSING, false, "STINT_MAX_BLOCK_BYTES"},
+	{"bad-ids", 0, 1, 0, DAMAGE, false, "STINT_MAX_DICTIONARY_ROWS"},
+	{"bad-event-ids", 0, 1, 0, DAMAGE, false, "events with ids"},
+	{"bad-frames", 0, 5, 3, DAMAGE, false, "zstd frame"},
+	{"bad-index-entry", 0, 2, 1, DAMAGE, true, "isn't the one in the index"},
+	{"rule-reference", 0, 2, 0, REFERENCE, false, "1 of 1 meta rows refer to ids"},
+	{"rule-tree", 0, 2, 0, TREE, false, "1 of 2 node rows"},
+	{"rule-time-range", 0, 2, 0, ORDER, false, "outside of the time range"},
+	{"rule-order-and-sum", 0, 2, 0, ORDER | SUM, true, "5 events seen, but 1 in the file"},
 };
 
 struct heard {
@@ -201,9 +201,9 @@ static void test_newer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_every_file),
-	        cmocka_unit_test(test_no_recording),
-	        cmocka_unit_test(test_newer),
+		cmocka_unit_test(test_every_file),
+		cmocka_unit_test(test_no_recording),
+		cmocka_unit_test(test_newer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

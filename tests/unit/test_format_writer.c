@@ -88,8 +88,7 @@ static void test_failing_sink(void **state)
 
 		stint_buf_init(&sink.buf, SIZE_MAX);
 		err = (struct stint_err)STINT_ERR_INIT;
-		code = stint_writer_new(&w, &defaults, (struct stint_sink){failing_write, &sink},
-		                        &err);
+		code = stint_writer_new(&w, &defaults, (struct stint_sink){failing_write, &sink}, &err);
 		if (!code)
 			code = write_rows(w, 1000, &err);
 		assert_int_equal(code, STINT_ERR_SYSTEM);
@@ -104,8 +103,7 @@ static void test_failing_sink(void **state)
 		assert_int_equal(err.sys_errno, ENOSPC);
 		assert_int_equal(stint_writer_finish(w, NULL), STINT_ERR_SYSTEM);
 		stint_writer_free(w);
-		assert_int_equal(
-		        stint_reader_open_memory(&reader, sink.buf.data, sink.buf.len, NULL), 0);
+		assert_int_equal(stint_reader_open_memory(&reader, sink.buf.data, sink.buf.len, NULL), 0);
 		assert_int_equal(stint_verify(reader, NULL, NULL, &result, NULL), 0);
 		/* The header was the first write, the torn block the last one. */
 		assert_int_equal(result.n_whole, n - 2);
@@ -407,8 +405,7 @@ static void test_shrinking_file(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_int_equal(stint_writer_new(&w, &defaults, (struct stint_sink){fd_write, &fd}, NULL),
-	                 0);
+	assert_int_equal(stint_writer_new(&w, &defaults, (struct stint_sink){fd_write, &fd}, NULL), 0);
 	assert_int_equal(write_rows(w, 1000, NULL), 0);
 	stint_writer_free(w);
 	assert_int_equal(stint_reader_open(&reader, path, NULL), 0);
@@ -425,11 +422,11 @@ static void test_shrinking_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_appending),
-	        cmocka_unit_test(test_failing_sink), cmocka_unit_test(test_forgetting),
-	        cmocka_unit_test(test_index_chain),  cmocka_unit_test(test_full_blocks),
-	        cmocka_unit_test(test_copy),         cmocka_unit_test(test_misuse),
-	        cmocka_unit_test(test_pipe),         cmocka_unit_test(test_shrinking_file),
+		cmocka_unit_test(test_appending),      cmocka_unit_test(test_failing_sink),
+		cmocka_unit_test(test_forgetting),     cmocka_unit_test(test_index_chain),
+		cmocka_unit_test(test_full_blocks),    cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_misuse),	       cmocka_unit_test(test_pipe),
+		cmocka_unit_test(test_shrinking_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

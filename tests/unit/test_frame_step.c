@@ -14,8 +14,8 @@
 #include "analyze/address_space.h"
 #include "analyze/frame_step.h"
 
-#define RBX 3
-#define R10 10
+#define RBX   3
+#define R10   10
 #define SP_IS 0x1000
 
 static const uint64_t memory[8] = {10, 11, 12, 13, 14, 15, 16, 0x4000};
@@ -136,17 +136,19 @@ static enum stint_user_end cfa_by(const struct frame_op *ops, uint16_t n, uint64
 static void test_expressions(void **state)
 {
 	/* As in a lazy PLT stub: sp + 8, and 8 more from byte 11 on. */
-	const struct frame_op plt[] = {{.atom = DW_OP_breg7, .number = 8},  {.atom = DW_OP_breg16},
-				       {.atom = DW_OP_lit15},               {.atom = DW_OP_and},
-				       {.atom = DW_OP_lit11},               {.atom = DW_OP_ge},
-				       {.atom = DW_OP_lit3},                {.atom = DW_OP_shl},
+	const struct frame_op plt[] = {{.atom = DW_OP_breg7, .number = 8},
+				       {.atom = DW_OP_breg16},
+				       {.atom = DW_OP_lit15},
+				       {.atom = DW_OP_and},
+				       {.atom = DW_OP_lit11},
+				       {.atom = DW_OP_ge},
+				       {.atom = DW_OP_lit3},
+				       {.atom = DW_OP_shl},
 				       {.atom = DW_OP_plus}};
 	const struct frame_op deref[] = {{.atom = DW_OP_bregx, .number = R10, .number2 = 48}, {.atom = DW_OP_deref}};
 	const struct frame_op unreadable[] = {{.atom = DW_OP_lit8}, {.atom = DW_OP_deref}};
-	const struct frame_op branch[] = {{.atom = DW_OP_lit0},
-					  {.atom = DW_OP_bra, .target = 3},
-					  {.atom = DW_OP_lit5},
-					  {.atom = DW_OP_lit9}};
+	const struct frame_op branch[] = {
+		{.atom = DW_OP_lit0}, {.atom = DW_OP_bra, .target = 3}, {.atom = DW_OP_lit5}, {.atom = DW_OP_lit9}};
 	const struct frame_op endless[] = {{.atom = DW_OP_nop}, {.atom = DW_OP_skip, .target = 0}};
 	const struct frame_op overflow[] = {{.atom = DW_OP_lit1}, {.atom = DW_OP_skip, .target = 0}};
 	const struct frame_op underflow[] = {{.atom = DW_OP_lit1}, {.atom = DW_OP_plus}};
@@ -246,8 +248,8 @@ static void test_mappings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_registers),     cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_expressions),   cmocka_unit_test(test_frame_pointer),
+		cmocka_unit_test(test_registers),   cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_expressions), cmocka_unit_test(test_frame_pointer),
 		cmocka_unit_test(test_mappings),
 	};
 

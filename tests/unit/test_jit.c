@@ -22,8 +22,17 @@
 
 static void lines_of_a_map(void **state)
 {
-	static const char *const bad[] = {"", "1000", "1000 20", "1000 20 ", " 1000 20 x", "xyz 20 x", "1000 0 x",
-					  "ffffffffffffffff 2 x", "11111111111111111 20 x", "1000  20 x", "0x 20 x"};
+	static const char *const bad[] = {"",
+					  "1000",
+					  "1000 20",
+					  "1000 20 ",
+					  " 1000 20 x",
+					  "xyz 20 x",
+					  "1000 0 x",
+					  "ffffffffffffffff 2 x",
+					  "11111111111111111 20 x",
+					  "1000  20 x",
+					  "0x 20 x"};
 	struct jit_function fn;
 	size_t i;
 

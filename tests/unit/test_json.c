@@ -136,13 +136,15 @@ static void broken_utf8(void **state)
 	(void)state;
 	check_string("\xff\xfe", 2, "\"" BAD BAD "\"\n");
 	check_string("\x80z", 2, "\"" BAD "z\"\n");
-	check_string("\xc0\xaf", 2, "\"" BAD BAD "\"\n");                     /* overlong */
-	check_string("\xed\xa0\x80", 3, "\"" BAD BAD BAD "\"\n");             /* a surrogate */
-	check_string("\xf4\x90\x80\x80", 4, "\"" BAD BAD BAD BAD "\"\n");     /* past U+10FFFF */
-	check_string("\xe2\x82", 2, "\"" BAD "\"\n");                         /* cut off */
-	check_string("\xf0\x9f\x98" "a", 4, "\"" BAD "a\"\n");
-	check_string("\xe2\"", 2, "\"" BAD "\\\"\"\n");                       /* may not swallow the quote */
-	check_string(BAD, 3, "\"" BAD "\"\n");                                /* the real character stays */
+	check_string("\xc0\xaf", 2, "\"" BAD BAD "\"\n");		  /* overlong */
+	check_string("\xed\xa0\x80", 3, "\"" BAD BAD BAD "\"\n");	  /* a surrogate */
+	check_string("\xf4\x90\x80\x80", 4, "\"" BAD BAD BAD BAD "\"\n"); /* past U+10FFFF */
+	check_string("\xe2\x82", 2, "\"" BAD "\"\n");			  /* cut off */
+	check_string("\xf0\x9f\x98"
+		     "a",
+		     4, "\"" BAD "a\"\n");
+	check_string("\xe2\"", 2, "\"" BAD "\\\"\"\n"); /* may not swallow the quote */
+	check_string(BAD, 3, "\"" BAD "\"\n");		/* the real character stays */
 }
 
 static void html_safe(void **state)
@@ -200,9 +202,8 @@ static void random_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(structure),	     cmocka_unit_test(numbers),
-		cmocka_unit_test(doubles_read_back), cmocka_unit_test(escapes),
-		cmocka_unit_test(broken_utf8),	     cmocka_unit_test(html_safe),
+		cmocka_unit_test(structure),	cmocka_unit_test(numbers),     cmocka_unit_test(doubles_read_back),
+		cmocka_unit_test(escapes),	cmocka_unit_test(broken_utf8), cmocka_unit_test(html_safe),
 		cmocka_unit_test(random_bytes),
 	};
 

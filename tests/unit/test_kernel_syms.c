@@ -266,10 +266,8 @@ static void the_vdso(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(frames_and_symbols),
-		cmocka_unit_test(a_return_address_belongs_to_the_caller),
-		cmocka_unit_test(build_ids_of_files),
-		cmocka_unit_test(damaged_images_and_notes),
+		cmocka_unit_test(frames_and_symbols), cmocka_unit_test(a_return_address_belongs_to_the_caller),
+		cmocka_unit_test(build_ids_of_files), cmocka_unit_test(damaged_images_and_notes),
 		cmocka_unit_test(the_vdso),
 	};
 

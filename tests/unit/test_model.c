@@ -36,9 +36,7 @@ static void use(const void *data, size_t size)
 			assert_int_equal(tally_collect(&tally, m, NULL, (enum view)view,
 						       group_tally_key((enum group_by)group), &e),
 					 0);
-			assert_int_equal(table_make(&table, &tally, (enum group_by)group, &labels,
-						    &functions, &e),
-					 0);
+			assert_int_equal(table_make(&table, &tally, (enum group_by)group, &labels, &functions, &e), 0);
 			table_done(&table);
 			tally_done(&tally);
 		}
@@ -84,21 +82,14 @@ static void flipped_anywhere(void **state)
 /* Rows that are well-formed and refer to what isn't there. */
 static struct stint_buf hostile_recording(void)
 {
-	struct stint_module module = {
-		.kind = 99, .path_str = 77777, .build_id_str = 88888, .process = 99999};
-	struct stint_process process = {
-		.pid = 1, .exe_str = UINT32_MAX, .cmdline_str = 55555, .cgroup_str = 44444};
+	struct stint_module module = {.kind = 99, .path_str = 77777, .build_id_str = 88888, .process = 99999};
+	struct stint_process process = {.pid = 1, .exe_str = UINT32_MAX, .cmdline_str = 55555, .cgroup_str = 44444};
 	struct stint_thread thread = {.process = 123456, .tid = 1, .comm_str = 654321};
 	struct stint_frame frame = {.module = 31337, .addr = UINT64_MAX};
-	struct stint_node self_parent = {.parent = 1, .frame = 1},
-			  later_parent = {.parent = 4000000, .frame = 2};
-	struct stint_stack stack = {
-		.leaf = 1, .n_kernel = UINT32_MAX, .user_end = 200, .kernel_end = 200};
-	struct stint_sample sample = {.weight = UINT64_MAX,
-				      .cpu = UINT32_MAX,
-				      .thread = UINT32_MAX,
-				      .stack = 99,
-				      .source = 9};
+	struct stint_node self_parent = {.parent = 1, .frame = 1}, later_parent = {.parent = 4000000, .frame = 2};
+	struct stint_stack stack = {.leaf = 1, .n_kernel = UINT32_MAX, .user_end = 200, .kernel_end = 200};
+	struct stint_sample sample = {
+		.weight = UINT64_MAX, .cpu = UINT32_MAX, .thread = UINT32_MAX, .stack = 99, .source = 9};
 	struct stint_offcpu offcpu = {.start_ns = 10,
 				      .end_ns = 5,
 				      .wake_ns = 50,
@@ -110,8 +101,7 @@ static struct stint_buf hostile_recording(void)
 				      .state = UINT32_MAX};
 	struct stint_loss loss = {.cause = UINT32_MAX, .count = UINT64_MAX, .table = 1000};
 	struct stint_meta meta = {.key_str = 4242, .value_str = 2424};
-	struct stint_symbol symbol = {
-		.module = 5, .name_str = 1000, .addr = UINT64_MAX, .size_bytes = UINT64_MAX};
+	struct stint_symbol symbol = {.module = 5, .name_str = 1000, .addr = UINT64_MAX, .size_bytes = UINT64_MAX};
 	struct stint_writer_options options = {.compression_level = -1};
 	struct stint_writer *w;
 	struct stint_buf buf;
@@ -213,8 +203,7 @@ static int fail_late(void *context, const struct stint_rows *rows, struct stint_
 
 static void workers_see_every_block_once(void **state)
 {
-	const struct random_recording r = {
-		.seed = 4, .n_samples = 200000, .n_stacks = 10, .n_threads = 2};
+	const struct random_recording r = {.seed = 4, .n_samples = 200000, .n_stacks = 10, .n_threads = 2};
 	struct stint_buf bytes = util_recording(&r);
 	struct stint_err e = STINT_ERR_INIT;
 	uint64_t counts[MODEL_MAX_WORKERS] = {0}, sum = 0;
@@ -227,8 +216,7 @@ static void workers_see_every_block_once(void **state)
 	assert_int_equal(model_open_memory(&m, bytes.data, bytes.len, &e), 0);
 	for (i = 0; i < MODEL_MAX_WORKERS; i++)
 		contexts[i] = &counts[i];
-	assert_int_equal(model_each_block_parallel(m, STINT_SAMPLE, NULL, count_rows, contexts,
-						   MODEL_MAX_WORKERS, &e),
+	assert_int_equal(model_each_block_parallel(m, STINT_SAMPLE, NULL, count_rows, contexts, MODEL_MAX_WORKERS, &e),
 			 0);
 	for (i = 0; i < MODEL_MAX_WORKERS; i++)
 		sum += counts[i];

@@ -37,8 +37,7 @@ static void put(struct memory *memory, uint64_t value)
 	memory->page.data_head = head + RECORD_BYTES;
 }
 
-static bool take(void *context, struct perf_ring *ring, const struct perf_event_header *header,
-                 uint64_t at)
+static bool take(void *context, struct perf_ring *ring, const struct perf_event_header *header, uint64_t at)
 {
 	struct taken *taken = context;
 	uint64_t value;
@@ -112,9 +111,9 @@ static void no_ring(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(records_that_wrap_around),
-	        cmocka_unit_test(what_is_refused_stays),
-	        cmocka_unit_test(no_ring),
+		cmocka_unit_test(records_that_wrap_around),
+		cmocka_unit_test(what_is_refused_stays),
+		cmocka_unit_test(no_ring),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,8 +37,9 @@ static void check_comm(const char *in_stat, const char *comm)
 
 static void any_comm_is_taken_as_it_is(void **state)
 {
-	static const char *const comms[] = {"bash", "", "a b", ") S 1 (", "((((", "))))", "1 (x) R 9 9", "\n", "\\n",
-					    "tab\there", "\xff\xfe\x80", "(sd-pam)", " ", "fifteen chars_x"};
+	static const char *const comms[] = {
+		"bash", "",    "a b",	    ") S 1 (",	    "((((",	"))))", "1 (x) R 9 9",
+		"\n",	"\\n", "tab\there", "\xff\xfe\x80", "(sd-pam)", " ",	"fifteen chars_x"};
 	size_t i;
 
 	(void)state;
@@ -50,8 +51,8 @@ static void any_comm_is_taken_as_it_is(void **state)
 
 static void malformed_stat_is_refused(void **state)
 {
-	static const char *const texts[] = {"", "7", "7 (bash", "7 bash) S 1", ")(", "7 (bash)", "7 (bash) S",
-					    "7 (bash) S 1 1 1 0 -1"};
+	static const char *const texts[] = {"",	  "7",	      "7 (bash",    "7 bash) S 1",
+					    ")(", "7 (bash)", "7 (bash) S", "7 (bash) S 1 1 1 0 -1"};
 	struct procfs_stat stat;
 	size_t i;
 
@@ -63,8 +64,8 @@ static void malformed_stat_is_refused(void **state)
 /* The kernel itself is asked: the names are set on this thread and read back from its stat. */
 static void real_comms_come_back(void **state)
 {
-	static const char *const comms[] = {"a) S 1 (b", "two\nlines", "spaces   here", ")", "\x01\x02\xff",
-					    "back\\slash\\n"};
+	static const char *const comms[] = {"a) S 1 (b", "two\nlines",	 "spaces   here",
+					    ")",	 "\x01\x02\xff", "back\\slash\\n"};
 	char before[PROCFS_COMM_BYTES];
 	struct procfs_stat stat;
 	size_t i;
@@ -127,8 +128,14 @@ static void a_line_of_maps(void **state)
 
 static void malformed_maps_are_refused(void **state)
 {
-	static const char *const lines[] = {"", "zz", "1000-", "1000-2000", "1000-2000 r-xp", "2000-1000 r-xp 0 0:0 0",
-					    "1000-1000 r-xp 0 0:0 0", "1000-2000 r- 0 0:0 0"};
+	static const char *const lines[] = {"",
+					    "zz",
+					    "1000-",
+					    "1000-2000",
+					    "1000-2000 r-xp",
+					    "2000-1000 r-xp 0 0:0 0",
+					    "1000-1000 r-xp 0 0:0 0",
+					    "1000-2000 r- 0 0:0 0"};
 	char line[64];
 	struct procfs_mapping m;
 	size_t i;
@@ -183,9 +190,9 @@ static int list(void *context, const struct procfs_mapping *m)
 {
 	struct listing *l = context;
 
-	l->length += (size_t)snprintf(l->text + l->length, sizeof(l->text) - l->length, "%lx-%lx %lx %lx %lu %s\n",
-				      (long)m->start, (long)m->end, (long)m->file_off, (long)m->dev, (long)m->ino,
-				      m->path);
+	l->length +=
+		(size_t)snprintf(l->text + l->length, sizeof(l->text) - l->length, "%lx-%lx %lx %lx %lu %s\n",
+				 (long)m->start, (long)m->end, (long)m->file_off, (long)m->dev, (long)m->ino, m->path);
 	return l->length < sizeof(l->text) ? 0 : -1;
 }
 

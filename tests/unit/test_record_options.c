@@ -65,9 +65,7 @@ static void test_defaults(void **state)
 static void test_targets(void **state)
 {
 	(void)state;
-	assert_int_equal(parse("-p", "1,22", "--pid=333", "--tid=4",
-	                       "--comm=nginx,a_name_that_is_too_long", NULL),
-	                 0);
+	assert_int_equal(parse("-p", "1,22", "--pid=333", "--tid=4", "--comm=nginx,a_name_that_is_too_long", NULL), 0);
 	assert_false(opt.all);
 	assert_int_equal(opt.n_pids, 3);
 	assert_int_equal(opt.pids[1], 22);
@@ -103,9 +101,7 @@ static void test_command(void **state)
 static void test_amounts(void **state)
 {
 	(void)state;
-	assert_int_equal(
-	        parse("--off-cpu=50us", "-d", "2.5", "--kernel-stack=none", "--max-size=10M", NULL),
-	        0);
+	assert_int_equal(parse("--off-cpu=50us", "-d", "2.5", "--kernel-stack=none", "--max-size=10M", NULL), 0);
 	assert_int_equal(opt.off_cpu_min_ns, 50000);
 	assert_int_equal(opt.duration_ns, 2500000000u);
 	assert_true(opt.kernel_stack_min_ns == OPTIONS_NEVER);
@@ -161,9 +157,8 @@ static void test_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_defaults), cmocka_unit_test(test_targets),
-	        cmocka_unit_test(test_command),  cmocka_unit_test(test_amounts),
-	        cmocka_unit_test(test_words),
+		cmocka_unit_test(test_defaults), cmocka_unit_test(test_targets), cmocka_unit_test(test_command),
+		cmocka_unit_test(test_amounts),	 cmocka_unit_test(test_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,7 @@
 #include "analyze/symbolize.h"
 
 #define N_RANDOM 200
-#define SPACE    400u
+#define SPACE	 400u
 
 /* The rule of addr_map.h, address by address. */
 static uint32_t slow_find(const struct addr_range *ranges, size_t n, uint64_t addr)
@@ -81,8 +81,8 @@ static void test_addr_map(void **state)
 
 static void put(struct elf_symtab *st, const char *name, uint64_t addr, uint64_t size, uint32_t rank)
 {
-	struct elf_symbol symbol = {.name = name, .addr = addr, .end = addr + size, .limit = 0x2000, .rank = rank,
-				    .sized = size != 0};
+	struct elf_symbol symbol = {
+		.name = name, .addr = addr, .end = addr + size, .limit = 0x2000, .rank = rank, .sized = size != 0};
 
 	assert_int_equal(elf_symtab_put(st, &symbol, NULL), 0);
 }
@@ -211,8 +211,10 @@ static void test_symbolizer(void **state)
 static void test_other_build(void **state)
 {
 	struct symbolizer_options options = {.local = true, .lines = true, .inlines = true};
-	struct symbol_module module = {.kind = STINT_MODULE_FILE, .path = "/proc/self/exe",
-				       .build_id = (const uint8_t *)"another build's id..", .build_id_size = 20};
+	struct symbol_module module = {.kind = STINT_MODULE_FILE,
+				       .path = "/proc/self/exe",
+				       .build_id = (const uint8_t *)"another build's id..",
+				       .build_id_size = 20};
 	struct symbol_source source;
 	struct symbol_chain chain;
 	struct symbolizer *s;
@@ -231,9 +233,8 @@ static void test_other_build(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addr_map),   cmocka_unit_test(test_symtab),
-		cmocka_unit_test(test_demangle),   cmocka_unit_test(test_symbolizer),
-		cmocka_unit_test(test_other_build),
+		cmocka_unit_test(test_addr_map),   cmocka_unit_test(test_symtab),      cmocka_unit_test(test_demangle),
+		cmocka_unit_test(test_symbolizer), cmocka_unit_test(test_other_build),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,8 +23,8 @@
 
 #define MAX_SECONDS  20.0
 #define MAX_RSS_KB   (1024L * 1024)
-#define SPAN         0x4000u /* of file offsets that are asked for, and a few beyond */
-#define SELF         1u
+#define SPAN	     0x4000u /* of file offsets that are asked for, and a few beyond */
+#define SELF	     1u
 #define FIRST_MODULE 2u
 
 static double seconds(void)

@@ -20,7 +20,7 @@
 #include "analyze/elf_file.h"
 #include "analyze/elf_symtab.h"
 
-#define N_LOOKUPS 300
+#define N_LOOKUPS   300
 #define MAX_SECONDS 20.0
 
 struct seed {
@@ -119,8 +119,7 @@ static void read_all(void *data, size_t size, uint64_t *state)
 
 	if (elf_file_open_memory(&ef, "mutant", data, size, &err))
 		return;
-	if (!elf_symtab_add(&st, ef, &err) && !elf_symtab_add_plt(&st, ef, &err) &&
-	    !elf_symtab_add_go(&st, ef, &err))
+	if (!elf_symtab_add(&st, ef, &err) && !elf_symtab_add_plt(&st, ef, &err) && !elf_symtab_add_go(&st, ef, &err))
 		elf_symtab_build(&st, &err);
 	sources.elf = ef;
 	sources.alt = ef;

@@ -59,7 +59,8 @@ static struct recording *start(void)
 	assert_non_null(rec);
 	stint_buf_init(&rec->bytes, 64u << 20);
 	assert_int_equal(stint_writer_new(&rec->writer, &options,
-					  (struct stint_sink){.write = to_memory, .context = &rec->bytes}, &err), 0);
+					  (struct stint_sink){.write = to_memory, .context = &rec->bytes}, &err),
+			 0);
 	assert_int_equal(tasks_new(&rec->tasks, rec->writer, &err), 0);
 	return rec;
 }
@@ -93,15 +94,24 @@ static void end(struct recording *rec)
 static size_t row_size(uint32_t table)
 {
 	switch (table) {
-	case STINT_STRING: return sizeof(struct stint_string);
-	case STINT_MODULE: return sizeof(struct stint_module);
-	case STINT_PROCESS: return sizeof(struct stint_process);
-	case STINT_THREAD: return sizeof(struct stint_thread);
-	case STINT_MAPPING: return sizeof(struct stint_mapping);
-	case STINT_FRAME: return sizeof(struct stint_frame);
-	case STINT_TASK: return sizeof(struct stint_task);
-	case STINT_SYMBOL: return sizeof(struct stint_symbol);
-	default: return 0;
+	case STINT_STRING:
+		return sizeof(struct stint_string);
+	case STINT_MODULE:
+		return sizeof(struct stint_module);
+	case STINT_PROCESS:
+		return sizeof(struct stint_process);
+	case STINT_THREAD:
+		return sizeof(struct stint_thread);
+	case STINT_MAPPING:
+		return sizeof(struct stint_mapping);
+	case STINT_FRAME:
+		return sizeof(struct stint_frame);
+	case STINT_TASK:
+		return sizeof(struct stint_task);
+	case STINT_SYMBOL:
+		return sizeof(struct stint_symbol);
+	default:
+		return 0;
 	}
 }
 
@@ -164,8 +174,13 @@ static const uint8_t build_id[20] = {0xde, 0xad, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 
 
 static struct tasks_mmap file_map(uint64_t start, uint64_t size, uint64_t off, const char *path)
 {
-	return (struct tasks_mmap){.start = start, .size_bytes = size, .file_off = off, .build_id = build_id,
-				   .build_id_size = sizeof(build_id), .path = path, .executable = true};
+	return (struct tasks_mmap){.start = start,
+				   .size_bytes = size,
+				   .file_off = off,
+				   .build_id = build_id,
+				   .build_id_size = sizeof(build_id),
+				   .path = path,
+				   .executable = true};
 }
 
 static void one_life(void **state)
@@ -463,8 +478,8 @@ static bool has_mapping(const struct recording *rec, uint32_t process, const cha
 
 	for (i = 0; (mapping = row(rec, STINT_MAPPING, i)); i++) {
 		const struct stint_module *module = row(rec, STINT_MODULE, mapping->module - 1);
-		const struct stint_string *found = module->build_id_str ?
-			row(rec, STINT_STRING, module->build_id_str - 1) : NULL;
+		const struct stint_string *found =
+			module->build_id_str ? row(rec, STINT_STRING, module->build_id_str - 1) : NULL;
 
 		if (mapping->process == process && string_is(rec, module->path_str, path) &&
 		    (!id->size || (found && found->size == id->size && !memcmp(found->data, id->bytes, id->size))))

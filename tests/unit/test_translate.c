@@ -18,7 +18,7 @@
 
 #define START_NS  1000000u
 #define LISTED_NS 1100000u
-#define END_NS    9000000u
+#define END_NS	  9000000u
 
 struct fixture {
 	struct stint_buf file;
@@ -44,14 +44,11 @@ static int setup(void **state)
 
 	assert_non_null(f);
 	stint_buf_init(&f->file, 64 << 20);
-	assert_int_equal(stint_writer_new(&f->writer, &options,
-	                                  (struct stint_sink){to_buffer, &f->file}, NULL),
-	                 0);
+	assert_int_equal(stint_writer_new(&f->writer, &options, (struct stint_sink){to_buffer, &f->file}, NULL), 0);
 	assert_int_equal(tasks_new(&f->tr.tasks, f->writer, NULL), 0);
 	assert_int_equal(kernel_syms_new(&f->kernel, f->writer, true, NULL), 0);
 	assert_int_equal(windows_new(&f->windows, f->writer, f->tr.tasks, NULL), 0);
-	assert_int_equal(
-	        stacks_new(&f->tr.stacks, f->writer, f->tr.tasks, f->kernel, f->windows, NULL), 0);
+	assert_int_equal(stacks_new(&f->tr.stacks, f->writer, f->tr.tasks, f->kernel, f->windows, NULL), 0);
 	assert_int_equal(asleep_new(&f->tr.asleep, NULL), 0);
 	f->tr.writer = f->writer;
 	f->tr.start_ns = START_NS;
@@ -108,16 +105,13 @@ static void send_stack(struct fixture *f, uint64_t hash, const uint64_t *frames,
 	struct {
 		struct event_stack stack;
 		uint64_t frames[EVENT_MAX_FRAMES];
-	} message = {.stack = {.h = {.type = EVENT_STACK, .flags = EVENT_STACK_EXACT},
-	                       .hash = hash,
-	                       .n_frames = n}};
+	} message = {.stack = {.h = {.type = EVENT_STACK, .flags = EVENT_STACK_EXACT}, .hash = hash, .n_frames = n}};
 
 	message.stack.pid = (uint32_t)getpid();
 	message.stack.end = STINT_USER_FP_END;
 	memcpy(message.frames, frames, n * sizeof(*frames));
-	assert_int_equal(stacks_add(f->tr.stacks, &message.stack,
-	                            sizeof(message.stack) + n * sizeof(*frames), NULL),
-	                 0);
+	assert_int_equal(stacks_add(f->tr.stacks, &message.stack, sizeof(message.stack) + n * sizeof(*frames), NULL),
+			 0);
 }
 
 static void send_sample(struct fixture *f, uint64_t time_ns, uint64_t user_stack)
@@ -129,18 +123,17 @@ static void send_sample(struct fixture *f, uint64_t time_ns, uint64_t user_stack
 	assert_int_equal(translate_event(&f->tr, &event.h, NULL), 0);
 }
 
-static struct event_offcpu interval(uint64_t start_ns, uint64_t wake_ns, uint64_t end_ns,
-                                    uint8_t flags)
+static struct event_offcpu interval(uint64_t start_ns, uint64_t wake_ns, uint64_t end_ns, uint8_t flags)
 {
 	struct event_offcpu event = {
-	        .h = {.type = EVENT_OFFCPU, .flags = flags, .cpu = 3, .time_ns = end_ns},
-	        .start_ns = start_ns,
-	        .wake_ns = wake_ns,
-	        .state = 0x2001, /* asleep and freezable */
-	        .syscall = 230,
-	        .cpu_out = EVENT_NO_CPU,
-	        .kernel_end = STINT_KERNEL_NOT_TAKEN,
-	        .user_end = STINT_USER_NOT_TAKEN,
+		.h = {.type = EVENT_OFFCPU, .flags = flags, .cpu = 3, .time_ns = end_ns},
+		.start_ns = start_ns,
+		.wake_ns = wake_ns,
+		.state = 0x2001, /* asleep and freezable */
+		.syscall = 230,
+		.cpu_out = EVENT_NO_CPU,
+		.kernel_end = STINT_KERNEL_NOT_TAKEN,
+		.user_end = STINT_USER_NOT_TAKEN,
 	};
 
 	event.pid = event.h.tid = (uint32_t)getpid();
@@ -219,9 +212,7 @@ static void send_window(struct fixture *f, uint64_t hash, uint16_t n_words, uint
 	chunk.window.regs[STINT_WINDOW_SP] = 4096;
 	for (i = 0; i < n_words; i++)
 		chunk.words[i] = word + i;
-	assert_int_equal(stacks_add(f->tr.stacks, &chunk.window.stack,
-	                            sizeof(chunk.window) + n_words * 8u, NULL),
-	                 0);
+	assert_int_equal(stacks_add(f->tr.stacks, &chunk.window.stack, sizeof(chunk.window) + n_words * 8u, NULL), 0);
 }
 
 static void send_more(struct fixture *f, uint64_t hash, uint8_t number, uint16_t n_words, uint64_t word)
@@ -356,10 +347,8 @@ static void test_intervals(void **state)
 static void test_open_start(void **state)
 {
 	struct fixture *f = *state;
-	struct event_offcpu early =
-	        interval(0, 0, LISTED_NS - 1, EVENT_OPEN_START | EVENT_WAKE_UNSEEN);
-	struct event_offcpu late =
-	        interval(0, 0, LISTED_NS + 1, EVENT_OPEN_START | EVENT_WAKE_UNSEEN);
+	struct event_offcpu early = interval(0, 0, LISTED_NS - 1, EVENT_OPEN_START | EVENT_WAKE_UNSEEN);
+	struct event_offcpu late = interval(0, 0, LISTED_NS + 1, EVENT_OPEN_START | EVENT_WAKE_UNSEEN);
 	struct stint_offcpu *rows;
 	size_t n;
 
@@ -379,14 +368,14 @@ static void test_open_start(void **state)
 static struct event_task listed(uint32_t tid, uint64_t n_switches, uint16_t task_state)
 {
 	struct event_task task = {
-	        .size_bytes = sizeof(task),
-	        .tid = tid,
-	        .flags = EVENT_KTHREAD,
-	        .state = task_state,
-	        .syscall = EVENT_NO_SYSCALL,
-	        .cpu_out = EVENT_NO_CPU,
-	        .n_switches = n_switches,
-	        .kernel_end = STINT_KERNEL_FAILED,
+		.size_bytes = sizeof(task),
+		.tid = tid,
+		.flags = EVENT_KTHREAD,
+		.state = task_state,
+		.syscall = EVENT_NO_SYSCALL,
+		.cpu_out = EVENT_NO_CPU,
+		.n_switches = n_switches,
+		.kernel_end = STINT_KERNEL_FAILED,
 	};
 
 	task.pid = (uint32_t)getpid();
@@ -396,8 +385,7 @@ static struct event_task listed(uint32_t tid, uint64_t n_switches, uint16_t task
 static void test_asleep(void **state)
 {
 	struct fixture *f = *state;
-	struct event_offcpu event =
-	        interval(5, 0, 2000000, EVENT_OPEN_START | EVENT_WAKE_UNSEEN | EVENT_KTHREAD);
+	struct event_offcpu event = interval(5, 0, 2000000, EVENT_OPEN_START | EVENT_WAKE_UNSEEN | EVENT_KTHREAD);
 	struct event_task task;
 	struct stint_offcpu *rows;
 	size_t n;
@@ -423,8 +411,7 @@ static void test_open_end(void **state)
 {
 	struct fixture *f = *state;
 	uint32_t tid = (uint32_t)getpid();
-	struct event_offcpu event =
-	        interval(3000000, 0, END_NS + 5, EVENT_OPEN_END | EVENT_WAKE_UNSEEN);
+	struct event_offcpu event = interval(3000000, 0, END_NS + 5, EVENT_OPEN_END | EVENT_WAKE_UNSEEN);
 	struct event_task task = listed(tid, 9, 1), slept = listed(tid + 1, 4, 1), ran;
 	struct stint_offcpu *rows;
 	size_t n;
@@ -465,10 +452,9 @@ static void test_malformed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        TEST(test_stacks),     TEST(test_generations),
-	        TEST(test_kept_stacks), TEST(test_intervals),
-	        TEST(test_open_start), TEST(test_asleep),      TEST(test_open_end),
-	        TEST(test_malformed),  TEST(test_windows),
+		TEST(test_stacks),    TEST(test_generations), TEST(test_kept_stacks),
+		TEST(test_intervals), TEST(test_open_start),  TEST(test_asleep),
+		TEST(test_open_end),  TEST(test_malformed),   TEST(test_windows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,14 +63,14 @@ static bool read_words(void *context, uint64_t addr, uint64_t *ret)
 static void test_kept_register(void **state)
 {
 	static const char asm_s[] =
-	        ".text\n.globl _start\n"
-	        "_start: .cfi_startproc\n push %rbx\n .cfi_def_cfa_offset 16\n .cfi_offset rbx, -16\n"
-	        " mov %rsp, %rbx\n .cfi_def_cfa_register rbx\n and $-64, %rsp\n call keeper\n call other\n"
-	        " mov %rbx, %rsp\n pop %rbx\n .cfi_def_cfa rsp, 8\n ret\n .cfi_endproc\n"
-	        ".align 64\nkeeper: .cfi_startproc\n push %r12\n .cfi_def_cfa_offset 16\n .cfi_offset r12, -16\n"
-	        " push %rbx\n .cfi_def_cfa_offset 24\n .cfi_offset rbx, -24\n nop\n pop %rbx\n"
-	        " .cfi_def_cfa_offset 16\n pop %r12\n .cfi_def_cfa_offset 8\n ret\n .cfi_endproc\n"
-	        ".align 64\nother: .cfi_startproc\n nop\n ret\n .cfi_endproc\n";
+		".text\n.globl _start\n"
+		"_start: .cfi_startproc\n push %rbx\n .cfi_def_cfa_offset 16\n .cfi_offset rbx, -16\n"
+		" mov %rsp, %rbx\n .cfi_def_cfa_register rbx\n and $-64, %rsp\n call keeper\n call other\n"
+		" mov %rbx, %rsp\n pop %rbx\n .cfi_def_cfa rsp, 8\n ret\n .cfi_endproc\n"
+		".align 64\nkeeper: .cfi_startproc\n push %r12\n .cfi_def_cfa_offset 16\n .cfi_offset r12, -16\n"
+		" push %rbx\n .cfi_def_cfa_offset 24\n .cfi_offset rbx, -24\n nop\n pop %rbx\n"
+		" .cfi_def_cfa_offset 16\n pop %r12\n .cfi_def_cfa_offset 8\n ret\n .cfi_endproc\n"
+		".align 64\nother: .cfi_startproc\n nop\n ret\n .cfi_endproc\n";
 	uint64_t words[64] = {[10] = 0x1000 + 8 * 30, [31] = 0x4444};
 	struct unwind_regs regs = {.ip = 1, .fp_known = true, .r = {[3] = 0x1000 + 8 * 20}};
 	const struct unwind_row *row;
@@ -118,10 +118,10 @@ static void check_init_row(const struct unwind_table *table, uint32_t off, int c
 static void test_init_sections(void **state)
 {
 	static const char asm_s[] =
-	        ".text\n.globl _start\n_start: .cfi_startproc\n hlt\n .cfi_endproc\n"
-	        ".section .init,\"ax\",@progbits\n endbr64\n sub $8, %rsp\n call _start\n add $8, %rsp\n ret\n"
-	        ".section .fini,\"ax\",@progbits\n push %rax\n call _start\n pop %rax\n ret\n"
-	        ".section .plt,\"ax\",@progbits\n nop\n";
+		".text\n.globl _start\n_start: .cfi_startproc\n hlt\n .cfi_endproc\n"
+		".section .init,\"ax\",@progbits\n endbr64\n sub $8, %rsp\n call _start\n add $8, %rsp\n ret\n"
+		".section .fini,\"ax\",@progbits\n push %rax\n call _start\n pop %rax\n ret\n"
+		".section .plt,\"ax\",@progbits\n nop\n";
 	struct unwind_elf elf;
 	struct unwind_source source = {0};
 	struct unwind_table table;
@@ -164,20 +164,20 @@ static void test_init_sections(void **state)
 static void test_go_functions(void **state)
 {
 	static const char asm_s[] =
-	        ".text\n.globl _start\n"
-	        "_start: .cfi_startproc\n hlt\n .cfi_endproc\n .align 32, 0xcc\n"
-	        "mcall: .cfi_startproc\n .skip 10, 0x90\n .cfi_endproc\n .align 32, 0xcc\n"
-	        "other: .cfi_startproc\n .skip 31, 0x90\n .cfi_endproc\n .align 32, 0xcc\n"
-	        "sigreturn: mov $15, %eax\n syscall\n int3\nstart_m: .skip 16, 0x90\nend: nop\n"
-	        ".section .gopclntab,\"a\"\n"
-	        "table: .long 0xfffffff1\n .byte 0, 0, 1, 8\n"
-	        " .quad 4, 0, _start, names - table, 0, 0, 0, list - table\n"
-	        "names: .asciz \"runtime.mcall\"\nsecond: .asciz \"runtime.sigreturn.abi0\"\n"
-	        "third: .asciz \"runtime.mstart\"\nfourth: .asciz \"runtime.mcallers\"\n"
-	        "list: .long mcall - _start, one - list, other - _start, four - list, sigreturn - _start, two - list\n"
-	        " .long start_m - _start, three - list, end - _start\n"
-	        "one: .long 0, 0\ntwo: .long 0, second - names\nthree: .long 0, third - names\n"
-	        "four: .long 0, fourth - names\n";
+		".text\n.globl _start\n"
+		"_start: .cfi_startproc\n hlt\n .cfi_endproc\n .align 32, 0xcc\n"
+		"mcall: .cfi_startproc\n .skip 10, 0x90\n .cfi_endproc\n .align 32, 0xcc\n"
+		"other: .cfi_startproc\n .skip 31, 0x90\n .cfi_endproc\n .align 32, 0xcc\n"
+		"sigreturn: mov $15, %eax\n syscall\n int3\nstart_m: .skip 16, 0x90\nend: nop\n"
+		".section .gopclntab,\"a\"\n"
+		"table: .long 0xfffffff1\n .byte 0, 0, 1, 8\n"
+		" .quad 4, 0, _start, names - table, 0, 0, 0, list - table\n"
+		"names: .asciz \"runtime.mcall\"\nsecond: .asciz \"runtime.sigreturn.abi0\"\n"
+		"third: .asciz \"runtime.mstart\"\nfourth: .asciz \"runtime.mcallers\"\n"
+		"list: .long mcall - _start, one - list, other - _start, four - list, sigreturn - _start, two - list\n"
+		" .long start_m - _start, three - list, end - _start\n"
+		"one: .long 0, 0\ntwo: .long 0, second - names\nthree: .long 0, third - names\n"
+		"four: .long 0, fourth - names\n";
 	const struct unwind_row *row;
 	struct unwind_table table;
 	uint32_t mcall;

@@ -22,7 +22,7 @@
 #include "record/unwind_table.h"
 
 #define N_MUTANTS 4000
-#define SUBJECT   "/lib64/ld-linux-x86-64.so.2"
+#define SUBJECT	  "/lib64/ld-linux-x86-64.so.2"
 
 struct image {
 	uint8_t *data;
@@ -55,8 +55,7 @@ static int free_subject(void **state)
 
 /* Reads the table from a copy of exactly that size, so that a sanitizer sees every step beyond it.
  */
-static int read_copy(const uint8_t *data, size_t size, struct unwind_table *ret,
-                     struct stint_err *err)
+static int read_copy(const uint8_t *data, size_t size, struct unwind_table *ret, struct stint_err *err)
 {
 	uint8_t *copy = malloc(size + !size);
 	uint32_t i;
@@ -106,9 +105,8 @@ static size_t pick_place(unsigned short *seed, const struct image *image)
 		return ehdr->e_shoff + (size_t)nrand48(seed) % (ehdr->e_shnum * sizeof(*sh));
 	default:
 		for (i = 0; i < ehdr->e_shnum; i++)
-			if (!strcmp((const char *)image->data + sh[ehdr->e_shstrndx].sh_offset +
-			                    sh[i].sh_name,
-			            ".eh_frame"))
+			if (!strcmp((const char *)image->data + sh[ehdr->e_shstrndx].sh_offset + sh[i].sh_name,
+				    ".eh_frame"))
 				return sh[i].sh_offset + (size_t)nrand48(seed) % sh[i].sh_size;
 		return (size_t)nrand48(seed) % image->size;
 	}
@@ -116,14 +114,13 @@ static size_t pick_place(unsigned short *seed, const struct image *image)
 
 static void mutate(unsigned short *seed, uint8_t *data)
 {
-	static const uint64_t numbers[] = {0,      1,          0x7f,       0x80,       0xff,
-	                                   0xffff, 0x7fffffff, 0xffffffff, UINT64_MAX, INT64_MAX};
+	static const uint64_t numbers[] = {0,	   1,	       0x7f,	   0x80,       0xff,
+					   0xffff, 0x7fffffff, 0xffffffff, UINT64_MAX, INT64_MAX};
 	int n = 1 + (int)(nrand48(seed) % 12);
 
 	while (n--) {
 		size_t at = pick_place(seed, &subject);
-		uint64_t number =
-		        numbers[(size_t)nrand48(seed) % (sizeof(numbers) / sizeof(numbers[0]))];
+		uint64_t number = numbers[(size_t)nrand48(seed) % (sizeof(numbers) / sizeof(numbers[0]))];
 		size_t width = (size_t)1 << nrand48(seed) % 4;
 
 		if (at + 8 > subject.size)
@@ -162,8 +159,8 @@ static void test_mutants(void **state)
 		n_bad += table.n_bad;
 		unwind_table_done(&table);
 	}
-	print_message("%ld mutants: %ld errors, %ld rows and %ld bad entries in the others\n", n,
-	              n_errors, n_rows, n_bad);
+	print_message("%ld mutants: %ld errors, %ld rows and %ld bad entries in the others\n", n, n_errors, n_rows,
+		      n_bad);
 	assert_true(n_errors > 0 && n_errors < n && n_bad > 0);
 	free(data);
 }
@@ -190,11 +187,10 @@ static struct made *make(size_t eh_frame_bytes, size_t *ret_size)
 	m->ehdr.e_phoff = offsetof(struct made, load);
 	m->ehdr.e_phnum = 2;
 	m->ehdr.e_phentsize = sizeof(Elf64_Phdr);
-	m->load =
-	        (Elf64_Phdr){.p_type = PT_LOAD, .p_flags = PF_X, .p_filesz = size, .p_memsz = size};
+	m->load = (Elf64_Phdr){.p_type = PT_LOAD, .p_flags = PF_X, .p_filesz = size, .p_memsz = size};
 	m->eh = (Elf64_Phdr){.p_type = PT_GNU_EH_FRAME,
-	                     .p_offset = offsetof(struct made, header),
-	                     .p_vaddr = offsetof(struct made, header)};
+			     .p_offset = offsetof(struct made, header),
+			     .p_vaddr = offsetof(struct made, header)};
 	m->header[0] = 1;
 	m->header[1] = 0x1b;
 	memcpy(m->header + 4, &to, sizeof(to));
@@ -226,8 +222,7 @@ static double cpu_seconds(void)
 	struct rusage use;
 
 	getrusage(RUSAGE_SELF, &use);
-	return (double)use.ru_utime.tv_sec + (double)use.ru_utime.tv_usec / 1e6 +
-	       (double)use.ru_stime.tv_sec;
+	return (double)use.ru_utime.tv_sec + (double)use.ru_utime.tv_usec / 1e6 + (double)use.ru_stime.tv_sec;
 }
 
 /* Many FDEs, each of which names another, overlapping CIE with a long program: read at most once
@@ -264,12 +259,12 @@ static void test_overlapping_cies(void **state)
 static void test_bad_programs(void **state)
 {
 	static const uint8_t programs[][6] = {
-	        {0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a}, /* remember_state, which alone is fine */
-	        {0x0b},                               /* restore_state of nothing */
-	        {0x3f},                               /* no such opcode */
-	        {0x0f, 0xff, 0xff, 0xff, 0xff, 0x0f}, /* an expression of 4 GB */
-	        {0x0c, 0x80, 0x80, 0x80, 0x80, 0x80}, /* a number without an end */
-	        {0x00, 0x00, 0x00, 0x00, 0x04, 0xff}, /* an advance of 4 bytes, cut */
+		{0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a}, /* remember_state, which alone is fine */
+		{0x0b},				      /* restore_state of nothing */
+		{0x3f},				      /* no such opcode */
+		{0x0f, 0xff, 0xff, 0xff, 0xff, 0x0f}, /* an expression of 4 GB */
+		{0x0c, 0x80, 0x80, 0x80, 0x80, 0x80}, /* a number without an end */
+		{0x00, 0x00, 0x00, 0x00, 0x04, 0xff}, /* an advance of 4 bytes, cut */
 	};
 	size_t i;
 
@@ -320,8 +315,7 @@ static void test_not_elf(void **state)
 	int ends[2];
 
 	(void)state;
-	assert_int_equal(read_copy((const uint8_t *)"#!/bin/sh\n", 10, &table, &err),
-	                 STINT_ERR_FORMAT);
+	assert_int_equal(read_copy((const uint8_t *)"#!/bin/sh\n", 10, &table, &err), STINT_ERR_FORMAT);
 	memcpy(other, subject.data, sizeof(other));
 	other[EI_CLASS] = ELFCLASS32;
 	assert_int_equal(read_copy(other, sizeof(other), &table, &err), STINT_ERR_UNSUPPORTED);
@@ -336,12 +330,12 @@ static void test_not_elf(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_cut),
-	        cmocka_unit_test(test_mutants),
-	        cmocka_unit_test(test_overlapping_cies),
-	        cmocka_unit_test(test_bad_programs),
-	        cmocka_unit_test(test_many_rows),
-	        cmocka_unit_test(test_not_elf),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_mutants),
+		cmocka_unit_test(test_overlapping_cies),
+		cmocka_unit_test(test_bad_programs),
+		cmocka_unit_test(test_many_rows),
+		cmocka_unit_test(test_not_elf),
 	};
 
 	return cmocka_run_group_tests(tests, load_subject, free_subject);

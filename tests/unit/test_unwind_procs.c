@@ -86,9 +86,9 @@ static void test_maps(void **state)
 		if (start + n > PAGES)
 			n = PAGES - start;
 		assert_true(unwind_proc_map(&proc, &(struct unwind_map){.start = start << 12,
-		                                                        .end = (start + n) << 12,
-		                                                        .file_off = off << 12,
-		                                                        .file = file}));
+									.end = (start + n) << 12,
+									.file_off = off << 12,
+									.file = file}));
 		for (i = 0; i < n; i++) {
 			pages[start + i].file = file;
 			pages[start + i].off = off + i;

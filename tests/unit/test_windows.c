@@ -38,7 +38,7 @@ struct recording {
 	struct stint_buf bytes;
 	struct stint_writer *w;
 	uint32_t process, module; /* the last file's */
-	uint32_t stacks[2];       /* the window alone, and under two kernel frames */
+	uint32_t stacks[2];	  /* the window alone, and under two kernel frames */
 };
 
 static uint32_t intern(struct recording *rec, enum stint_table table, const void *row)
@@ -81,8 +81,8 @@ static void add_own_maps(struct recording *rec, bool differ)
 		struct stint_mapping map = {.process = rec->process};
 		struct elf_file *ef;
 
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*2c%c%*c %" SCNx64 " %*s %*s %4095s", &first, &end, &x,
-			   &off, path) != 5 ||
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*2c%c%*c %" SCNx64 " %*s %*s %4095s", &first, &end, &x, &off,
+			   path) != 5 ||
 		    x != 'x' || elf_file_open(&ef, path, NULL))
 			continue;
 		ef->build_id[0] ^= differ;
@@ -398,8 +398,8 @@ static void survive(struct stint_window *window, uint32_t *ret_n, uint32_t *ret_
 static void test_hostile(void **state)
 {
 	static uint64_t words[STINT_MAX_WINDOW_BYTES / 8];
-	static const uint64_t stranges[] = {0,          1,         8,          UINT64_MAX,         UINT64_MAX - 7,
-					    INT64_MAX, 1ull << 63, UINT64_MAX - STINT_MAX_WINDOW_BYTES};
+	static const uint64_t stranges[] = {
+		0, 1, 8, UINT64_MAX, UINT64_MAX - 7, INT64_MAX, 1ull << 63, UINT64_MAX - STINT_MAX_WINDOW_BYTES};
 	uint64_t random = 11, i, round, code = (uint64_t)(uintptr_t)test_own_stack;
 	uint32_t n, end;
 
@@ -451,10 +451,9 @@ static void test_endless_chain(void **state)
 		unwind(m);
 		read_stacks(m, stacks);
 		assert_int_equal(model_stack_frames(m, stacks[0], ids), round ? 12 : MAX_FRAMES);
-		assert_int_equal(m->stacks.rows[stacks[0]].user_end,
-				 round == 0   ? STINT_USER_DEPTH
-				 : round == 1 ? STINT_USER_NO_ROWS
-					      : STINT_USER_COMPLETE);
+		assert_int_equal(m->stacks.rows[stacks[0]].user_end, round == 0	  ? STINT_USER_DEPTH
+								     : round == 1 ? STINT_USER_NO_ROWS
+										  : STINT_USER_COMPLETE);
 		model_free(m);
 		stint_buf_done(&rec.bytes);
 	}

@@ -53,8 +53,8 @@ struct machine {
 };
 
 static const struct machine machines[] = {
-        {.sp = 7, .fp = 6, .ra = 16, .ip = 16},   /* x86-64 */
-        {.sp = 31, .fp = 29, .ra = 30, .ip = -1}, /* aarch64 */
+	{.sp = 7, .fp = 6, .ra = 16, .ip = 16},	  /* x86-64 */
+	{.sp = 31, .fp = 29, .ra = 30, .ip = -1}, /* aarch64 */
 };
 
 /* Memory that holds a different number at each address. */
@@ -75,8 +75,8 @@ static void made_up_regs(struct test_regs *regs, uint64_t ip)
 }
 
 /* A DWARF expression as libdw hands it out, over the same registers. */
-static bool evaluate(const struct machine *m, const Dwarf_Op *ops, size_t n,
-                     const struct test_regs *regs, uint64_t cfa, uint64_t *ret, bool *ret_is_value)
+static bool evaluate(const struct machine *m, const Dwarf_Op *ops, size_t n, const struct test_regs *regs, uint64_t cfa,
+		     uint64_t *ret, bool *ret_is_value)
 {
 	uint64_t stack[16] = {0};
 	size_t depth = 0, i;
@@ -91,8 +91,7 @@ static bool evaluate(const struct machine *m, const Dwarf_Op *ops, size_t n,
 		if (op >= DW_OP_breg0 && op <= DW_OP_breg31) {
 			unsigned reg = op - DW_OP_breg0;
 
-			stack[depth++] =
-			        ((int)reg == m->ip ? regs->ip : regs->r[reg]) + ops[i].number;
+			stack[depth++] = ((int)reg == m->ip ? regs->ip : regs->r[reg]) + ops[i].number;
 		} else if (op >= DW_OP_lit0 && op <= DW_OP_lit31) {
 			stack[depth++] = op - DW_OP_lit0;
 		} else if (op == DW_OP_bregx && ops[i].number < 32) {
@@ -105,9 +104,8 @@ static bool evaluate(const struct machine *m, const Dwarf_Op *ops, size_t n,
 			*ret_is_value = true;
 		} else if (op == DW_OP_call_frame_cfa) {
 			stack[depth++] = cfa;
-		} else if (op == DW_OP_const1u || op == DW_OP_const1s || op == DW_OP_const2s ||
-		           op == DW_OP_constu || op == DW_OP_consts || op == DW_OP_const2u ||
-		           op == DW_OP_const4u || op == DW_OP_const4s) {
+		} else if (op == DW_OP_const1u || op == DW_OP_const1s || op == DW_OP_const2s || op == DW_OP_constu ||
+			   op == DW_OP_consts || op == DW_OP_const2u || op == DW_OP_const4u || op == DW_OP_const4s) {
 			stack[depth++] = ops[i].number;
 		} else if (op == DW_OP_plus_uconst) {
 			stack[depth - 1] = top + ops[i].number;
@@ -152,9 +150,8 @@ static bool evaluate(const struct machine *m, const Dwarf_Op *ops, size_t n,
 enum verdict { KNOWN, OUTERMOST, UNKNOWN };
 
 /* A register of the caller by libdw. ret_lost: nobody knows it. */
-static bool oracle_register(const struct machine *m, Dwarf_Frame *frame, int reg,
-                            const struct test_regs *regs, uint64_t cfa, uint64_t *ret,
-                            bool *ret_lost)
+static bool oracle_register(const struct machine *m, Dwarf_Frame *frame, int reg, const struct test_regs *regs,
+			    uint64_t cfa, uint64_t *ret, bool *ret_lost)
 {
 	Dwarf_Op memory[3], *ops;
 	size_t n;
@@ -175,8 +172,7 @@ static bool oracle_register(const struct machine *m, Dwarf_Frame *frame, int reg
 	return true;
 }
 
-static enum verdict oracle_step(struct oracle *o, uint64_t vaddr, struct test_regs *regs,
-                                bool *ret_signal)
+static enum verdict oracle_step(struct oracle *o, uint64_t vaddr, struct test_regs *regs, bool *ret_signal)
 {
 	const struct machine *m = o->machine;
 	struct test_regs before = *regs;
@@ -200,8 +196,7 @@ static enum verdict oracle_step(struct oracle *o, uint64_t vaddr, struct test_re
 		return UNKNOWN;
 	}
 	regs->r[m->sp] = cfa;
-	regs->fp_known =
-	        oracle_register(m, frame, m->fp, &before, cfa, &regs->r[m->fp], &lost) && !lost;
+	regs->fp_known = oracle_register(m, frame, m->fp, &before, cfa, &regs->r[m->fp], &lost) && !lost;
 	free(frame);
 	return KNOWN;
 }
@@ -249,8 +244,7 @@ static bool to_vaddr(struct oracle *o, uint64_t off, uint64_t *ret)
 static enum stint_user_end step_aarch64(const struct unwind_row *row, struct test_regs *regs)
 {
 	uint32_t kind = UNWIND_ROW_KIND(row->kind);
-	uint64_t base = regs->r[kind == UNWIND_SP ? 31 : 29],
-	         cfa = base + (uint64_t)((int64_t)row->cfa * 8);
+	uint64_t base = regs->r[kind == UNWIND_SP ? 31 : 29], cfa = base + (uint64_t)((int64_t)row->cfa * 8);
 	uint64_t fp_at = row->fp == UNWIND_FP_AT_BASE ? base : cfa - 8u * row->fp;
 
 	if (kind == UNWIND_END)
@@ -276,8 +270,7 @@ static enum stint_user_end step_aarch64(const struct unwind_row *row, struct tes
 	return 0;
 }
 
-static enum stint_user_end step(const struct machine *m, const struct unwind_row *row,
-                                struct test_regs *regs)
+static enum stint_user_end step(const struct machine *m, const struct unwind_row *row, struct test_regs *regs)
 {
 	struct unwind_regs x86 = {.ip = regs->ip, .all = true, .fp_known = true};
 	enum stint_user_end end;
@@ -292,8 +285,7 @@ static enum stint_user_end step(const struct machine *m, const struct unwind_row
 	return end;
 }
 
-static void check_address(struct oracle *o, const struct unwind_table *table, uint64_t off,
-                          struct tally *tally)
+static void check_address(struct oracle *o, const struct unwind_table *table, uint64_t off, struct tally *tally)
 {
 	const struct unwind_row *row = unwind_table_find(table, off);
 	const struct machine *m = o->machine;
@@ -328,13 +320,13 @@ static void check_address(struct oracle *o, const struct unwind_table *table, ui
 		fail_msg("no row at file offset 0x%lx", off);
 	if ((verdict == OUTERMOST) != (end == STINT_USER_COMPLETE))
 		fail_msg("the outermost frame is in dispute at file offset 0x%lx", off);
-	if (verdict == KNOWN && (mine.ip != theirs.ip || mine.r[m->sp] != theirs.r[m->sp] || end ||
-	                         (mine.fp_known && mine.r[m->fp] != theirs.r[m->fp]) ||
-	                         (mine.fp_known && !theirs.fp_known)))
+	if (verdict == KNOWN &&
+	    (mine.ip != theirs.ip || mine.r[m->sp] != theirs.r[m->sp] || end ||
+	     (mine.fp_known && mine.r[m->fp] != theirs.r[m->fp]) || (mine.fp_known && !theirs.fp_known)))
 		fail_msg("another caller at file offset 0x%lx (row %x %d %u): ip %lx %lx, sp %lx "
-		         "%lx, fp %lx %lx",
-		         off, row->kind, row->cfa, row->fp, mine.ip, theirs.ip, mine.r[m->sp],
-		         theirs.r[m->sp], mine.r[m->fp], theirs.r[m->fp]);
+			 "%lx, fp %lx %lx",
+			 off, row->kind, row->cfa, row->fp, mine.ip, theirs.ip, mine.r[m->sp], theirs.r[m->sp],
+			 mine.r[m->fp], theirs.r[m->fp]);
 	tally->n_same++;
 }
 
@@ -363,11 +355,10 @@ static struct tally check_file(const char *path)
 	span = table.rows[table.n_rows - 1].pc;
 	for (i = 0; i < N_RANDOM; i++)
 		check_address(&o, &table, (uint64_t)(erand48(seed) * (double)span), &tally);
-	print_message(
-	        "%s: %u rows, %u functions; %lu addresses agree, %lu in neither, %lu only here, "
-	        "%lu unsupported (%u rows), %u bad entries\n",
-	        path, table.n_rows, table.n_fdes, tally.n_same, tally.n_none, tally.n_more,
-	        tally.n_given_up, table.n_unsupported, table.n_bad);
+	print_message("%s: %u rows, %u functions; %lu addresses agree, %lu in neither, %lu only here, "
+		      "%lu unsupported (%u rows), %u bad entries\n",
+		      path, table.n_rows, table.n_fdes, tally.n_same, tally.n_none, tally.n_more, tally.n_given_up,
+		      table.n_unsupported, table.n_bad);
 	unwind_table_done(&table);
 	oracle_close(&o);
 	return tally;

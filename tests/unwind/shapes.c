@@ -246,8 +246,8 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(int);
 	} modes[] = {
-		{"alloca", with_alloca}, {"array", with_array},	    {"large", large},	     {"realigned", realigned},
-		{"qsort", sort_again},	 {"tail", tail},	    {"cold", hot_and_cold},  {"jump", after_jump},
+		{"alloca", with_alloca},     {"array", with_array}, {"large", large},	     {"realigned", realigned},
+		{"qsort", sort_again},	     {"tail", tail},	    {"cold", hot_and_cold},  {"jump", after_jump},
 		{"signals", nested_signals}, {"vfork", with_vfork}, {"thread", with_thread},
 #ifndef NO_CONTEXT
 		{"context", with_context},

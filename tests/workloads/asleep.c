@@ -45,8 +45,7 @@ NOINLINE void asleep_in_sleep(void)
 
 static void *sleeper(void *arg)
 {
-	static void (*const functions[])(void) = {asleep_in_read, asleep_in_futex, asleep_in_poll,
-	                                          asleep_in_sleep};
+	static void (*const functions[])(void) = {asleep_in_read, asleep_in_futex, asleep_in_poll, asleep_in_sleep};
 	uintptr_t me = (uintptr_t)arg;
 
 	tids[me] = (pid_t)syscall(SYS_gettid);

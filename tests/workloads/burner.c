@@ -9,15 +9,15 @@
 
 static volatile uint64_t sink;
 
-#define BURN(units)                                                                                \
-	do {                                                                                       \
-		uint64_t x = 88172645463325252u;                                                   \
-		for (uint64_t i = 0; i < (units)*UNIT; i++) {                                      \
-			x ^= x << 13;                                                              \
-			x ^= x >> 7;                                                               \
-			x ^= x << 17;                                                              \
-		}                                                                                  \
-		sink += x;                                                                         \
+#define BURN(units)                                                                                                    \
+	do {                                                                                                           \
+		uint64_t x = 88172645463325252u;                                                                       \
+		for (uint64_t i = 0; i < (units)*UNIT; i++) {                                                          \
+			x ^= x << 13;                                                                                  \
+			x ^= x >> 7;                                                                                   \
+			x ^= x << 17;                                                                                  \
+		}                                                                                                      \
+		sink += x;                                                                                             \
 	} while (0)
 
 NOINLINE void burn_most(uint64_t units)

@@ -10,7 +10,7 @@
 #define MAX_THREADS 16
 
 struct waiter {
-	uint32_t word;  /* 0 until the lock was handed over */
+	uint32_t word;	/* 0 until the lock was handed over */
 	uint32_t waker; /* index of the thread that did it */
 	struct waiter *next;
 };
@@ -113,8 +113,7 @@ int main(int argc, char **argv)
 		for (uint64_t j = 0; j < n_threads; j++) {
 			if (!woken[i][j])
 				continue;
-			printf("woken=%d,%d,%llu\n", tids[i], tids[j],
-			       (unsigned long long)woken[i][j]);
+			printf("woken=%d,%d,%llu\n", tids[i], tids[j], (unsigned long long)woken[i][j]);
 			total += woken[i][j];
 		}
 	}

@@ -24,30 +24,27 @@
 
 /* A system call made here, by the calling function itself; returns what the kernel does (-errno on
  * failure). */
-static inline __attribute__((always_inline, unused)) long raw_syscall(long nr, long a, long b,
-                                                                      long c, long d)
+static inline __attribute__((always_inline, unused)) long raw_syscall(long nr, long a, long b, long c, long d)
 {
 	long ret;
 	register long r10 __asm__("r10") = d;
 	register long r8 __asm__("r8") = 0;
 
 	__asm__ volatile("syscall"
-	                 : "=a"(ret)
-	                 : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
-	                 : "rcx", "r11", "memory");
+			 : "=a"(ret)
+			 : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+			 : "rcx", "r11", "memory");
 	return ret;
 }
 
-static inline __attribute__((always_inline, unused)) long raw_futex(uint32_t *word, int op,
-                                                                    uint32_t value)
+static inline __attribute__((always_inline, unused)) long raw_futex(uint32_t *word, int op, uint32_t value)
 {
 	return raw_syscall(SYS_futex, (long)word, op | FUTEX_PRIVATE_FLAG, value, 0);
 }
 
 static inline __attribute__((always_inline, unused)) long raw_sleep_ns(uint64_t ns)
 {
-	struct timespec ts = {.tv_sec = (time_t)(ns / 1000000000u),
-	                      .tv_nsec = (long)(ns % 1000000000u)};
+	struct timespec ts = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
 
 	return raw_syscall(SYS_nanosleep, (long)&ts, 0, 0, 0);
 }
@@ -77,8 +74,8 @@ static inline __attribute__((unused)) void switches_so_far(uint64_t *blocked, ui
 }
 
 /* The program's argument n as a number in [low, high], or fallback where there is none. */
-static inline __attribute__((unused)) uint64_t
-number_arg(int argc, char **argv, int n, uint64_t fallback, uint64_t low, uint64_t high)
+static inline __attribute__((unused)) uint64_t number_arg(int argc, char **argv, int n, uint64_t fallback, uint64_t low,
+							  uint64_t high)
 {
 	char *end;
 	unsigned long long value;
@@ -88,8 +85,8 @@ number_arg(int argc, char **argv, int n, uint64_t fallback, uint64_t low, uint64
 	errno = 0;
 	value = strtoull(argv[n], &end, 10);
 	if (errno || end == argv[n] || *end || value < low || value > high) {
-		fprintf(stderr, "%s: argument %d must be a number from %llu to %llu, not '%s'\n",
-		        argv[0], n, (unsigned long long)low, (unsigned long long)high, argv[n]);
+		fprintf(stderr, "%s: argument %d must be a number from %llu to %llu, not '%s'\n", argv[0], n,
+			(unsigned long long)low, (unsigned long long)high, argv[n]);
 		exit(2);
 	}
 	return value;
@@ -107,8 +104,7 @@ static inline __attribute__((unused)) void pin_to_cpu(int cpu)
 	}
 }
 
-static inline __attribute__((unused)) void start_thread(pthread_t *thread, void *(*run)(void *),
-                                                        void *arg)
+static inline __attribute__((unused)) void start_thread(pthread_t *thread, void *(*run)(void *), void *arg)
 {
 	int rc = pthread_create(thread, NULL, run, arg);
 
