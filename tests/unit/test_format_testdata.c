@@ -172,8 +172,8 @@ static void test_no_recording(void **state)
 	assert_int_equal(stint_reader_open(&reader, "testdata/README.md", &err), STINT_ERR_FORMAT);
 	assert_string_equal(err.msg, "not a stint recording");
 	assert_null(reader);
-	assert_int_equal(stint_reader_open(&reader, "/dev/null", &err), STINT_ERR_USAGE);
-	assert_int_equal(stint_reader_open(&reader, "testdata", &err), STINT_ERR_USAGE);
+	assert_int_equal(stint_reader_open(&reader, "/dev/null", &err), STINT_ERR_IO);
+	assert_int_equal(stint_reader_open(&reader, "testdata", &err), STINT_ERR_IO);
 	assert_int_equal(stint_reader_open(&reader, "testdata/nothing", &err), STINT_ERR_IO);
 	assert_int_equal(stint_reader_open_memory(&reader, "", 0, &err), STINT_ERR_FORMAT);
 }
