@@ -110,26 +110,42 @@ static void apply(const struct elf_file *ef, const uint8_t *rela, struct elf_byt
 		to[i] = (uint8_t)(value >> 8 * i);
 }
 
-static int relocate(struct elf_file *ef, const struct elf_section *list, struct stint_err *err)
+/* n_left is how many more relocations the file may have. */
+static int relocate(struct elf_file *ef, const struct elf_section *list, size_t *n_left, struct stint_err *err)
 {
 	struct elf_section *target = &ef->sections[list->info];
 	struct elf_bytes relas = elf_section_raw(ef, list), contents, symbols;
 	size_t i, n = relas.size / sizeof(Elf64_Rela);
-	int rc = own_contents(ef, target, &contents, err);
+	int rc;
 
+	if (n > *n_left)
+		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "more than %u relocations", ELF_MAX_RELOCATIONS);
+	*n_left -= n;
+	rc = own_contents(ef, target, &contents, err);
 	if (rc)
 		return rc;
-	if (n > ELF_MAX_RELOCATIONS)
-		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "more than %u relocations", ELF_MAX_RELOCATIONS);
 	symbols = elf_section_raw(ef, &ef->sections[list->link]);
 	for (i = 0; i < n && contents.size; i++)
 		apply(ef, relas.at + i * sizeof(Elf64_Rela), symbols, target, contents);
 	return 0;
 }
 
+/* The sections of DWARF that are read, and have holes. So there are few copies, however many sections a file claims. */
+static bool is_wanted(const struct elf_file *ef, const struct elf_section *section)
+{
+	static const char *const names[] = {".debug_info",   ".debug_line",	".debug_addr",
+					    ".debug_ranges", ".debug_rnglists", ".debug_str_offsets"};
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(section->name, names[i]))
+			return elf_file_section(ef, names[i]) == section;
+	return false;
+}
+
 int elf_relocate_debug(struct elf_file *ef, struct stint_err *err)
 {
-	size_t i;
+	size_t i, n_left = ELF_MAX_RELOCATIONS;
 	int rc = 0;
 
 	if (!ef->is_64 || (ef->machine != EM_X86_64 && ef->machine != EM_AARCH64))
@@ -138,8 +154,8 @@ int elf_relocate_debug(struct elf_file *ef, struct stint_err *err)
 		const struct elf_section *list = &ef->sections[i];
 
 		if (list->type == SHT_RELA && list->link < ef->n_sections && list->info < ef->n_sections &&
-		    !strncmp(ef->sections[list->info].name, ".debug_", 7))
-			rc = relocate(ef, list, err);
+		    is_wanted(ef, &ef->sections[list->info]))
+			rc = relocate(ef, list, &n_left, err);
 	}
 	return rc;
 }

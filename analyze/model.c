@@ -381,6 +381,7 @@ static int load(struct model *m, struct stint_err *err)
 	check_packed(m);
 	sum_losses(m);
 	find_times(m);
+	m->n_file_modules = m->modules.n;
 	m->n_file_nodes = m->nodes.n;
 	m->n_file_frames = m->n_plain_frames = m->frames.n;
 	m->n_file_stacks = m->n_plain_stacks = m->stacks.n;

@@ -50,7 +50,7 @@ struct model {
 	 * The file's own rows stand first; behind them, what windows were unwound to (unwind.h), which
 	 * with the former is plain; behind these, the twins that reused_code.h tells of.
 	 */
-	uint32_t n_file_frames, n_file_nodes, n_file_stacks;
+	uint32_t n_file_modules, n_file_frames, n_file_nodes, n_file_stacks;
 	uint32_t n_plain_frames, n_plain_stacks;
 	struct reused_code *reused_code; /* NULL where no code was replaced */
 

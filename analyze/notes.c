@@ -323,7 +323,8 @@ static const char *why_not_unwound(const void *context, uint32_t module)
 {
 	const struct model *m = context;
 
-	return m->unwind_whys ? m->unwind_whys[module] : NULL;
+	/* Twins of modules stand behind the file's own, and have no file. */
+	return m->unwind_whys && module < m->n_file_modules ? m->unwind_whys[module] : NULL;
 }
 
 /* The module of the outermost frame; 0 for a stack without one. */

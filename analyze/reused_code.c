@@ -47,6 +47,7 @@ struct reused_code {
 	struct stint_map stacks;				 /* stack: its run of periods */
 	struct stint_map modules; /* module and number of the version: the module that its frames are in */
 	struct stint_map nodes;	  /* parent and frame: the node of a twin */
+	uint64_t n_work;	  /* of REUSED_CODE_MAX_WORK */
 	uint64_t left_out;
 };
 
@@ -324,16 +325,23 @@ static int by_ns(const void *a_void, const void *b_void)
 	return a->from_ns < b->from_ns ? -1 : a->from_ns > b->from_ns;
 }
 
-/* When a stack's frames change, in order and each time once; malloced, NULL when there are none or no memory. */
-static struct version *stack_changes(const struct reused_code *rc, const uint32_t *frames, uint32_t n, uint32_t *ret_n)
+/* How many versions a stack's frames have together. */
+static uint32_t n_versions_of(const struct reused_code *rc, const uint32_t *frames, uint32_t n)
 {
-	struct version *changes = NULL;
-	uint32_t i, k, n_all = 0, kept = 0;
+	uint32_t i, n_all = 0;
 
 	for (i = 0; i < n; i++)
 		n_all += get_run(&rc->frames, frames[i]).n;
-	*ret_n = n_all;
-	changes = n_all ? malloc(n_all * sizeof(*changes)) : NULL;
+	return n_all;
+}
+
+/* When a stack's frames change, in order and each time once; malloced, with room for n_all. NULL without memory. */
+static struct version *stack_changes(const struct reused_code *rc, const uint32_t *frames, uint32_t n, uint32_t n_all,
+				     uint32_t *ret_n)
+{
+	struct version *changes = malloc(n_all * sizeof(*changes));
+	uint32_t i, k, kept = 0;
+
 	if (!changes)
 		return NULL;
 	for (i = 0, n_all = 0; i < n; i++) {
@@ -350,16 +358,32 @@ static struct version *stack_changes(const struct reused_code *rc, const uint32_
 	return changes;
 }
 
+/* False when that much work is too much. */
+static bool spend(struct reused_code *rc, uint64_t work)
+{
+	if (work > REUSED_CODE_MAX_WORK - rc->n_work)
+		return false;
+	rc->n_work += work;
+	return true;
+}
+
 static int add_periods(struct reused_code *rc, struct model *m, uint32_t stack, const uint32_t *frames, uint32_t n,
 		       struct stint_err *err)
 {
-	uint32_t n_changes, i;
-	struct version *changes = stack_changes(rc, frames, n, &n_changes);
+	uint32_t n_changes, n_all = n_versions_of(rc, frames, n), i;
+	struct version *changes;
 	int code = 0;
 
+	if (!n_all)
+		return 0;
+	if (!spend(rc, n_all)) {
+		rc->left_out++;
+		return 0;
+	}
+	changes = stack_changes(rc, frames, n, n_all, &n_changes);
 	if (!changes)
-		return n_changes ? no_memory(err) : 0;
-	if (n_changes > REUSED_CODE_MAX_STACKS - rc->n_periods) {
+		return no_memory(err);
+	if (n_changes > REUSED_CODE_MAX_STACKS - rc->n_periods || !spend(rc, (uint64_t)n_changes * n)) {
 		rc->left_out++;
 		n_changes = 0;
 	}

@@ -12,8 +12,9 @@
 
 #include "base/err.h"
 
-#define REUSED_CODE_MAX_VERSIONS 256u	    /* functions at one address; later ones are left out */
-#define REUSED_CODE_MAX_STACKS	 (1u << 20) /* twins; stacks beyond it keep their first names */
+#define REUSED_CODE_MAX_VERSIONS 256u		     /* functions at one address; later ones are left out */
+#define REUSED_CODE_MAX_STACKS	 (1u << 20)	     /* twins; stacks beyond it keep their first names */
+#define REUSED_CODE_MAX_WORK	 (UINT64_C(1) << 26) /* frames looked at for them, by version; the same beyond it */
 
 struct model;
 struct symbolizer;

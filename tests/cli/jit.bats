@@ -95,3 +95,13 @@ setup() {
 	"$stint" pack packed.stint -o twice.stint
 	cmp packed.stint twice.stint
 }
+
+@test "a copied stack that nobody unwound, in code that was replaced, has no file to miss" {
+	{
+		describe
+		echo "stack W 9 0 JIT:+0x1000"
+		echo "sample 3s 0 MAIN W"
+	} | "$BUILD/tools/make_recording" window.stint
+	"$stint" report --format=json window.stint | jq -e '.notes[] | select(.kind == "not-unwound") | .count == 1'
+	"$stint" report --symbol='^second$' --format=json window.stint | jq -e '[.rows[].self] | add == 4'
+}

@@ -229,14 +229,60 @@ static void workers_see_every_block_once(void **state)
 	stint_buf_done(&bytes);
 }
 
+/* Deep stacks of code that was replaced again and again: some are left out, and the rest is done in a moment. */
+static void replaced_without_end(void **state)
+{
+	enum { N_STACKS = 600, DEPTH = 1000, N_VERSIONS = 200 };
+	struct stint_writer_options options = {.recording_id = {1}};
+	struct stint_module module = {.kind = STINT_MODULE_ANON};
+	struct stint_symbol symbol = {.addr = 0x1000, .size_bytes = 0x100};
+	struct stint_frame frame = {.addr = 0x1010, .flags = STINT_FRAME_EXACT};
+	struct stint_stack stack = {0};
+	struct stint_node node = {0};
+	struct stint_err e = STINT_ERR_INIT;
+	struct stint_writer *w;
+	struct stint_buf bytes;
+	struct model *m;
+	char name[16];
+	uint32_t i, id;
+
+	(void)state;
+	stint_buf_init(&bytes, (size_t)1 << 30);
+	RANDOM_MUST(stint_writer_new(&w, &options, (struct stint_sink){util_write, &bytes}, err));
+	RANDOM_MUST(stint_writer_intern(w, STINT_MODULE, &module, &symbol.module, err));
+	frame.module = symbol.module;
+	RANDOM_MUST(stint_writer_intern(w, STINT_FRAME, &frame, &node.frame, err));
+	for (i = 0; i < N_VERSIONS; i++) {
+		snprintf(name, sizeof(name), "f%u", i);
+		symbol.from_ns = i;
+		RANDOM_MUST(stint_writer_string(w, name, strlen(name), &symbol.name_str, err));
+		RANDOM_MUST(stint_writer_add(w, STINT_SYMBOL, &symbol, err));
+	}
+	for (i = 0; i < DEPTH; i++)
+		RANDOM_MUST(stint_writer_intern(w, STINT_NODE, &node, &node.parent, err));
+	stack.leaf = node.parent;
+	for (i = 0; i < N_STACKS; i++) {
+		stack.n_kernel = i;
+		RANDOM_MUST(stint_writer_intern(w, STINT_STACK, &stack, &id, err));
+	}
+	RANDOM_MUST(stint_writer_finish(w, err));
+	stint_writer_free(w);
+	assert_int_equal(model_open_memory(&m, bytes.data, bytes.len, &e), 0);
+	assert_int_equal(reused_code_left_out(m->reused_code),
+			 N_STACKS - REUSED_CODE_MAX_WORK / (DEPTH * (2 * N_VERSIONS - 1)));
+	/* The first stack has all its names, the last one only the first. */
+	assert_int_not_equal(reused_code_stack(m->reused_code, 1, 7), reused_code_stack(m->reused_code, 1, 8));
+	assert_int_equal(reused_code_stack(m->reused_code, id, N_VERSIONS), id);
+	model_free(m);
+	stint_buf_done(&bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(cut_anywhere),
-		cmocka_unit_test(flipped_anywhere),
-		cmocka_unit_test(ids_stay_within_bounds),
-		cmocka_unit_test(losses_count_once),
-		cmocka_unit_test(workers_see_every_block_once),
+		cmocka_unit_test(cut_anywhere),	     cmocka_unit_test(replaced_without_end),
+		cmocka_unit_test(flipped_anywhere),  cmocka_unit_test(ids_stay_within_bounds),
+		cmocka_unit_test(losses_count_once), cmocka_unit_test(workers_see_every_block_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
