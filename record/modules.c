@@ -2,12 +2,10 @@
 #include "record/modules.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "record/procfs.h"
@@ -83,22 +81,6 @@ static int intern(struct modules *mods, enum stint_module_kind kind, const struc
 	return 0;
 }
 
-/* Opens a regular file that may have been swapped for anything meanwhile; its number must be ino unless that is 0. */
-static int open_regular(const char *path, uint64_t ino)
-{
-	struct stat st;
-	int fd;
-
-	if (stat(path, &st) || !S_ISREG(st.st_mode) || (ino && st.st_ino != ino))
-		return -1;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode) || (ino && st.st_ino != ino))) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
-}
-
 /*
  * The mapped file itself, also when it was deleted or is in another mount namespace; by its path as the process sees
  * it; or, when the process is gone, by its path here.
@@ -109,13 +91,13 @@ static int open_mapped(const struct modules_source *src)
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, src->pid, src->start, src->end);
-	fd = open_regular(path, 0);
+	fd = procfs_open_regular(path, 0);
 	if (fd < 0) {
 		snprintf(path, sizeof(path), "/proc/%d/root%s", src->pid, src->path);
-		fd = open_regular(path, src->ino);
+		fd = procfs_open_regular(path, src->ino);
 	}
 	if (fd < 0)
-		fd = open_regular(src->path, src->ino);
+		fd = procfs_open_regular(src->path, src->ino);
 	return fd;
 }
 
@@ -251,7 +233,7 @@ int modules_open(const struct modules *mods, uint32_t module, pid_t pid, uint64_
 			snprintf(name, sizeof(name), "%.*s", path_size, path);
 		else
 			snprintf(name, sizeof(name), "/proc/%d/root%.*s", pid, path_size, path);
-		fd = open_regular(name, 0);
+		fd = procfs_open_regular(name, 0);
 		if (fd >= 0 && is_build(fd, build_id, build_id_size))
 			return fd;
 	}

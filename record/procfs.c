@@ -39,6 +39,22 @@ ssize_t procfs_read(const char *path, char *data, size_t size)
 	return n < 0 ? -1 : (ssize_t)length;
 }
 
+int procfs_open_regular(const char *path, uint64_t ino)
+{
+	int fd = -1, at = open(path, O_PATH | O_CLOEXEC);
+	char self[64];
+	struct stat st;
+
+	if (at < 0)
+		return -1;
+	if (!fstat(at, &st) && S_ISREG(st.st_mode) && (!ino || st.st_ino == ino)) {
+		snprintf(self, sizeof(self), "/proc/self/fd/%d", at);
+		fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	}
+	close(at);
+	return fd;
+}
+
 static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts;

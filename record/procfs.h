@@ -19,6 +19,13 @@
 /* Reads a small file of /proc whole (at most size - 1 bytes), NUL-terminated. Its length, or -1 with errno. */
 ssize_t procfs_read(const char *path, char *data, size_t size);
 
+/*
+ * Opens a file that a recorded program names, for reading. It may have put anything there: a file that isn't a regular
+ * one (opening a device can set it going) is not opened, whatever happens to the path meanwhile. Its number must be ino
+ * unless that is 0. -1 when it can't be had.
+ */
+int procfs_open_regular(const char *path, uint64_t ino);
+
 struct procfs_stat {
 	char comm[PROCFS_COMM_BYTES];
 	pid_t ppid;

@@ -2,7 +2,6 @@
 #include "record/unwind_proc_maps.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include "record/procfs.h"
 
 /* "start-end perms offset major:minor inode path". False for lines of other mappings than
  * executable ones. */
@@ -73,12 +74,12 @@ static int open_by_path(pid_t pid, const struct proc_exec_map *wanted)
 		    map.ino != wanted->ino || map.dev != wanted->dev)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, map.start, map.end);
-		fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		fd = procfs_open_regular(path, 0);
 		if (fd >= 0 || mapped[0] != '/')
 			break;
 		line[strcspn(line, "\n")] = '\0';
 		snprintf(path, sizeof(path), "/proc/%d/root%s", (int)pid, mapped);
-		fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		fd = procfs_open_regular(path, 0);
 	}
 	free(line);
 	fclose(file);
@@ -91,7 +92,7 @@ int proc_open_mapped(pid_t pid, const struct proc_exec_map *map)
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, map->start, map->end);
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	fd = procfs_open_regular(path, 0);
 	/* The mapping may have been split or joined since, or this kernel may not let us in there.
 	 */
 	return fd >= 0 ? fd : open_by_path(pid, map);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -347,6 +349,46 @@ static void what_lives(void **state)
 	assert_false(procfs_lives(pid));
 }
 
+/* A descriptor of what path names must be that file's; where what is NULL, there must be none. */
+static void opens(const char *path, uint64_t ino, const char *what)
+{
+	int fd = procfs_open_regular(path, ino);
+	char text[16] = "";
+
+	assert_int_equal(fd >= 0, what != NULL);
+	if (fd < 0)
+		return;
+	assert_int_equal(read(fd, text, sizeof(text) - 1), strlen(what));
+	assert_string_equal(text, what);
+	assert_int_equal(close(fd), 0);
+}
+
+static void only_regular_files_are_opened(void **state)
+{
+	char dir[] = "/tmp/stint-procfs-XXXXXX";
+	struct stat st;
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(chdir(dir), 0);
+	fd = open("file", O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(fd, "text", 4), 4);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(symlink("file", "link") | symlink("/dev/zero", "device"), 0);
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	opens("file", 0, "text");
+	opens("link", st.st_ino, "text");
+	opens("file", st.st_ino + 1, NULL);
+	opens("fifo", 0, NULL);
+	opens("device", 0, NULL);
+	opens(".", 0, NULL);
+	opens("nothing", 0, NULL);
+	assert_int_equal(unlink("file") | unlink("link") | unlink("device") | unlink("fifo"), 0);
+	assert_int_equal(chdir("/") | rmdir(dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +405,7 @@ int main(void)
 		cmocka_unit_test(exe_cmdline_and_cgroup),
 		cmocka_unit_test(ids_of_a_directory),
 		cmocka_unit_test(what_lives),
+		cmocka_unit_test(only_regular_files_are_opened),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
