@@ -143,9 +143,8 @@ static __always_inline bool unwind_find_prepared(struct unwind_place *place, __u
 static __always_inline struct unwind_fresh *unwind_fresh_of(const struct unwind_place *place)
 {
 	struct unwind_fresh *fresh = bpf_map_lookup_elem(&unwind_fresh, &place->pid);
-	struct unwind_mappings *all = unwind_all_mappings();
 
-	if (!fresh || !all || fresh->vdso != place->vdso || fresh->generation != all->generation)
+	if (!fresh || fresh->vdso != place->vdso || fresh->generation != place->generation)
 		return NULL;
 	return fresh;
 }
@@ -233,20 +232,19 @@ static __always_inline bool unwind_choose_chunk(const struct unwind_file_rows *r
 	return found;
 }
 
-/* Keeps what was looked up. */
+/* Keeps what was looked up: as of the generation that the walk began in, as rows may have been dropped meanwhile. */
 static __always_inline void unwind_keep(struct unwind_place *place)
 {
-	struct unwind_mappings *all = unwind_all_mappings();
 	struct unwind_fresh *fresh = unwind_fresh_of(place);
 	__u32 at;
 
 	if (!fresh) {
 		bpf_map_update_elem(&unwind_fresh, &place->pid, unwind_no_fresh, BPF_ANY);
 		fresh = bpf_map_lookup_elem(&unwind_fresh, &place->pid);
-		if (!fresh || !all)
+		if (!fresh)
 			return;
 		fresh->vdso = place->vdso;
-		fresh->generation = all->generation;
+		fresh->generation = place->generation;
 	}
 	at = fresh->n;
 	if (at >= UNWIND_MAX_FRESH)
