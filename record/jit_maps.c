@@ -378,11 +378,11 @@ static int write_changed(struct scanning *s)
 		struct address *address = &jp->addresses[i];
 		struct stint_symbol row = {.addr = address->start,
 					   .size_bytes = address->size_bytes,
-					   .from_ns = since_when(jp, i),
 					   .module = address->module,
 					   .name_str = address->name_str};
 
 		if (address->changed) {
+			row.from_ns = since_when(jp, i);
 			trim(jp, i, &row);
 			ret = write_symbol(s->jm, &row, s->err);
 		}
