@@ -11,6 +11,9 @@
 #define CHUNK_SYMBOLS 2048u
 #define MAX_TABLES    8u
 #define MAX_DEBUGDATA (16u << 20) /* bytes of .gnu_debugdata, packed */
+#define NAME_STEPS    4u	  /* that reading a name counts for, and one more for each so many bytes: */
+#define STEP_BYTES    64u
+#define LABEL_BYTES   3u /* of a name, that is_label looks at */
 
 struct table {
 	const struct elf_image *image;
@@ -73,14 +76,19 @@ char *elf_names_text(const struct elf_image *image, uint64_t off, uint64_t limit
 	return text;
 }
 
-static char *symbol_name(const struct table *table, const Elf64_Sym *symbol)
+/* The name, or its first bytes; NULL where there is none, or it would take too long. */
+static char *symbol_name(struct finding *f, const struct table *table, const Elf64_Sym *symbol, uint64_t max_bytes)
 {
 	const Elf64_Shdr *strings = table->strings;
+	uint64_t off = strings->sh_offset + symbol->st_name, left;
+	char *name;
 
-	if (symbol->st_name >= strings->sh_size || strings->sh_type == SHT_NOBITS)
+	if (symbol->st_name >= strings->sh_size || strings->sh_type == SHT_NOBITS || f->steps >= ELF_NAMES_MAX_STEPS)
 		return NULL;
-	return elf_names_text(table->image, strings->sh_offset + symbol->st_name,
-			      strings->sh_offset + strings->sh_size);
+	left = strings->sh_size - symbol->st_name;
+	name = elf_names_text(table->image, off, off + (left < max_bytes ? left : max_bytes));
+	f->steps += NAME_STEPS + (name ? strlen(name) / STEP_BYTES : 0);
+	return name;
 }
 
 /* See analyze/elf_symtab.c: the lower, the better a name among several for the same code. */
@@ -149,7 +157,7 @@ static void offer_start(struct finding *f, const struct table *table, const Elf6
 	if (ELF64_ST_TYPE(symbol->st_info) == STT_NOTYPE) {
 		if (f->queries[i].near >= start && !symbol->st_size)
 			return;
-		name = symbol_name(table, symbol);
+		name = symbol_name(f, table, symbol, LABEL_BYTES);
 		k = name && is_label(name);
 		free(name);
 		if (!k)
@@ -223,9 +231,9 @@ static void offer_name(struct finding *f, const struct table *table, const Elf64
 	uint32_t rank;
 	char *name;
 
-	if (!choice || f->steps++ >= ELF_NAMES_MAX_STEPS)
+	if (!choice)
 		return;
-	name = symbol_name(table, symbol);
+	name = symbol_name(f, table, symbol, ELF_NAMES_MAX_NAME);
 	if (!name || !*name || (ELF64_ST_TYPE(symbol->st_info) == STT_NOTYPE && !is_label(name))) {
 		free(name);
 		return;

@@ -13,7 +13,7 @@
 #include "base/err.h"
 
 #define ELF_NAMES_MAX_TABLE (128u << 20) /* bytes of a symbol table; a larger one is left out */
-#define ELF_NAMES_MAX_STEPS (16u << 20)	 /* in all: symbols that reach over many addresses cost more */
+#define ELF_NAMES_MAX_STEPS (16u << 20)	 /* in all: long names, and symbols that reach over many addresses, cost more */
 #define ELF_NAMES_MAX_NAME  65535u	 /* bytes; longer names are cut */
 
 struct elf_name {

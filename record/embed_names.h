@@ -14,8 +14,8 @@
 #include "base/map.h"
 #include "format/writer.h"
 
-#define EMBED_MAX_FILES	    4096u  /* with addresses that are still to be looked up; others stay without names */
-#define EMBED_MAX_OPEN	    128u   /* of these, open */
+#define EMBED_MAX_FILES	    4096u  /* in a recording; others stay without names */
+#define EMBED_MAX_OPEN	    128u   /* at a time, with addresses that are still to be looked up */
 #define EMBED_MAX_ADDRESSES 16384u /* of one file at a time */
 
 struct embed_file;
@@ -41,7 +41,8 @@ int embed_names_address(struct embed_names *en, uint32_t module_row, uint64_t fi
 
 /*
  * Looks up what is new, and writes it (STINT_SYMBOL). Call it every second or so: a file that took long waits until
- * that is a small part of the time, but not the last time.
+ * that is a small part of the time, and where many together take long the rest waits for the next call; but not the
+ * last time.
  */
 int embed_names_write(struct embed_names *en, bool last, struct stint_err *err);
 

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "analyze/elf_symtab.h"
@@ -179,12 +180,65 @@ static void hostile_files(void **state)
 	elf_file_close(ef);
 }
 
+#define N_LONG	   1000000u
+#define LONG_BYTES 70000u
+
+/* Each of a million symbols of one function has a name of 64 KiB: that isn't read a million times. */
+static void long_names(void **state)
+{
+	enum { TEXT = 0x1000, NAMES = 0x2000, SYMBOLS = 0x20000 };
+	const Elf64_Ehdr header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+				   .e_phoff = sizeof(header),
+				   .e_phentsize = sizeof(Elf64_Phdr),
+				   .e_phnum = 1,
+				   .e_shoff = 0x200,
+				   .e_shentsize = sizeof(Elf64_Shdr),
+				   .e_shnum = 4,
+				   .e_shstrndx = 1};
+	const Elf64_Phdr code = {
+		.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_offset = TEXT, .p_vaddr = TEXT, .p_filesz = 0x1000};
+	const Elf64_Shdr sections[4] = {
+		[1] = {.sh_type = SHT_STRTAB, .sh_offset = TEXT, .sh_size = 1},
+		[2] = {.sh_type = SHT_STRTAB, .sh_offset = NAMES, .sh_size = LONG_BYTES},
+		[3] = {.sh_type = SHT_SYMTAB, .sh_offset = SYMBOLS, .sh_size = N_LONG * sizeof(Elf64_Sym), .sh_link = 2},
+	};
+	struct elf_name name = {.file_off = TEXT + 1};
+	struct stint_err err = STINT_ERR_INIT;
+	size_t size = SYMBOLS + N_LONG * sizeof(Elf64_Sym), i;
+	uint8_t *image = calloc(1, size);
+	int fd = memfd_create("long", MFD_CLOEXEC);
+	clock_t began = clock();
+
+	(void)state;
+	assert_non_null(image);
+	memcpy(image, &header, sizeof(header));
+	memcpy(image + header.e_phoff, &code, sizeof(code));
+	memcpy(image + header.e_shoff, sections, sizeof(sections));
+	memset(image + NAMES, 'a', LONG_BYTES);
+	for (i = 0; i < N_LONG; i++)
+		((Elf64_Sym *)(void *)(image + SYMBOLS))[i] =
+			(Elf64_Sym){.st_name = 1 + i % 64,
+				    .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC),
+				    .st_shndx = 1,
+				    .st_value = TEXT,
+				    .st_size = 0x100};
+	assert_int_equal(write(fd, image, size), size);
+	assert_int_equal(elf_names_find(fd, &name, 1, &err), 0);
+	assert_non_null(name.name);
+	assert_int_equal(strlen(name.name), ELF_NAMES_MAX_NAME);
+	elf_names_done(&name, 1);
+	assert_true(clock() - began < 10 * CLOCKS_PER_SEC);
+	free(image);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_same_names),
 		cmocka_unit_test(files_of_the_environment),
 		cmocka_unit_test(hostile_files),
+		cmocka_unit_test(long_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
