@@ -162,10 +162,13 @@ static int check_size(struct recorder *r, struct stint_err *err)
 		return 0;
 	reserve = OUTPUT_RESERVE_BYTES + MARGIN_BYTES + r->n_flushes * INDEX_BYTES_PER_FLUSH;
 	if (stint_writer_size_bytes(r->writer) + reserve + (rows_written(r) - r->rows_at_flush) * ROW_BYTES_MAX +
-		    (windows_written_bytes(r->windows) - r->windows_at_flush) + windows_waiting_bytes(r->windows) <
+		    (windows_written_bytes(r->windows) - r->windows_at_flush) + windows_unwritten_bytes(r->windows) <
 	    max)
 		return 0;
-	rc = flush(r, err);
+	/* Those that wait are written, too: at the end there would be no room for them. */
+	rc = windows_settle(r->windows, UINT64_MAX, err);
+	if (rc == 0)
+		rc = flush(r, err);
 	if (rc == 0 && stint_writer_size_bytes(r->writer) + reserve + MARGIN_BYTES >= max) {
 		r->size_limit = true;
 		r->stop = true;

@@ -23,7 +23,7 @@ struct windows {
 	struct unwind_tables *tables; /* NULL: nothing is walked */
 	struct waiting *waiting;      /* the oldest first */
 	size_t n, cap;
-	size_t waiting_bytes;
+	size_t waiting_bytes, unwritten_bytes; /* of all that wait; of those not written yet */
 	uint64_t written_bytes;
 	struct windows_stats stats;
 	bool has_walked; /* since the tables could last rest */
@@ -115,8 +115,11 @@ static void drop(struct windows *w, size_t n)
 {
 	size_t i;
 
+	if (!n)
+		return;
 	for (i = 0; i < n; i++) {
 		w->waiting_bytes -= size_of(w->waiting[i].window);
+		w->unwritten_bytes -= w->waiting[i].written ? 0 : size_of(w->waiting[i].window);
 		free(w->waiting[i].window);
 	}
 	w->n -= n;
@@ -144,6 +147,7 @@ static int wait_for_tables(struct windows *w, const struct waiting *is, struct s
 	}
 	w->waiting[w->n++] = *is;
 	w->waiting_bytes += size_of(is->window);
+	w->unwritten_bytes += size_of(is->window);
 	return 0;
 }
 
@@ -210,6 +214,7 @@ static int settle(struct windows *w, struct waiting *is, uint64_t before_ns, boo
 	if (is->written || (!*ret_done && since_ns >= before_ns))
 		return 0;
 	is->written = true;
+	w->unwritten_bytes -= size_of(is->window);
 	return write_window(w, is, err);
 }
 
@@ -241,9 +246,9 @@ uint64_t windows_written_bytes(const struct windows *w)
 	return w->written_bytes;
 }
 
-uint64_t windows_waiting_bytes(const struct windows *w)
+uint64_t windows_unwritten_bytes(const struct windows *w)
 {
-	return w->waiting_bytes;
+	return w->unwritten_bytes;
 }
 
 void windows_stats(const struct windows *w, struct windows_stats *ret)

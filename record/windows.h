@@ -41,9 +41,9 @@ int windows_place(struct windows *w, struct event_window *window, struct user_pa
  */
 int windows_settle(struct windows *w, uint64_t before_ns, struct stint_err *err);
 
-/* Their bytes: written so far, and of those that wait. For estimates of the file's size. */
+/* Their bytes: written so far, and of those that wait and may still be written. For estimates of the file's size. */
 uint64_t windows_written_bytes(const struct windows *w);
-uint64_t windows_waiting_bytes(const struct windows *w);
+uint64_t windows_unwritten_bytes(const struct windows *w);
 
 struct windows_stats {
 	uint64_t n_walked;  /* when they came */
