@@ -8,10 +8,10 @@
 #include "record/clock.h"
 #include "record/elf_names.h"
 
-#define PATIENCE    20	   /* reading a file takes at most this part of the time */
+#define PATIENCE     20		  /* reading a file takes at most this part of the time */
 #define MAX_WRITE_NS 200000000ull /* after which the other files wait for the next time */
-#define MAX_SEEN    65536u /* remembered; when they are forgotten an address may be looked up twice */
-#define MAX_WRITTEN 65536u
+#define MAX_SEEN     65536u	  /* remembered; when they are forgotten an address may be looked up twice */
+#define MAX_WRITTEN  65536u
 
 struct embed_file {
 	struct embed_file *next;
@@ -178,7 +178,8 @@ int embed_names_write(struct embed_names *en, bool last, struct stint_err *err)
 
 	for (file = en->files; file && !code; file = file->next) {
 		file->failed = false;
-		if (file->n && file->fd >= 0 && (last || (now_ns >= file->later_ns && clock_now_ns() - now_ns < MAX_WRITE_NS)))
+		if (file->n && file->fd >= 0 &&
+		    (last || (now_ns >= file->later_ns && clock_now_ns() - now_ns < MAX_WRITE_NS)))
 			code = read_file(en, file, err);
 	}
 	return code;

@@ -200,7 +200,10 @@ static void long_names(void **state)
 	const Elf64_Shdr sections[4] = {
 		[1] = {.sh_type = SHT_STRTAB, .sh_offset = TEXT, .sh_size = 1},
 		[2] = {.sh_type = SHT_STRTAB, .sh_offset = NAMES, .sh_size = LONG_BYTES},
-		[3] = {.sh_type = SHT_SYMTAB, .sh_offset = SYMBOLS, .sh_size = N_LONG * sizeof(Elf64_Sym), .sh_link = 2},
+		[3] = {.sh_type = SHT_SYMTAB,
+		       .sh_offset = SYMBOLS,
+		       .sh_size = N_LONG * sizeof(Elf64_Sym),
+		       .sh_link = 2},
 	};
 	struct elf_name name = {.file_off = TEXT + 1};
 	struct stint_err err = STINT_ERR_INIT;
