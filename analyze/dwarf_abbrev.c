@@ -157,7 +157,7 @@ int dwarf_abbrevs_read(struct dwarf_abbrevs *table, struct elf_bytes section, ui
 		if (code == upto)
 			break;
 	}
-	table->n_bytes = cur.at - (section.at + off);
+	table->n_bytes = off <= section.size ? cur.at - (section.at + off) : 0;
 	if (!sorted)
 		qsort(table->decls, table->n_decls, sizeof(*table->decls), by_code);
 	return rc;

@@ -39,14 +39,14 @@ static bool read_index(struct package_index *index, struct elf_bytes bytes)
 	return index->sizes + 4 * (uint64_t)index->n_columns * index->n_units <= bytes.size;
 }
 
-/* The row of a unit, from 1 on; 0 when it isn't there. */
-static uint32_t index_row(const struct package_index *index, uint64_t id)
+/* The row of a unit, from 1 on; 0 when it isn't there, or looking for it is too much work. */
+static uint32_t index_row(struct dwarf_file *file, const struct package_index *index, uint64_t id)
 {
 	uint64_t mask = index->n_slots - 1, slot = id & mask, step = (id >> 32 & mask) | 1, seen;
 	uint32_t i;
 
 	/* Open addressing, as DWARF 5, 7.3.5.3 has it. The number of slots is a power of two. */
-	for (i = 0; i < index->n_slots; i++, slot = (slot + step) & mask) {
+	for (i = 0; i < index->n_slots && dwarf_spend(file, 1); i++, slot = (slot + step) & mask) {
 		seen = elf_u64(index->bytes.at + index->hashes + 8 * slot);
 		if (seen == id)
 			return index_u32(index, index->rows + 4 * slot);
@@ -85,7 +85,7 @@ static struct dwarf_unit *find_in_package(struct dwarf *dw, uint64_t id)
 
 	if (!file || !read_index(&index, dw->package_index))
 		return NULL;
-	row = index_row(&index, id);
+	row = index_row(file, &index, id);
 	if (!row || row > index.n_units)
 		return NULL;
 	info = index_part(&index, row, DW_SECT_INFO, file->sections[DWARF_INFO]);

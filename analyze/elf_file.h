@@ -14,7 +14,7 @@
 
 #define ELF_MAX_BUILD_ID_BYTES 64
 #define ELF_MAX_SECTIONS       (1u << 20)
-#define ELF_MAX_SEGMENTS       65536u
+#define ELF_MAX_SEGMENTS       2048u /* Linux runs no program with more than 64 KB of their headers */
 
 /* Bytes in the file, or decompressed; owned by the elf_file. */
 struct elf_bytes {

@@ -215,6 +215,44 @@ static void test_cut_off(void **state)
 	}
 }
 
+/* A unit whose abbreviations would be behind the end costs its own functions, and none of the others'. */
+static void test_abbreviations_nowhere(void **state)
+{
+	const struct seed *seed = *state;
+	const struct elf_section *info = elf_file_section(seed->ef, ".debug_info");
+	struct dwarf_frame frames[DWARF_MAX_CHAIN];
+	struct dwarf_sources sources = {0};
+	struct stint_err err = STINT_ERR_INIT;
+	struct elf_symtab st = {0};
+	uint8_t *copy = malloc(seed->size), *unit;
+	struct elf_file *ef;
+	struct dwarf *dw;
+	uint64_t addr = 0;
+	size_t i;
+
+	assert_non_null(copy);
+	if (!info || info->flags & SHF_COMPRESSED) {
+		free(copy);
+		skip();
+	}
+	memcpy(copy, seed->data, seed->size);
+	unit = copy + info->file_off;
+	memset(unit + (elf_u16(unit + 4) >= 5 ? 8 : 6), 0xee, 4);
+	assert_int_equal(elf_file_open_memory(&ef, "mutant", copy, seed->size, &err), 0);
+	sources.elf = ef;
+	assert_int_equal(dwarf_open(&dw, &sources, &err), 0);
+	assert_int_equal(elf_symtab_add(&st, ef, &err), 0);
+	for (i = 0; i < st.n; i++)
+		if (!strcmp(st.symbols[i].name, "dwarf_open"))
+			addr = st.symbols[i].addr;
+	assert_int_not_equal(addr, 0);
+	assert_int_equal(dwarf_lookup(dw, addr, true, frames), 1);
+	assert_string_equal(frames[0].name, "dwarf_open");
+	elf_symtab_done(&st);
+	dwarf_close(dw);
+	elf_file_close(ef);
+}
+
 /* A few hundred bytes that stand for gigabytes. */
 static void test_exponential_name(void **state)
 {
@@ -242,6 +280,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mutants),
 		cmocka_unit_test(test_cut_off),
+		cmocka_unit_test(test_abbreviations_nowhere),
 		cmocka_unit_test(test_exponential_name),
 	};
 
