@@ -233,8 +233,8 @@ static __always_inline void dump_send(struct dump *dump, __u32 *generation)
 
 	if (n_words > DUMP_WORDS)
 		n_words = DUMP_WORDS;
-	send_once(dump, dump->window.stack.hash, sizeof(dump->window) + n_words * 8, generation);
-	if (config.unwind == UNWIND_BY_BOTH && n_words == DUMP_WORDS)
+	if (send_once(dump, dump->window.stack.hash, sizeof(dump->window) + n_words * 8, generation) &&
+	    config.unwind == UNWIND_BY_BOTH && n_words == DUMP_WORDS)
 		dump_send_rest(dump);
 }
 

@@ -32,9 +32,9 @@ static __always_inline __u64 image_salt(struct task_struct *task)
  * Sends the message unless the recorder has this stack already. Where the map of sent stacks has no
  * room, the stack is sent each time; where the ring has none, it isn't remembered as sent.
  * generation, which may be NULL, is set once the stack is known to have been sent in that
- * generation.
+ * generation. False where the ring has no room.
  */
-static __always_inline void send_once(void *msg, __u64 hash, __u64 size, __u32 *generation)
+static __always_inline bool send_once(void *msg, __u64 hash, __u64 size, __u32 *generation)
 {
 	__u32 now = control.stack_generation;
 	__u8 one = 1;
@@ -49,13 +49,14 @@ static __always_inline void send_once(void *msg, __u64 hash, __u64 size, __u32 *
 			 */
 			__sync_fetch_and_add(&control.stack_generation, 1);
 			COUNT(stack_ring_full);
-			return;
+			return false;
 		}
 		if (!kept)
-			return;
+			return true;
 	}
 	if (generation)
 		*generation = now;
+	return true;
 }
 
 static __always_inline void stack_send(struct stack_message *msg, __u32 *generation)
