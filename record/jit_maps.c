@@ -19,6 +19,7 @@
 
 #define PATIENCE   20 /* reading a process's files takes at most this part of the time */
 #define TAIL_BYTES 64
+#define MAX_STEPS  (4u << 20) /* addresses looked at in one reading: functions that overlap cost more */
 
 struct address {
 	uint64_t addr;		    /* to look up: of a return address, the byte before */
@@ -239,6 +240,7 @@ struct scanning {
 	struct jit_maps *jm;
 	struct jit_process *jp;
 	uint64_t searched_to; /* in this file, for addresses that aren't new */
+	uint32_t steps;
 	struct stint_err *err;
 };
 
@@ -292,7 +294,8 @@ static int each_function(void *context, const struct jit_function *fn)
 		else
 			high = mid;
 	}
-	for (; !ret && low < s->jp->n && addresses[low].addr - fn->addr < fn->size_bytes; low++)
+	for (; !ret && low < s->jp->n && addresses[low].addr - fn->addr < fn->size_bytes && s->steps < MAX_STEPS;
+	     low++, s->steps++)
 		if (!addresses[low].searched || fn->file_off >= s->searched_to)
 			ret = found(s, &addresses[low], fn);
 	return ret;

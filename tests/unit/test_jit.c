@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -298,6 +299,28 @@ static void hostile_bytes(void **state)
 	expect_and_end(f, "1000+100 a ");
 }
 
+/* Each of many lines is a function that has all addresses: they aren't all looked at each time. */
+static void functions_without_end(void **state)
+{
+	const char lines[] = "0 7fffffffffffffff a\n0 7fffffffffffffff b\n";
+	char many[1000 * (sizeof(lines) - 1) + 1];
+	struct fixture *f = start();
+	clock_t began;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 1000; i++)
+		memcpy(many + i * (sizeof(lines) - 1), lines, sizeof(lines));
+	for (i = 0; i < 200; i++)
+		add(f, many);
+	for (i = 0; i < 4096; i++)
+		jit_process_address(f->jp, 0x1000 + i, true, f->module);
+	began = clock();
+	read_all(f);
+	assert_true(clock() - began < 10 * CLOCKS_PER_SEC);
+	expect_and_end(f, "0+7fffffffffffffff b ");
+}
+
 static void many_addresses(void **state)
 {
 	struct fixture *f = start();
@@ -434,6 +457,7 @@ int main(void)
 		cmocka_unit_test(a_process_that_ends),
 		cmocka_unit_test(files_of_others_are_not_believed),
 		cmocka_unit_test(hostile_bytes),
+		cmocka_unit_test(functions_without_end),
 		cmocka_unit_test(many_addresses),
 		cmocka_unit_test(a_dump_has_times),
 		cmocka_unit_test(hostile_dumps),
