@@ -109,17 +109,15 @@ static int annotation_of(struct annotations *a, const struct located *at, const 
 	if (host)
 		stint_buf_bytes(&key, host, strlen(host) + 1);
 	code = stint_buf_status(&key);
-	id = code ? 0 : stint_intern_find(&a->keys, key.data, key.len);
-	if (!code && !id && a->n == ANNOTATE_MAX_FUNCTIONS) {
-		a->n_left_out++;
-		stint_buf_done(&key);
-		return 0;
-	}
 	if (!code)
 		code = stint_intern_put(&a->keys, key.data, key.len, &id, &is_new);
 	stint_buf_done(&key);
 	if (code)
 		return no_memory(err);
+	if (id > ANNOTATE_MAX_FUNCTIONS) {
+		a->n_left_out += is_new;
+		return 0;
+	}
 	if (is_new) {
 		struct hits *hits = calloc(1, sizeof(*hits));
 

@@ -413,6 +413,23 @@ equal() { # GOT WANT
 	[[ $stderr == *"no regular expression either"* ]]
 }
 
+@test "annotate: of more functions than one name may stand for, each that is left out counts once" {
+	{
+		echo "meta start_ns 0"
+		echo "meta end_ns 1000000000"
+		echo "thread T 100 100 many"
+		echo "module JIT anon [anon]"
+		for i in $(seq 4100); do
+			echo "stack S$i 1 0 JIT:f$i JIT:f$i"
+			echo "sample ${i}us 0 T S$i"
+		done
+	} | "$BUILD/tools/make_recording" many.stint
+	json --limit=1 many.stint '^f[0-9]'
+	jq -e '.n_functions == 4096 and .left_out == 4 and (.functions | length) == 1' out.json
+	annotate --limit=1 many.stint '^f[0-9]' >out
+	grep -qx "More than 4096 functions have that name; the rest is left out." out
+}
+
 @test "annotate: usage" {
 	run -2 "$stint" annotate
 	run -2 "$stint" annotate rec.stint
