@@ -84,7 +84,8 @@ struct annotation {
 	struct source_line *lines; /* the most first */
 	size_t n_lines;
 	struct stint_arena arena; /* of what its instructions say */
-	struct hits *hits;	  /* private */
+	struct hits *hits;	  /* private, as is what follows */
+	size_t unknown_part;	  /* 1 + index of the part of which nobody knows the extent; 0 there is none */
 };
 
 enum annotate_order { ORDER_ADDRESS, ORDER_HOTTEST };

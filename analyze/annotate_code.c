@@ -144,7 +144,10 @@ static int add_part(struct annotations *a, struct annotation *f, const struct hi
 	return 0;
 }
 
-/* The part that has the hit; one that nobody knows the extent of has all that are in no other. */
+/*
+ * The part that has the hit; one that nobody knows the extent of has all that are in no other. Hits come in ascending
+ * order, so of the parts whose extent is known only the last one may have it: one of the last two.
+ */
 static int part_of(struct annotations *a, struct annotation *f, const struct hit *hit, struct part **ret,
 		   struct stint_err *err)
 {
@@ -152,7 +155,7 @@ static int part_of(struct annotations *a, struct annotation *f, const struct hit
 	size_t i;
 	int rc;
 
-	for (i = f->n_parts; i > 0; i--)
+	for (i = f->n_parts; i > 0 && f->n_parts - i < 2; i--)
 		if (part_has(&f->parts[i - 1], look)) {
 			*ret = &f->parts[i - 1];
 			return 0;
@@ -160,12 +163,12 @@ static int part_of(struct annotations *a, struct annotation *f, const struct hit
 	rc = add_part(a, f, hit, ret, err);
 	if (rc || (*ret)->size)
 		return rc;
-	for (i = 0; i + 1 < f->n_parts; i++)
-		if (!f->parts[i].size) {
-			f->n_parts--;
-			*ret = &f->parts[i];
-			return 0;
-		}
+	if (!f->unknown_part) {
+		f->unknown_part = f->n_parts;
+		return 0;
+	}
+	f->n_parts--;
+	*ret = &f->parts[f->unknown_part - 1];
 	return 0;
 }
 
@@ -365,5 +368,5 @@ void annotation_close(struct annotation *f)
 	stint_arena_done(&f->arena);
 	f->parts = NULL;
 	f->lines = NULL;
-	f->n_parts = f->n_lines = 0;
+	f->n_parts = f->n_lines = f->unknown_part = 0;
 }
