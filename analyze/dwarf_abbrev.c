@@ -133,12 +133,16 @@ int dwarf_abbrevs_read(struct dwarf_abbrevs *table, struct elf_bytes section, ui
 		       const struct dwarf_sizes *sizes, uint64_t upto)
 {
 	struct stint_cursor cur = dwarf_cursor(section, off);
+	const uint8_t *start = cur.at;
 	uint32_t cap_decls = 0, cap_specs = 0;
 	bool sorted = true;
 	uint64_t code;
 	int rc = 0;
 
 	memset(table, 0, sizeof(*table));
+	/* Also where no declaration has an attribute: what points there must not be NULL. */
+	if (!room((void **)&table->specs, 0, &cap_specs, sizeof(*table->specs)))
+		return STINT_ERR_NOMEM;
 	while (!rc && (code = dwarf_uleb(&cur)) && code <= UINT32_MAX) {
 		struct dwarf_abbrev decl = {.code = (uint32_t)code, .first_spec = table->n_specs};
 
@@ -157,7 +161,7 @@ int dwarf_abbrevs_read(struct dwarf_abbrevs *table, struct elf_bytes section, ui
 		if (code == upto)
 			break;
 	}
-	table->n_bytes = off <= section.size ? cur.at - (section.at + off) : 0;
+	table->n_bytes = cur.at - start;
 	if (!sorted)
 		qsort(table->decls, table->n_decls, sizeof(*table->decls), by_code);
 	return rc;

@@ -8,8 +8,13 @@
 #include "analyze/elf_file.h"
 #include "base/cursor.h"
 
+/* Never at NULL, also where a section is missing: nothing may be added to that, not even 0. */
 static inline struct stint_cursor dwarf_cursor(struct elf_bytes bytes, uint64_t off)
 {
+	static const uint8_t nothing[1];
+
+	if (!bytes.at)
+		bytes = (struct elf_bytes){nothing, 0};
 	if (off > bytes.size)
 		return (struct stint_cursor){.at = bytes.at, .end = bytes.at, .bad = true};
 	return (struct stint_cursor){.at = bytes.at + off, .end = bytes.at + bytes.size};

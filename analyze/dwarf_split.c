@@ -68,7 +68,7 @@ static struct elf_bytes index_part(const struct package_index *index, uint32_t r
 		place = 4 * ((uint64_t)(row - 1) * index->n_columns + i);
 		off = index_u32(index, index->offsets + place);
 		size = index_u32(index, index->sizes + place);
-		if (off > whole.size || size > whole.size - off)
+		if (!whole.at || off > whole.size || size > whole.size - off)
 			return (struct elf_bytes){whole.at, 0};
 		return (struct elf_bytes){whole.at + off, size};
 	}
