@@ -203,7 +203,7 @@ asan: ## run the unit and command-line tests under the address and undefined-beh
 		have_bpf= test-programs
 	@STINT_BUILD=$(BUILD)/asan tests/run.sh unit cli
 
-fuzz-smoke: ## fuzz the reader for a minute
+fuzz-smoke: ## fuzz the reader and the symbolizer, a minute each
 	@STINT_BUILD=$(BUILD) tests/fuzz/run.sh
 
 install: all ## install into $(DESTDIR)$(PREFIX)
