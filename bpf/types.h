@@ -130,6 +130,7 @@ struct task_struct {
 	unsigned int __state;
 	struct sched_entity se;
 	unsigned int flags;
+	unsigned int personality;
 	int on_cpu;
 	int exit_state;
 	int pid;
@@ -172,6 +173,8 @@ struct bpf_perf_event_data {
 };
 
 #define VM_EXEC 4ul
+
+#define ADDR_NO_RANDOMIZE 0x0040000u /* a personality */
 
 #define PF_KTHREAD 0x00200000u
 

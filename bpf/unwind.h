@@ -376,10 +376,16 @@ static __always_inline void unwind_on_fork(__u32 parent_pid, __u32 child_pid)
 static __always_inline void unwind_on_exec(struct task_struct *task)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	__u32 pid = task->tgid;
 	struct unwind_place place;
 
 	if (!unwind_by_tables())
 		return;
+	/* Its vDSO is where the one before was: what is known of that image would pass for this one's. */
+	if (task->personality & ADDR_NO_RANDOMIZE) {
+		bpf_map_delete_elem(&unwind_slices, &pid);
+		bpf_map_delete_elem(&unwind_fresh, &pid);
+	}
 	unwind_start(&place, task);
 	unwind_look_up(&place, task, regs->ip);
 	unwind_look_up(&place, task, BPF_CORE_READ(task, mm, start_code));
