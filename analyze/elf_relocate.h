@@ -24,8 +24,8 @@ static inline bool elf_is_relocatable(const struct elf_file *ef)
 void elf_relocate_layout(struct elf_file *ef);
 
 /*
- * Applies the relocations of the debug sections that are read (x86-64 and aarch64), to copies that the elf_file owns. Fails with
- * STINT_ERR_FORMAT (no such machine, damaged), _LIMIT, _UNSUPPORTED (compression) or _NOMEM.
+ * Applies the relocations of the debug sections that are read (x86-64 and aarch64), to copies that the elf_file owns.
+ * Fails with STINT_ERR_FORMAT (no such machine, damaged), _LIMIT, _UNSUPPORTED (compression) or _NOMEM.
  */
 int elf_relocate_debug(struct elf_file *ef, struct stint_err *err);
 
