@@ -20,7 +20,7 @@ struct stint_input {
 
 /*
  * Opens a regular file, or ("-" is standard input) copies a pipe or socket to a temporary file
- * without a name. Devices and directories are refused: STINT_ERR_IO or STINT_ERR_USAGE.
+ * without a name. Devices and directories are refused: STINT_ERR_IO.
  */
 int stint_input_open(struct stint_input *in, const char *path, struct stint_err *err);
 void stint_input_open_memory(struct stint_input *in, const void *data, size_t size);
