@@ -11,7 +11,9 @@ load helpers
 	jq -e '[.[] | select(.module == "[vdso]" or (.name | startswith("__vdso_"))) | select(.name == "__vdso_clock_gettime")] |
 		length == 1 and .[0].self > 10' rows || fail "$(head -c 2000 rows)"
 	"$stint" report --limit=0 --module='^\[vdso\]$' v.stint | grep -q '\[vdso\]  *__vdso_clock_gettime'
-	! "$stint" report --limit=0 v.stint | grep -qF '[vdso]+0x' || false
+	# Its own functions have no symbols: they are below the one that was called, which has.
+	jq -e '[.[] | select(.name == "__vdso_clock_gettime")][0].total >
+		9 * ([.[] | select(.module == "[vdso]") | .self] | add) / 10' rows || fail "$(head -c 2000 rows)"
 	"$stint" info --format=json v.stint | jq -e '.modules[] | select(.path == "[vdso]") | .symbols == "recording" and .build_id != ""'
 }
 

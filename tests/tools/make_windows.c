@@ -31,6 +31,7 @@ struct maker {
 	uint64_t time_ns;
 	size_t max_bytes;
 	struct stint_mapping maps[4096]; /* what is executable */
+	bool anon[4096];		 /* by map */
 	size_t n_maps;
 };
 
@@ -115,6 +116,7 @@ static void add_map(struct maker *mk, uint64_t start, uint64_t end, uint64_t fil
 	map.module = intern(mk, STINT_MODULE, &module);
 	elf_file_close(ef);
 	intern(mk, STINT_MAPPING, &map);
+	mk->anon[mk->n_maps] = module.kind == STINT_MODULE_ANON;
 	mk->maps[mk->n_maps++] = map;
 }
 
@@ -152,7 +154,9 @@ static uint32_t leaf_stack(struct maker *mk, uint64_t ip)
 		if (ip - map->start >= map->size_bytes)
 			continue;
 		frame.module = map->module;
-		frame.addr = ip - map->start + map->file_off;
+		/* Anonymous memory's addresses are the process's own. */
+		if (!mk->anon[i])
+			frame.addr = ip - map->start + map->file_off;
 	}
 	node.frame = intern(mk, STINT_FRAME, &frame);
 	/* Each window has a node of its own. */
