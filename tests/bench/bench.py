@@ -23,6 +23,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "experiment"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import load  # noqa: E402
 import offline  # noqa: E402
+import symbols  # noqa: E402
 import walk  # noqa: E402
 
 BPFTRACE = """
@@ -241,30 +242,38 @@ def parse_options():
     build = build if os.path.isabs(build) else os.path.join(ROOT, build)
     parser = argparse.ArgumentParser(description="What recording and reporting cost, beside their peers.")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="pingpong,messaging,spin,nginx,walk,offline", help="workloads, with commas")
+    parser.add_argument("--only", default="pingpong,messaging,spin,nginx,walk,offline,symbols",
+                        help="workloads, with commas")
     parser.add_argument("--recorders", help="only those whose name matches this (nothing always runs)")
     parser.add_argument("--samples", type=int, default=1000000, help="of the offline comparison")
+    parser.add_argument("--symbol-units", type=int, default=symbols.UNITS,
+                        help="units of C++ in the program that symbols are looked up in")
     parser.add_argument("--tmp", help="where recordings are written")
     parser.add_argument("--stint", default=f"{build}/stint")
     parser.add_argument("--recorder", default=f"{build}/stint-record")
+    parser.add_argument("--symbolize", default=f"{build}/tools/symbolize")
     parser.add_argument("--workloads", default=f"{build}/workloads")
     return parser.parse_args()
 
 
 def main():
     options = parse_options()
-    for program in (options.stint, options.recorder, f"{options.workloads}/pingpong"):
+    names = options.only.split(",")
+    records = names != ["symbols"]
+    needed = [options.symbolize] if "symbols" in names else []
+    if records:
+        needed += [options.stint, options.recorder, f"{options.workloads}/pingpong"]
+    for program in needed:
         if not os.access(program, os.X_OK):
             log(f"bench: {program} isn't built (make test-programs builds it)")
             return 4
-    if os.geteuid() != 0:
+    if records and os.geteuid() != 0:
         log("bench: recording needs root")
         return 4
     bench = Bench(options)
     if options.recorders:
         bench.recorders = [r for r in bench.recorders if r.kind == "none" or re.search(options.recorders, r.name)]
-    names = options.only.split(",")
-    unknown = [n for n in names if n not in Bench.WORKLOADS and n not in ("walk", "offline")]
+    unknown = [n for n in names if n not in Bench.WORKLOADS and n not in ("walk", "offline", "symbols")]
     if unknown:
         log(f"bench: no such workload: {', '.join(unknown)}")
         return 2
@@ -274,7 +283,7 @@ def main():
         print("\nOther programs were running: slowdowns below are not to be trusted, sizes and counts are.")
     online = [n for n in names if n in Bench.WORKLOADS]
     results = bench.run(online) if online else {}
-    for name, reason in bench.left_out.items():
+    for name, reason in bench.left_out.items() if records else ():
         print(f"\n{name}: left out: {reason}")
     for name in online:
         bench.print_table(name, results[name])
@@ -282,6 +291,8 @@ def main():
         walk.compare(options, log)
     if "offline" in names:
         offline.compare(options, log)
+    if "symbols" in names:
+        symbols.compare(options, log)
     return 0
 
 
