@@ -17,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 
+MAX_SECONDS = 600  # of one tool with one file
+
 SUFFIX = re.compile(r"(\.(isra|constprop|part|cold|lto_priv|llvm|localalias)(\.\d+)*)+$|@@?[A-Z][\w.]*$")
 
 # Constructors and destructors for complete and for base objects are mostly the same code under two names.
@@ -48,7 +50,12 @@ def pick(path, n, seed):
 
 def run(command, addrs):
     text = "".join(f"0x{a:x}\n" for a in addrs)
-    return subprocess.run(command, input=text, capture_output=True, text=True, errors="replace", check=False).stdout
+    try:
+        return subprocess.run(command, input=text, capture_output=True, text=True, errors="replace", check=False,
+                              timeout=MAX_SECONDS).stdout
+    except subprocess.TimeoutExpired:
+        print(f"{command[0]}: no answers after {MAX_SECONDS} s", file=sys.stderr)
+        return ""
 
 
 def clean_name(name):
