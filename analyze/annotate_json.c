@@ -5,26 +5,15 @@
 #include "analyze/annotate.h"
 #include "analyze/header_json.h"
 #include "analyze/json.h"
+#include "analyze/metrics_json.h"
 
 /* In the manner of stint report, with percentages of this whole. */
 static void put_values(struct json *j, const struct annotations *a, const struct metrics *self,
 		       const struct metrics *total, const struct metrics *whole)
 {
-	enum metric metrics[N_METRICS], share = annotate_share_metric(a);
-	int i, n = view_metrics(a->view, metrics);
+	enum metric share = annotate_share_metric(a);
 
-	if (a->view == VIEW_ON_CPU) {
-		json_key_u64(j, "self", self->v[METRIC_SAMPLES]);
-		json_key_u64(j, "total", total->v[METRIC_SAMPLES]);
-	} else {
-		for (i = 0; i < n; i++) {
-			json_key(j, metric_key(metrics[i]));
-			json_object_begin(j);
-			json_key_u64(j, "self", self->v[metrics[i]]);
-			json_key_u64(j, "total", total->v[metrics[i]]);
-			json_object_end(j);
-		}
-	}
+	json_metrics(j, a->view, self, total);
 	json_key_percent(j, "self_pct", self->v[share], whole->v[share]);
 	json_key_percent(j, "total_pct", total->v[share], whole->v[share]);
 }

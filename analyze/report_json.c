@@ -3,6 +3,7 @@
 
 #include "analyze/header_json.h"
 #include "analyze/json.h"
+#include "analyze/metrics_json.h"
 #include "analyze/report.h"
 
 static void put_shares(struct json *j, const struct report *r, const struct metrics *self, const struct metrics *total)
@@ -16,21 +17,7 @@ static void put_shares(struct json *j, const struct report *r, const struct metr
 
 static void put_values(struct json *j, const struct report *r, const struct metrics *self, const struct metrics *total)
 {
-	enum metric metrics[N_METRICS];
-	int i, n = view_metrics(r->view, metrics);
-
-	if (r->view == VIEW_ON_CPU) {
-		json_key_u64(j, "self", self->v[METRIC_SAMPLES]);
-		json_key_u64(j, "total", total->v[METRIC_SAMPLES]);
-	} else {
-		for (i = 0; i < n; i++) {
-			json_key(j, metric_key(metrics[i]));
-			json_object_begin(j);
-			json_key_u64(j, "self", self->v[metrics[i]]);
-			json_key_u64(j, "total", total->v[metrics[i]]);
-			json_object_end(j);
-		}
-	}
+	json_metrics(j, r->view, self, total);
 	put_shares(j, r, self, total);
 }
 
