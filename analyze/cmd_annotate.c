@@ -10,6 +10,7 @@
 #include "analyze/options.h"
 #include "analyze/select.h"
 #include "analyze/unwind.h"
+#include "base/amount.h"
 
 struct arguments {
 	const char *file;
@@ -93,7 +94,7 @@ static size_t parse_context(struct argp_state *state, const char *arg)
 
 	if (!strcmp(arg, "all"))
 		return SIZE_MAX;
-	if (!parse_u64(arg, UINT32_MAX, &n))
+	if (!stint_parse_number(arg, UINT32_MAX, &n))
 		option_fault(state, "--context: '%s' is neither a number of instructions nor 'all'", arg);
 	return (size_t)n;
 }
@@ -102,7 +103,7 @@ static size_t parse_rows(struct argp_state *state, const char *arg)
 {
 	uint64_t n;
 
-	if (!parse_u64(arg, UINT32_MAX, &n))
+	if (!stint_parse_number(arg, UINT32_MAX, &n))
 		option_fault(state, "--rows: '%s' is no number of rows", arg);
 	return (size_t)n;
 }

@@ -12,6 +12,7 @@
 #include "analyze/select.h"
 #include "analyze/text.h"
 #include "analyze/unwind.h"
+#include "base/amount.h"
 
 #define MAX_SPEED 1000000.0
 
@@ -63,7 +64,7 @@ static error_t add_thread(struct replay_options *o, char *arg)
 	uint64_t tid;
 	int code;
 
-	if (parse_u64(arg, UINT32_MAX, &tid))
+	if (stint_parse_number(arg, UINT32_MAX, &tid))
 		code = string_list_add(&o->select.tids, arg);
 	else
 		code = string_list_add(&o->select.comms, arg);
@@ -89,7 +90,7 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 		o->stacks = option_word(state, "stacks", arg, stacks);
 		return 0;
 	case KEY_DEPTH:
-		if (!parse_u64(arg, UINT32_MAX, &o->depth) || !o->depth)
+		if (!stint_parse_number(arg, UINT32_MAX, &o->depth) || !o->depth)
 			option_fault(state, "--depth: '%s' is not a number from 1 on", arg);
 		return 0;
 	case KEY_SPEED:

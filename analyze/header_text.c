@@ -6,6 +6,7 @@
 
 #include "analyze/options.h"
 #include "analyze/text.h"
+#include "base/amount.h"
 
 bool recording_realtime(const struct model *m, uint64_t monotonic_ns, uint64_t *ret_ns)
 {
@@ -47,7 +48,7 @@ uint64_t recording_freq_hz(const struct model *m)
 	for (i = 2; i < m->sources.n; i++)
 		if (m->sources.rows[i].freq_hz != freq)
 			return 0;
-	if (!freq && text && !parse_u64(text, UINT32_MAX, &freq))
+	if (!freq && text && !stint_parse_number(text, UINT32_MAX, &freq))
 		freq = 0;
 	return freq;
 }

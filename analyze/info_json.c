@@ -4,6 +4,7 @@
 #include "analyze/json.h"
 #include "analyze/loss.h"
 #include "analyze/options.h"
+#include "base/amount.h"
 
 static void put_meta_u64(struct json *j, const struct model *m, const char *key)
 {
@@ -11,7 +12,7 @@ static void put_meta_u64(struct json *j, const struct model *m, const char *key)
 	uint64_t value;
 
 	json_key(j, key);
-	if (text && parse_u64(text, UINT64_MAX, &value))
+	if (text && stint_parse_number(text, UINT64_MAX, &value))
 		json_u64(j, value);
 	else
 		json_null(j);

@@ -6,6 +6,7 @@
 #include "analyze/loss.h"
 #include "analyze/options.h"
 #include "analyze/text.h"
+#include "base/amount.h"
 
 static void print_meta(const struct model *m, const char *title, const char *key, FILE *out)
 {
@@ -39,7 +40,7 @@ static void print_stacks(const struct model *m, FILE *out)
 		fputs("user by ", out);
 		text_print_name(out, unwind);
 	}
-	if (min && parse_u64(min, UINT64_MAX, &ns))
+	if (min && stint_parse_number(min, UINT64_MAX, &ns))
 		fprintf(out, "%skernel for intervals of at least %s", unwind ? "; " : "", text_duration(ns).s);
 	fputc('\n', out);
 }

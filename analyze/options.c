@@ -9,10 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/amount.h"
 #include "base/buf.h"
 #include "base/usage.h"
-
-#define NS_PER_S 1000000000ull
 
 /* What stands around a command's own parser: help, and argp's own complaints in stint's words. */
 struct outer_input {
@@ -136,103 +135,11 @@ void string_list_done(struct string_list *list)
 	memset(list, 0, sizeof(*list));
 }
 
-bool parse_u64(const char *text, uint64_t max, uint64_t *ret)
-{
-	uint64_t value = 0;
-
-	if (!*text)
-		return false;
-	for (; *text; text++) {
-		unsigned digit = (unsigned)(*text - '0');
-
-		if (digit > 9 || value > (max - digit) / 10 || digit > max)
-			return false;
-		value = value * 10 + digit;
-	}
-	*ret = value;
-	return true;
-}
-
-/*
- * Digits with an optional fraction, times unit, rounded down; what follows them is left at *end.
- * Done in integers, so that 0.1s is exactly 100 ms.
- */
-static bool parse_decimal(const char *text, const char **end, uint64_t *ret_whole, uint64_t *ret_billionths)
-{
-	uint64_t whole = 0, fraction = 0, place = NS_PER_S;
-	bool digits = false;
-
-	for (; *text >= '0' && *text <= '9'; text++, digits = true) {
-		if (whole > (UINT64_MAX - 9) / 10)
-			return false;
-		whole = whole * 10 + (uint64_t)(*text - '0');
-	}
-	if (*text == '.') {
-		for (text++; *text >= '0' && *text <= '9'; text++, digits = true) {
-			place /= 10;
-			fraction += (uint64_t)(*text - '0') * place;
-		}
-	}
-	*end = text;
-	*ret_whole = whole;
-	*ret_billionths = fraction;
-	return digits;
-}
-
-static bool scale(uint64_t whole, uint64_t billionths, uint64_t unit, uint64_t *ret)
-{
-	unsigned __int128 value = (unsigned __int128)whole * unit + (unsigned __int128)billionths * unit / NS_PER_S;
-
-	if (value > INT64_MAX)
-		return false;
-	*ret = (uint64_t)value;
-	return true;
-}
-
-static bool unit_ns(const char *unit, uint64_t *ret)
-{
-	static const struct {
-		const char *name;
-		uint64_t ns;
-	} units[] = {
-		{"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", NS_PER_S}, {"m", 60 * NS_PER_S}, {"h", 3600 * NS_PER_S},
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (!strcmp(unit, units[i].name)) {
-			*ret = units[i].ns;
-			return true;
-		}
-	}
-	return false;
-}
-
-bool parse_duration(const char *text, uint64_t *ret_ns)
-{
-	uint64_t whole, billionths, unit = 1;
-	const char *end;
-
-	if (!parse_decimal(text, &end, &whole, &billionths))
-		return false;
-	if (!*end && (whole || billionths))
-		return false;
-	return (!*end || unit_ns(end, &unit)) && scale(whole, billionths, unit, ret_ns);
-}
-
 bool parse_time_point(const char *text, struct time_point *ret)
 {
-	uint64_t whole, billionths, unit = NS_PER_S;
-	const char *end;
-
 	*ret = (struct time_point){.given = true};
-	if (!parse_decimal(text, &end, &whole, &billionths))
-		return false;
-	if (!strcmp(end, "%")) {
-		ret->relative = true;
-		return whole <= 100 && scale(whole, billionths, NS_PER_S / 100, &ret->value) && ret->value <= NS_PER_S;
-	}
-	return (!*end || unit_ns(end, &unit)) && scale(whole, billionths, unit, &ret->value);
+	ret->relative = stint_parse_share(text, &ret->value);
+	return ret->relative || stint_parse_time(text, STINT_SECONDS, &ret->value);
 }
 
 int parse_word(const char *text, const char *const *words)
@@ -262,7 +169,7 @@ uint64_t option_limit(const struct argp_state *state, const char *arg)
 {
 	uint64_t limit;
 
-	if (!parse_u64(arg, UINT32_MAX, &limit))
+	if (!stint_parse_number(arg, UINT32_MAX, &limit))
 		option_fault(state, "--limit: '%s' is no number of rows", arg);
 	return limit;
 }

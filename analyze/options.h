@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the commands' options have in common: one way to parse them, the numbers and durations in
- * them, the options about symbols, and how a failure is told. Selection has its own file, select.h.
+ * What the commands' options have in common: one way to parse them, the options about symbols, and how
+ * a failure is told. Selection has its own file, select.h.
  *
  * A command has a struct argp of its own, with the shared groups as children; its parser sets
  * state->child_inputs[i] at ARGP_KEY_INIT to the structs that each group fills in.
@@ -52,13 +52,6 @@ struct string_list {
 
 int string_list_add(struct string_list *list, const char *text); /* 0 or STINT_ERR_NOMEM */
 void string_list_done(struct string_list *list);		 /* NULL and zeroed are fine */
-
-/* A whole decimal number up to max; false for anything else, signs and blanks too. */
-bool parse_u64(const char *text, uint64_t max, uint64_t *ret);
-
-/* A duration with its unit, "50us", "1.5ms", "2s", "1m", or 0; false for anything else. Exact to
- * the nanosecond. */
-bool parse_duration(const char *text, uint64_t *ret_ns);
 
 /* A point in a recording: seconds from its start ("2", "2.5s"), another unit ("250ms"), or a share
  * ("30%"). */

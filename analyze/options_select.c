@@ -7,6 +7,7 @@
 
 #include "analyze/select.h"
 #include "analyze/select_lists.h"
+#include "base/amount.h"
 
 enum {
 	KEY_PID = 0x400,
@@ -81,7 +82,7 @@ static bool parse_range(const char *text, uint64_t max, uint64_t *ret_first, uin
 	dash = strchr(copy, '-');
 	if (dash)
 		*dash = '\0';
-	return parse_u64(copy, max, ret_first) && parse_u64(dash ? dash + 1 : copy, max, ret_last) &&
+	return stint_parse_number(copy, max, ret_first) && stint_parse_number(dash ? dash + 1 : copy, max, ret_last) &&
 	       *ret_first <= *ret_last;
 }
 
@@ -153,7 +154,7 @@ static error_t add_syscalls(struct argp_state *state, struct string_list *list, 
 	while (list_next(&one, &item)) {
 		bool digits = item.text[0] >= '0' && item.text[0] <= '9';
 
-		if (!item.text[0] || (digits && !parse_u64(item.text, SELECT_MAX_SYSCALLS - 1, &number)))
+		if (!item.text[0] || (digits && !stint_parse_number(item.text, SELECT_MAX_SYSCALLS - 1, &number)))
 			option_fault(state, "--syscall: '%s' is no name or number of a system call", arg);
 	}
 	return add(list, arg);
@@ -171,9 +172,8 @@ static error_t set_time(struct argp_state *state, struct time_point *point, cons
 
 static error_t set_length(struct argp_state *state, bool *has, uint64_t *ns, const char *option, const char *arg)
 {
-	if (!parse_duration(arg, ns))
-		option_fault(state, "--%s: '%s' is no duration; write a number and its unit (50us, 1.5ms, 2s)", option,
-			     arg);
+	if (!stint_parse_time(arg, STINT_NEEDS_UNIT, ns))
+		option_fault(state, "--%s: '%s' is no time with its unit (" STINT_TIME_UNITS "), as 50us", option, arg);
 	*has = true;
 	return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "analyze/select_lists.h"
 #include "analyze/syscalls.h"
+#include "base/amount.h"
 
 static inline bool bit_is_set(const uint64_t *bits, uint32_t i)
 {
@@ -89,7 +90,7 @@ static int select_syscalls(struct selection *sel, const struct select_spec *spec
 		uint64_t number;
 		int known;
 
-		if (parse_u64(item.text, SELECT_MAX_SYSCALLS - 1, &number)) {
+		if (stint_parse_number(item.text, SELECT_MAX_SYSCALLS - 1, &number)) {
 			bit_set(sel->syscalls, (uint32_t)number);
 			continue;
 		}

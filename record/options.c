@@ -3,11 +3,11 @@
 
 #include <argp.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/amount.h"
 #include "base/usage.h"
 #include "bpf/event.h"
 #include "record/output.h"
@@ -62,8 +62,9 @@ static const struct argp_option option_list[] = {
 	 "memory for call frame information; tables used least leave first (default: 256M)", 0},
 	{"embed", KEY_EMBED, "kernel,jit,symtab,none", 0, "symbols that the recording carries (default: kernel,jit)",
 	 0},
-	{"duration", 'd', "SECONDS", 0, "stop after this time (default: on Ctrl-C, or when COMMAND ends)", 0},
-	{"flush", KEY_FLUSH, "TIME", 0, "write out at least this often (default: 1s)", 0},
+	{"duration", 'd', "SECONDS", 0,
+	 "stop after this time; 500ms or 2m will do too (default: on Ctrl-C, or when COMMAND ends)", 0},
+	{"flush", KEY_FLUSH, "TIME", 0, "write out at least this often: 100ms, 2s (default: 1s)", 0},
 	{0},
 };
 
@@ -84,67 +85,6 @@ static int usage(struct parse *parse, const char *option, const char *arg, const
 {
 	parse->status = stint_err_set(parse->err, STINT_ERR_USAGE, 0, -1, "%s: %s '%s'", option, why, arg);
 	return EINVAL;
-}
-
-/* A number and the unit behind it. */
-static bool split_number(const char *text, double *ret_number, const char **ret_unit)
-{
-	char *end;
-
-	if (text[0] < '0' || text[0] > '9')
-		return false;
-	errno = 0;
-	*ret_number = strtod(text, &end);
-	*ret_unit = end;
-	return errno == 0 && isfinite(*ret_number);
-}
-
-int record_options_time(const char *text, uint64_t default_ns, uint64_t *ret_ns, struct stint_err *err)
-{
-	static const struct {
-		const char *name;
-		double ns;
-	} units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
-	double number, scale = (double)default_ns;
-	const char *unit;
-	size_t i;
-
-	if (!split_number(text, &number, &unit))
-		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "not a time: '%s'", text);
-	for (i = 0; unit[0] && i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strcmp(unit, units[i].name) == 0)
-			break;
-	}
-	if (unit[0] && i == sizeof(units) / sizeof(units[0]))
-		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "unknown unit of time in '%s' (ns, us, ms, s, m, h)",
-				     text);
-	if (unit[0])
-		scale = units[i].ns;
-	if (number * scale > (double)MAX_TIME_NS)
-		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "longer than a year: '%s'", text);
-	*ret_ns = (uint64_t)(number * scale + 0.5);
-	return 0;
-}
-
-int record_options_size(const char *text, uint64_t *ret_bytes, struct stint_err *err)
-{
-	static const char units[] = "KMGT";
-	const char *unit, *at;
-	double number;
-
-	if (!split_number(text, &number, &unit))
-		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "not a size: '%s'", text);
-	if (unit[0]) {
-		at = strchr(units, unit[0] & ~0x20);
-		if (!at || (unit[1] && strcmp(unit + 1, "B") != 0 && strcmp(unit + 1, "iB") != 0))
-			return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "unknown unit of size in '%s' (K, M, G, T)",
-					     text);
-		number *= (double)(1ull << 10 * (at - units + 1));
-	}
-	if (number > (double)INT64_MAX / 2)
-		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "too large a size: '%s'", text);
-	*ret_bytes = (uint64_t)number;
-	return 0;
 }
 
 static int parse_ids(struct parse *parse, const char *option, const char *arg, pid_t *ids, size_t *n_ids)
@@ -239,14 +179,17 @@ static int parse_unwind(struct parse *parse, const char *arg)
 	return usage(parse, "--unwind", arg, "not one of auto, cfi, fp, dump:");
 }
 
+static int parse_size(struct parse *parse, const char *option, const char *arg, uint64_t *ret_bytes)
+{
+	if (!stint_parse_size(arg, ret_bytes))
+		return usage(parse, option, arg, "not a number of bytes, or of " STINT_SIZE_UNITS ":");
+	return 0;
+}
+
 static int parse_unwind_memory(struct parse *parse, const char *arg)
 {
-	struct stint_err why = STINT_ERR_INIT;
-
-	if (record_options_size(arg, &parse->options->unwind_bytes, &why) != 0) {
-		parse->status = stint_err_set(parse->err, STINT_ERR_USAGE, 0, -1, "--unwind-memory: %s", why.msg);
+	if (parse_size(parse, "--unwind-memory", arg, &parse->options->unwind_bytes))
 		return EINVAL;
-	}
 	if (parse->options->unwind_bytes < 4 << 20)
 		return usage(parse, "--unwind-memory", arg, "less than 4M:");
 	return 0;
@@ -272,33 +215,32 @@ static int parse_min(struct parse *parse, const char *option, const char *arg, u
 		*ret_ns = 0;
 	else if (strcmp(arg, "none") == 0)
 		*ret_ns = OPTIONS_NEVER;
-	else if (record_options_time(arg, 1, ret_ns, NULL) != 0)
-		return usage(parse, option, arg, "not all, none, or a time like 50us:");
+	else if (!stint_parse_time(arg, STINT_NEEDS_UNIT, ret_ns))
+		return usage(parse, option, arg,
+			     "not all, none, or a time with its unit (" STINT_TIME_UNITS "), as 50us:");
 	return 0;
 }
 
-static int parse_time_option(struct parse *parse, const char *option, const char *arg, uint64_t least_ns,
-			     uint64_t *ret_ns)
+/* bare_ns as for stint_parse_time. */
+static int parse_time(struct parse *parse, const char *option, const char *arg, uint64_t bare_ns, uint64_t least_ns,
+		      uint64_t *ret_ns)
 {
-	struct stint_err why = STINT_ERR_INIT;
-
-	if (record_options_time(arg, 1000000000, ret_ns, &why) != 0) {
-		parse->status = stint_err_set(parse->err, STINT_ERR_USAGE, 0, -1, "%s: %s", option, why.msg);
-		return EINVAL;
-	}
+	if (!stint_parse_time(arg, bare_ns, ret_ns))
+		return usage(parse, option, arg,
+			     bare_ns == STINT_SECONDS ? "neither seconds nor a time with its unit (" STINT_TIME_UNITS
+							"):"
+						      : "not a time with its unit (" STINT_TIME_UNITS "), as 1s:");
 	if (*ret_ns < least_ns)
 		return usage(parse, option, arg, "too short a time:");
+	if (*ret_ns > MAX_TIME_NS)
+		return usage(parse, option, arg, "longer than a year:");
 	return 0;
 }
 
 static int parse_max_size(struct parse *parse, const char *arg)
 {
-	struct stint_err why = STINT_ERR_INIT;
-
-	if (record_options_size(arg, &parse->options->max_bytes, &why) != 0) {
-		parse->status = stint_err_set(parse->err, STINT_ERR_USAGE, 0, -1, "--max-size: %s", why.msg);
+	if (parse_size(parse, "--max-size", arg, &parse->options->max_bytes))
 		return EINVAL;
-	}
 	if (parse->options->max_bytes < OUTPUT_MIN_BYTES)
 		return usage(parse, "--max-size", arg, "less than 128K:");
 	return 0;
@@ -342,9 +284,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_EMBED:
 		return parse_embed(parse, arg);
 	case 'd':
-		return parse_time_option(parse, "--duration", arg, 1, &opt->duration_ns);
+		return parse_time(parse, "--duration", arg, STINT_SECONDS, 1, &opt->duration_ns);
 	case KEY_FLUSH:
-		return parse_time_option(parse, "--flush", arg, MIN_FLUSH_NS, &opt->flush_ns);
+		return parse_time(parse, "--flush", arg, STINT_NEEDS_UNIT, MIN_FLUSH_NS, &opt->flush_ns);
 	case KEY_MAX_SIZE:
 		return parse_max_size(parse, arg);
 	case ARGP_KEY_ARG:

@@ -57,11 +57,4 @@ enum options_result {
 int record_options_parse(struct record_options *ret, int argc, char *argv[], enum options_result *ret_result,
 			 struct stint_err *err);
 
-/* "10", "50us", "1.5ms", "2s": a number with a unit of time into ns; a bare number is in units of
- * default_ns. */
-int record_options_time(const char *text, uint64_t default_ns, uint64_t *ret_ns, struct stint_err *err);
-
-/* "4096", "64K", "10M", "2G" into bytes. */
-int record_options_size(const char *text, uint64_t *ret_bytes, struct stint_err *err);
-
 #endif

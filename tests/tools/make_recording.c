@@ -38,6 +38,7 @@
 #include <unistd.h>
 
 #include "analyze/options.h"
+#include "base/amount.h"
 #include "base/map.h"
 #include "tests/tools/random_recording.h"
 
@@ -75,7 +76,7 @@ static uint64_t moment(const struct maker *mk, const char *word)
 {
 	uint64_t ns;
 
-	if (!parse_duration(word, &ns))
+	if (!stint_parse_time(word, STINT_NEEDS_UNIT, &ns))
 		fail(mk, "no time", word);
 	return BASE_NS + ns;
 }

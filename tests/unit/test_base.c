@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base/: errors, buffers, cursors, arenas, hash tables. */
+/* base/: errors, buffers, cursors, arenas, hash tables, amounts. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdalign.h>
@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/amount.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/cursor.h"
@@ -242,6 +243,96 @@ static void intern_gives_dense_stable_ids(void **state)
 	stint_intern_done(NULL);
 }
 
+static void numbers_are_plain_digits(void **state)
+{
+	static const char *const wrong[] = {"", "-1", "+1", " 1", "1 ", "0x1", "1.", "101", "18446744073709551616"};
+	uint64_t value = 7;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(stint_parse_number(wrong[i], 100, &value));
+	assert_int_equal(value, 7);
+	assert_true(stint_parse_number("100", 100, &value) && value == 100);
+	assert_true(stint_parse_number("0018", 100, &value) && value == 18);
+	assert_true(stint_parse_number("18446744073709551615", UINT64_MAX, &value) && value == UINT64_MAX);
+	assert_false(stint_parse_number("18446744073709551616", UINT64_MAX, &value));
+	assert_false(stint_parse_number("4", 3, &value));
+}
+
+static void times_need_a_unit(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ns;
+	} right[] = {
+		{"0", 0},
+		{"0.0", 0},
+		{"0s", 0},
+		{"5ns", 5},
+		{"50us", 50000},
+		{"1ms", 1000000},
+		{"1.5ms", 1500000},
+		{".5s", 500000000},
+		{"0.1s", 100000000},
+		{"2m", 120000000000},
+		{"1h", 3600000000000},
+		{"0.9ns", 0},
+		{"9223372036854775807ns", INT64_MAX},
+	};
+	static const char *const wrong[] = {"",
+					    "5",
+					    "1.5",
+					    "us",
+					    ".",
+					    "-1s",
+					    "1 s",
+					    "1S",
+					    "1us5",
+					    "1e3s",
+					    "1ks",
+					    "nan",
+					    "inf",
+					    "9223372036854775808ns",
+					    "99999999999h",
+					    "99999999999999999999ns"};
+	uint64_t ns;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+		assert_true(stint_parse_time(right[i].text, STINT_NEEDS_UNIT, &ns));
+		assert_true(ns == right[i].ns);
+	}
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(stint_parse_time(wrong[i], STINT_NEEDS_UNIT, &ns));
+	assert_true(stint_parse_time("2.5", STINT_SECONDS, &ns) && ns == 2500000000);
+	assert_true(stint_parse_time("250ms", STINT_SECONDS, &ns) && ns == 250000000);
+	assert_false(stint_parse_time("", STINT_SECONDS, &ns));
+}
+
+static void shares_and_sizes(void **state)
+{
+	static const char *const no_size[] = {"", "K", "-1", "1KK", "1KB ", "1X", "1Ki", "8388608T", "1e3", "nan"};
+	uint64_t value;
+	size_t i;
+
+	(void)state;
+	assert_true(stint_parse_share("30%", &value) && value == 300000000);
+	assert_true(stint_parse_share("100%", &value) && value == 1000000000);
+	assert_true(stint_parse_share("0.5%", &value) && value == 5000000);
+	assert_false(stint_parse_share("100.1%", &value));
+	assert_false(stint_parse_share("30", &value));
+	assert_false(stint_parse_share("%", &value));
+	assert_true(stint_parse_size("4096", &value) && value == 4096);
+	assert_true(stint_parse_size("64K", &value) && value == 64 << 10);
+	assert_true(stint_parse_size("1.5m", &value) && value == 3 << 19);
+	assert_true(stint_parse_size("2GiB", &value) && value == UINT64_C(2) << 30);
+	assert_true(stint_parse_size("1TB", &value) && value == UINT64_C(1) << 40);
+	for (i = 0; i < sizeof(no_size) / sizeof(no_size[0]); i++)
+		assert_false(stint_parse_size(no_size[i], &value));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +345,9 @@ int main(void)
 		cmocka_unit_test(arena_memory_is_zeroed_and_apart),
 		cmocka_unit_test(map_agrees_with_an_array),
 		cmocka_unit_test(intern_gives_dense_stable_ids),
+		cmocka_unit_test(numbers_are_plain_digits),
+		cmocka_unit_test(times_need_a_unit),
+		cmocka_unit_test(shares_and_sizes),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

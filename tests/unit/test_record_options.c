@@ -112,6 +112,22 @@ static void test_amounts(void **state)
 	refused("nothing to record");
 	assert_int_not_equal(parse("--off-cpu=5parsecs", NULL), 0);
 	refused("--off-cpu");
+	assert_int_not_equal(parse("--off-cpu=5", NULL), 0);
+	refused("--off-cpu: not all, none, or a time with its unit (ns, us, ms, s, m or h), as 50us: '5'");
+	assert_int_equal(parse("--off-cpu=0", "--kernel-stack=1.5ms", "-d", "2m", "--flush=250ms", NULL), 0);
+	assert_int_equal(opt.off_cpu_min_ns, 0);
+	assert_true(opt.off_cpu);
+	assert_int_equal(opt.kernel_stack_min_ns, 1500000);
+	assert_int_equal(opt.duration_ns, 120000000000);
+	assert_int_equal(opt.flush_ns, 250000000);
+	assert_int_not_equal(parse("--kernel-stack=100", NULL), 0);
+	refused("--kernel-stack: not all, none, or a time");
+	assert_int_not_equal(parse("--flush=2", NULL), 0);
+	refused("--flush: not a time with its unit (ns, us, ms, s, m or h), as 1s: '2'");
+	assert_int_not_equal(parse("--flush=9ms", NULL), 0);
+	refused("--flush: too short a time: '9ms'");
+	assert_int_not_equal(parse("-d", "9000h", NULL), 0);
+	refused("--duration: longer than a year: '9000h'");
 	assert_int_not_equal(parse("-d", "0", NULL), 0);
 	refused("--duration");
 	assert_int_not_equal(parse("-d", "nan", NULL), 0);
@@ -123,7 +139,7 @@ static void test_amounts(void **state)
 	assert_int_not_equal(parse("--max-size=127K", NULL), 0);
 	refused("128K");
 	assert_int_not_equal(parse("--max-size=10X", NULL), 0);
-	refused("--max-size");
+	refused("--max-size: not a number of bytes, or of K, M, G or T: '10X'");
 }
 
 static void test_words(void **state)
