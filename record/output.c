@@ -8,11 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define N_TEMP_TRIES 100
+#define N_TEMP_TRIES	100
+#define OUTPUT_MAX_TEMP (sizeof(((struct output *)NULL)->path) + 32)
 
 static int open_stdout(struct output *out, struct stint_err *err)
 {
@@ -38,35 +41,16 @@ static bool is_special(const char *path)
 
 static int open_special(struct output *out, struct stint_err *err)
 {
+	struct stat st;
+
 	out->fd = open(out->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 	if (out->fd < 0)
 		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot write to %s", out->path);
+	/* Somebody may have put a file in its place since: that one isn't written over. */
+	if (fstat(out->fd, &st) || S_ISREG(st.st_mode))
+		return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1, "%s has become another file", out->path);
 	out->owned = true;
 	return 0;
-}
-
-/* Gives the file, or a new one where there is none, a name of its own beside the path. Returns 0 or an errno. */
-static int make_temp(struct output *out)
-{
-	char self[64];
-	int i, failed_errno = EEXIST;
-
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", out->fd);
-	for (i = 0; i < N_TEMP_TRIES && failed_errno == EEXIST; i++) {
-		snprintf(out->temp, sizeof(out->temp), "%s.new-%d-%d", out->path, (int)getpid(), i);
-		failed_errno = 0;
-		if (out->fd >= 0) {
-			if (linkat(AT_FDCWD, self, AT_FDCWD, out->temp, AT_SYMLINK_FOLLOW))
-				failed_errno = errno;
-			continue;
-		}
-		out->fd = open(out->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (out->fd < 0)
-			failed_errno = errno;
-	}
-	if (failed_errno)
-		out->temp[0] = '\0';
-	return failed_errno;
 }
 
 /* Without any name, so that nothing is left if the recorder is killed before the recording has begun. */
@@ -83,19 +67,120 @@ static int open_nameless(const char *path)
 	return open(slash ? dir : ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
 }
 
-/* The old file stays until the recording has begun. Some file systems know no files without a name. */
+/*
+ * Gives a file a name beside the path: the open file itself, or where it can have none, a new one, whose descriptor is
+ * *ret_fd. Returns 0 or an errno.
+ */
+static int make_temp(const struct output *out, char temp[OUTPUT_MAX_TEMP], int *ret_fd)
+{
+	char self[64];
+	int i, failed_errno = EEXIST;
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", out->fd);
+	for (i = 0; i < N_TEMP_TRIES && failed_errno == EEXIST; i++) {
+		snprintf(temp, OUTPUT_MAX_TEMP, "%s.new-%d-%d", out->path, (int)getpid(), i);
+		failed_errno = 0;
+		if (!ret_fd) {
+			if (linkat(AT_FDCWD, self, AT_FDCWD, temp, AT_SYMLINK_FOLLOW))
+				failed_errno = errno;
+			continue;
+		}
+		*ret_fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (*ret_fd < 0)
+			failed_errno = errno;
+	}
+	return failed_errno;
+}
+
+/*
+ * Some file systems know no files without a name: what comes before the recording has begun is kept in memory. That a
+ * file can be made there is found out now.
+ */
+static int open_memory(struct output *out)
+{
+	char temp[OUTPUT_MAX_TEMP];
+	int fd, failed_errno = make_temp(out, temp, &fd);
+
+	if (failed_errno)
+		return failed_errno;
+	close(fd);
+	unlink(temp);
+	out->fd = memfd_create("recording", MFD_CLOEXEC);
+	out->in_memory = true;
+	return out->fd < 0 ? errno : 0;
+}
+
+/* The old file stays until the recording has begun. */
 static int create_file(struct output *out, struct stint_err *err)
 {
 	int failed_errno = 0;
 
 	out->fd = open_nameless(out->path);
 	if (out->fd < 0)
-		failed_errno = make_temp(out);
+		failed_errno = open_memory(out);
 	if (failed_errno)
 		return stint_err_set(err, STINT_ERR_SYSTEM, failed_errno, -1, "cannot create %s", out->path);
 	out->owned = true;
 	out->regular = true;
 	return 0;
+}
+
+/* Puts what is in memory into the file, and the file in its place. Returns 0 or an errno. */
+static int leave_memory(struct output *out, int fd)
+{
+	off_t from = 0;
+	ssize_t n = 1;
+
+	while (from < (off_t)out->written_bytes && n > 0)
+		n = sendfile(fd, out->fd, &from, out->written_bytes - (uint64_t)from);
+	if (n <= 0)
+		return n ? errno : EIO;
+	if (dup3(fd, out->fd, O_CLOEXEC) < 0)
+		return errno;
+	out->in_memory = false;
+	return 0;
+}
+
+/* Over an old file, by way of a name beside it. Returns 0 or an errno. */
+static int replace_file(struct output *out)
+{
+	char temp[OUTPUT_MAX_TEMP];
+	int fd = -1, failed_errno = make_temp(out, temp, out->in_memory ? &fd : NULL);
+
+	if (failed_errno)
+		return failed_errno;
+	if (out->in_memory)
+		failed_errno = leave_memory(out, fd);
+	if (!failed_errno && rename(temp, out->path))
+		failed_errno = errno;
+	if (failed_errno)
+		unlink(temp);
+	if (fd >= 0)
+		close(fd);
+	return failed_errno;
+}
+
+/* A user id or a group id as sudo writes it; false for anything else. */
+static bool parse_id(const char *text, uint32_t *ret)
+{
+	unsigned long id;
+	char *end;
+
+	if (!text || text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	id = strtoul(text, &end, 10);
+	*ret = (uint32_t)id;
+	return !*end && !errno && id < UINT32_MAX;
+}
+
+/* Who ran sudo can read what it made. Where that can't be, the file stays root's. */
+static void give_to_sudo_user(const struct output *out)
+{
+	uint32_t uid, gid;
+
+	if (getuid() == 0 && geteuid() == 0 && parse_id(getenv("SUDO_UID"), &uid) && parse_id(getenv("SUDO_GID"), &gid))
+		(void)fchown(out->fd, uid, gid);
 }
 
 int output_publish(struct output *out, struct stint_err *err)
@@ -106,16 +191,14 @@ int output_publish(struct output *out, struct stint_err *err)
 	if (!out->regular || out->published)
 		return 0;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", out->fd);
-	if (!out->temp[0] && linkat(AT_FDCWD, self, AT_FDCWD, out->path, AT_SYMLINK_FOLLOW)) {
-		failed_errno = errno;
-		if (failed_errno == EEXIST) /* which only a file that has a name can replace */
-			failed_errno = make_temp(out);
-	}
-	if (!failed_errno && out->temp[0] && rename(out->temp, out->path))
-		failed_errno = errno;
+	if (out->in_memory)
+		failed_errno = replace_file(out);
+	else if (linkat(AT_FDCWD, self, AT_FDCWD, out->path, AT_SYMLINK_FOLLOW))
+		failed_errno = errno == EEXIST ? replace_file(out) : errno;
 	if (failed_errno)
 		return stint_err_set(err, STINT_ERR_SYSTEM, failed_errno, -1, "cannot create %s", out->path);
 	out->published = true;
+	give_to_sudo_user(out);
 	return 0;
 }
 
@@ -232,8 +315,6 @@ int output_close(struct output *out, struct stint_err *err)
 	int fd = out->fd;
 
 	out->fd = -1;
-	if (out->regular && !out->published && fd >= 0 && out->temp[0])
-		unlink(out->temp);
 	if (!out->owned || fd < 0 || !close(fd) || errno == EINTR)
 		return 0;
 	return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot finish %s", out->path);

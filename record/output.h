@@ -18,8 +18,8 @@ struct output {
 	bool full;    /* the size limit or the disk's end was reached: later writes of events are refused */
 	bool ending;  /* set by the caller for the last rows and the index, which may use the reserve, also when full */
 	bool published; /* the file has its name */
+	bool in_memory; /* until then, where files can't be without a name */
 	char path[4096];
-	char temp[4096 + 32]; /* its name until then; "" where it needs none */
 };
 
 /* How much of max_bytes is kept for the ending: the ledger that says what the limit cost, and the index. */
@@ -28,9 +28,9 @@ struct output {
 
 /*
  * Opens path for writing. A file is made anew, readable by its owner only (mode 0600: a recording tells what a
- * host runs), without a name where the file system can, so that a killed recorder leaves nothing that isn't a
- * recording; it replaces an existing regular file when it is published; a symbolic link to a regular
- * file is replaced, not followed. A FIFO or a device is written to as it is. "-" and "/dev/stdout" are standard
+ * host runs), without a name, or in memory where the file system has no nameless files, so that a killed recorder leaves
+ * nothing that isn't a recording; it replaces an existing regular file when it is published; a symbolic link to a
+ * regular file is replaced, not followed. A FIFO or a device is written to as it is. "-" and "/dev/stdout" are standard
  * output, refused when that is a terminal; from then on the process's standard output is its standard error, so
  * that neither a message nor the recorded command's own output gets into the stream: call it before command_start.
  * Fails with STINT_ERR_USAGE or STINT_ERR_SYSTEM. A max_bytes too small for any recording is STINT_ERR_USAGE.
@@ -39,7 +39,8 @@ int output_open(struct output *out, const char *path, uint64_t max_bytes, struct
 
 /*
  * Gives a file its name, over an old file of that name: the recording has begun. It takes the same rights as
- * output_open. Fails with STINT_ERR_SYSTEM.
+ * output_open. Where sudo runs the recorder, as root, the file is from then on that of who ran sudo (SUDO_UID,
+ * SUDO_GID). Fails with STINT_ERR_SYSTEM.
  */
 int output_publish(struct output *out, struct stint_err *err);
 

@@ -483,7 +483,7 @@ int recorder_run(const struct record_options *options, struct recorder_summary *
 		rc = recorder_begin(r, err);
 	if (rc == 0)
 		rc = output_publish(&r->output, err);
-	signals_unfinished(NULL);
+	signals_begun();
 	/* A directory of somebody else takes rights that only root has, and only until now. */
 	if (rc == 0)
 		rc = privileges_drop(err);

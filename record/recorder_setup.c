@@ -316,8 +316,6 @@ int recorder_open(struct recorder *r, struct stint_err *err)
 	raise_file_limit(); /* the command keeps its own */
 	if (rc == 0)
 		rc = signals_init(&r->signals, err);
-	if (rc == 0 && r->output.regular)
-		signals_unfinished(r->output.temp);
 	if (rc == 0)
 		rc = open_translation(r, err);
 	if (rc == 0)

@@ -25,25 +25,22 @@ static void stop_set(sigset_t *set)
 }
 
 /* A handler has no context. */
-static const char *volatile unfinished;
+static volatile sig_atomic_t begun;
 
 /* Says why, with what a signal handler may use. The file needs no ending to be read. */
 static _Noreturn void stop_at_once(int number)
 {
 	static const char late[] = "stint-record: stopped at once: the recording lacks its last second\n";
 	static const char early[] = "stint-record: stopped before recording began\n";
-	const char *path = unfinished, *text = path ? early : late;
 
-	if (path)
-		(void)unlink(path);
-	if (write(STDERR_FILENO, text, path ? sizeof(early) - 1 : sizeof(late) - 1) < 0)
+	if (write(STDERR_FILENO, begun ? late : early, begun ? sizeof(late) - 1 : sizeof(early) - 1) < 0)
 		_exit(128 + number);
 	_exit(128 + number);
 }
 
-void signals_unfinished(const char *path)
+void signals_begun(void)
 {
-	unfinished = path;
+	begun = true;
 }
 
 static int queue_fd = -1;

@@ -31,9 +31,8 @@ void signals_wait(const struct signals *sig, int timeout_ms);
 /* The next one that stops; false when there is none. */
 bool signals_take(struct signals *sig, struct signal_taken *ret);
 
-/* While a recording hasn't begun: the name of its file, to be removed if a signal ends the process at once, or "". NULL
- * from then on. The name stays the caller's. */
-void signals_unfinished(const char *path);
+/* The recording has begun: a signal that ends the process at once says from now on what that costs it. */
+void signals_begun(void);
 
 /* From now on those that stop end the process at once. */
 void signals_release(struct signals *sig);

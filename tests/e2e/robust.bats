@@ -153,7 +153,7 @@ load helpers
 # Until the recorder has its file open, which has no name yet.
 wait_for_output() {
 	for ((i = 0; i < 400; i++)); do
-		[ -n "$(find "/proc/$1/fd" -lname '*/#* (deleted)' -o -lname '*.new-*' 2>/dev/null)" ] && break
+		[ -n "$(find "/proc/$1/fd" -lname '*/#* (deleted)' -o -lname '/memfd:recording*' 2>/dev/null)" ] && break
 		sleep 0.005
 	done
 }
@@ -169,11 +169,12 @@ wait_for_output() {
 	equal "files" "$(ls)" q.stint
 }
 
-@test "a file in a directory of somebody else, as sudo makes it" {
+@test "a file in a directory of somebody else, as sudo makes it, is that user's" {
 	install -d -o 1000 -g 1000 -m 755 theirs
 	for how in new again; do
-		"$recorder" -d 0.1 -p $$ -o theirs/c.stint 2>err || fail "$how: $(cat err)"
+		SUDO_UID=1000 SUDO_GID=1001 "$recorder" -d 0.1 -p $$ -o theirs/c.stint 2>err || fail "$how: $(cat err)"
 		equal "files" "$(ls theirs)" c.stint
+		equal "mode and owner" "$(stat -c %a:%u:%g theirs/c.stint)" 600:1000:1001
 		"$stint" verify theirs/c.stint
 	done
 }
