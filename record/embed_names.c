@@ -18,6 +18,7 @@ struct embed_file {
 	uint64_t *addresses; /* to be looked up */
 	size_t n, cap;
 	uint64_t later_ns; /* not to be read again before */
+	uint64_t asked_ns; /* when the last new address came */
 	uint32_t module_row;
 	int fd;	     /* -1: not open */
 	bool failed; /* to open, since the last writing */
@@ -92,6 +93,18 @@ static bool is_known(struct embed_names *en, uint32_t module_row, uint64_t file_
 	return !is_new;
 }
 
+/* Makes room for one more, if one of the open files has all its names and has waited longest for another address. */
+static void close_least_asked(struct embed_names *en)
+{
+	struct embed_file *file, *least = NULL;
+
+	for (file = en->files; file; file = file->next)
+		if (file->fd >= 0 && !file->n && (!least || file->asked_ns < least->asked_ns))
+			least = file;
+	if (least)
+		close_file(en, least);
+}
+
 int embed_names_address(struct embed_names *en, uint32_t module_row, uint64_t file_off, int (*open_file)(void *context),
 			void *context, struct stint_err *err)
 {
@@ -114,7 +127,12 @@ int embed_names_address(struct embed_names *en, uint32_t module_row, uint64_t fi
 		file->cap = cap;
 	}
 	file->addresses[file->n++] = file_off;
-	if (file->fd < 0 && !file->failed && en->n_open < EMBED_MAX_OPEN) {
+	file->asked_ns = clock_now_ns();
+	if (file->fd >= 0 || file->failed)
+		return 0;
+	if (en->n_open >= EMBED_MAX_OPEN)
+		close_least_asked(en);
+	if (en->n_open < EMBED_MAX_OPEN) {
 		file->fd = open_file(context);
 		file->failed = file->fd < 0;
 		en->n_open += file->fd >= 0;
@@ -165,7 +183,6 @@ static int read_file(struct embed_names *en, struct embed_file *file, struct sti
 	elf_names_done(names, file->n);
 	free(names);
 	file->n = 0;
-	close_file(en, file);
 	file->later_ns = began_ns + PATIENCE * (clock_now_ns() - began_ns);
 	return code;
 }
@@ -181,6 +198,8 @@ int embed_names_write(struct embed_names *en, bool last, struct stint_err *err)
 		if (file->n && file->fd >= 0 &&
 		    (last || (now_ns >= file->later_ns && clock_now_ns() - now_ns < MAX_WRITE_NS)))
 			code = read_file(en, file, err);
+		if (!file->n && now_ns >= file->asked_ns + EMBED_KEEP_OPEN_NS)
+			close_file(en, file);
 	}
 	return code;
 }
