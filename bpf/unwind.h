@@ -183,20 +183,37 @@ struct unwind_vma {
 	bool executable;
 };
 
+static __always_inline __s64 unwind_mtime_ns(const struct inode *inode)
+{
+	const struct inode___before_6_11 *before_6_11 = (const void *)inode;
+	const struct inode___before_6_7 *before_6_7 = (const void *)inode;
+
+	if (bpf_core_field_exists(inode->i_mtime_sec))
+		return BPF_CORE_READ(inode, i_mtime_sec) * 1000000000ll + BPF_CORE_READ(inode, i_mtime_nsec);
+	if (bpf_core_field_exists(before_6_11->__i_mtime))
+		return BPF_CORE_READ(before_6_11, __i_mtime.tv_sec) * 1000000000ll +
+		       BPF_CORE_READ(before_6_11, __i_mtime.tv_nsec);
+	return BPF_CORE_READ(before_6_7, i_mtime.tv_sec) * 1000000000ll + BPF_CORE_READ(before_6_7, i_mtime.tv_nsec);
+}
+
 static long unwind_take_vma(struct task_struct *task, struct vm_area_struct *vma, struct unwind_vma *ret)
 {
 	struct file *file = vma->vm_file;
+	struct inode *inode;
 
 	ret->executable = vma->vm_flags & VM_EXEC;
 	ret->start = vma->vm_start;
 	ret->end = vma->vm_end;
 	ret->bias = ret->start;
-	ret->key.dev = 0;
+	ret->key.dev = ret->key.size_bytes = ret->key.mtime_ns = 0;
 	ret->key.ino = ret->start == ret->vdso ? UNWIND_VDSO_INO : 0;
 	if (file) {
 		ret->bias -= (__u64)vma->vm_pgoff << 12;
-		ret->key.dev = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
-		ret->key.ino = BPF_CORE_READ(file, f_inode, i_ino);
+		inode = BPF_CORE_READ(file, f_inode);
+		ret->key.dev = BPF_CORE_READ(inode, i_sb, s_dev);
+		ret->key.ino = BPF_CORE_READ(inode, i_ino);
+		ret->key.size_bytes = BPF_CORE_READ(inode, i_size);
+		ret->key.mtime_ns = unwind_mtime_ns(inode);
 	}
 	return 0;
 }

@@ -63,9 +63,11 @@ struct unwind_slice {
 	uint32_t first, n;
 };
 
-/* The kernel's own device number; for the vDSO 0 and 1. */
+/* The kernel's own device number, and what tells a file from one that had its number before; for the vDSO 0, 1, 0, 0. */
 struct unwind_file_key {
 	uint64_t dev, ino;
+	uint64_t size_bytes;
+	int64_t mtime_ns;
 };
 
 /* A file that isn't known here is about to be loaded, as far as anybody knows. */

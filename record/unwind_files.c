@@ -112,7 +112,10 @@ struct unwind_file *unwind_files_get(struct unwind_files *files, uint64_t dev, u
 static struct unwind_file_key key_of(const struct unwind_file *file)
 {
 	/* The kernel writes device numbers otherwise than its system calls do. */
-	return (struct unwind_file_key){.dev = (uint64_t)major(file->dev) << 20 | minor(file->dev), .ino = file->ino};
+	return (struct unwind_file_key){.dev = (uint64_t)major(file->dev) << 20 | minor(file->dev),
+					.ino = file->ino,
+					.size_bytes = file->size_bytes,
+					.mtime_ns = file->mtime_ns};
 }
 
 /* From now on the walker finds the rows of mappings that nobody has told it of. */
@@ -327,19 +330,6 @@ void unwind_files_give_up(struct unwind_files *files, struct unwind_file *file)
 	publish_none(files, file);
 }
 
-/* Another one with the same number is found in its place, if there is one. */
-static void unpublish(const struct unwind_files *files, const struct unwind_file *file)
-{
-	struct unwind_file_key key = key_of(file);
-	const uint64_t *head = stint_map_get(&files->by_id, id_hash(file->dev, file->ino));
-	const struct unwind_file *at = head ? (struct unwind_file *)(uintptr_t)*head : NULL;
-
-	for (; at; at = at->next)
-		if (at->dev == file->dev && at->ino == file->ino)
-			return;
-	unwind_bpf_delete(files->map_fd, &key);
-}
-
 bool unwind_file_is_missed(const struct unwind_file *file, uint64_t now_ns)
 {
 	if (file->queued)
@@ -351,6 +341,7 @@ bool unwind_file_is_missed(const struct unwind_file *file, uint64_t now_ns)
 static void forget(struct unwind_files *files, struct unwind_file *file)
 {
 	uint64_t *head = stint_map_get(&files->by_id, id_hash(file->dev, file->ino));
+	struct unwind_file_key key = key_of(file);
 	struct unwind_file *at;
 
 	if (head && *head == (uint64_t)(uintptr_t)file) {
@@ -362,7 +353,7 @@ static void forget(struct unwind_files *files, struct unwind_file *file)
 			if (at->next == file)
 				at->next = file->next;
 	}
-	unpublish(files, file);
+	unwind_bpf_delete(files->map_fd, &key);
 	free(file);
 }
 

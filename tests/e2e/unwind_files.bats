@@ -88,6 +88,37 @@ os.execve(fd, ["app", "alloca"], {})'
 		fail "one.so has $one intervals, two.so $two"
 }
 
+# The recorder is stopped while another program runs from the same inode, so the walker has nothing to go by but what it
+# was told of that file before.
+@test "a program that was written over doesn't get the tables of the one before" {
+	local inode recorder_pid stacks
+	gcc -O2 -DPADDING=64 "$root/tests/unwind/padded.c" -o program
+	gcc -O2 -DPADDING=4096 "$root/tests/unwind/padded.c" -o other
+	inode=$(stat -c %i program)
+	start rec.out "$recorder" -F 0 -p $$ -o x.stint
+	recorder_pid=$started
+	wait_for_recorder x.stint
+	start out ./program
+	wait_for_line out ready
+	sleep 0.5
+	kill -KILL "$started"
+	end_of "$started" || true
+	kill -STOP "$recorder_pid"
+	cat other >program
+	equal "inode" "$(stat -c %i program)" "$inode"
+	start out2 ./program
+	wait_for_line out2 ready
+	sleep 0.5
+	kill -CONT "$recorder_pid"
+	sleep 0.5
+	kill -INT "$recorder_pid"
+	end_of "$recorder_pid"
+	all_complete x.stint "$started"
+	stacks=$("$stint" flame --format=folded --view=off-cpu --by=count --pid="$started" x.stint 2>/dev/null |
+		grep ';leaf;' | grep -v ';main;outer;inner;leaf;' || true)
+	[ -z "$stacks" ] || fail "wrong stacks: $stacks"
+}
+
 # Debian's musl has no call frame information: walks end where they come to its code, and say so.
 @test "programs of a C library without call frame information end there, and it is said" {
 	command -v musl-gcc >/dev/null || skip "musl-gcc isn't installed"
