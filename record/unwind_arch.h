@@ -25,6 +25,11 @@ struct unwind_arch {
 	int (*stubs)(const uint8_t *code, uint32_t file_off, uint32_t size,
 		     int (*add)(void *context, uint32_t start, uint32_t end, const struct unwind_row *row),
 		     void *context);
+
+	/* Likewise for a gap between functions with call frame information, of at most UNWIND_CRT_BYTES. */
+	int (*gap)(const uint8_t *code, uint32_t file_off, uint32_t size,
+		   int (*add)(void *context, uint32_t start, uint32_t end, const struct unwind_row *row),
+		   void *context);
 };
 
 extern const struct unwind_arch unwind_x86_64;

@@ -9,12 +9,17 @@
 #include "record/unwind_arch.h"
 #include "record/unwind_calls.h"
 #include "record/unwind_cfi.h"
+#include "record/unwind_crt.h"
 #include "record/unwind_elf.h"
 #include "record/unwind_go.h"
 
 /* Trampolines are short, and a file has few. */
 #define MAX_CALLING_CODE 4096u
 #define MAX_CALLS	 64u
+
+/* Between functions: looked through for code that has no call frame information and yet is known. */
+#define MIN_GAP_BYTES 64u
+#define MAX_GAPS      256u
 
 /* Where a range of code has its rule from; where ranges overlap, the lower number was there first.
  */
@@ -53,6 +58,7 @@ struct build {
 	uint32_t from;	  /* rows below this offset belong to an earlier range */
 	bool signal;
 	uint32_t n_calls; /* whose callees were looked at */
+	uint32_t n_gaps;
 	struct stint_err *err;
 };
 
@@ -352,6 +358,29 @@ static int add_rows(struct build *b, const struct range *range)
 	return cfi_run(&b->cfi[range->origin], &fde, add_state, b);
 }
 
+static int add_gap_rows(void *context, uint32_t start, uint32_t end, const struct unwind_row *row)
+{
+	struct unwind_row own = *row;
+
+	return cover(context, start, end, &own);
+}
+
+/* The code in front of a range, as far as none covers it. */
+static int fill_gap(struct build *b, uint32_t end)
+{
+	uint8_t code[UNWIND_CRT_BYTES];
+	uint32_t start = b->covered;
+
+	if (!b->arch->gap || end <= start || end - start < MIN_GAP_BYTES || b->n_gaps >= MAX_GAPS)
+		return 0;
+	b->n_gaps++;
+	if (end - start > sizeof(code))
+		start = end - (uint32_t)sizeof(code);
+	if (unwind_source_read(b->source, start, code, end - start, NULL))
+		return 0;
+	return b->arch->gap(code, start, end - start, add_gap_rows, b);
+}
+
 static int make_rows(struct build *b)
 {
 	struct unwind_table *t = b->table;
@@ -361,8 +390,11 @@ static int make_rows(struct build *b)
 
 	if (!b->sorted)
 		qsort(b->ranges, b->n_ranges, sizeof(*b->ranges), compare_ranges);
-	for (i = 0; !rc && i < b->n_ranges; i++)
-		rc = add_rows(b, &b->ranges[i]);
+	for (i = 0; !rc && i < b->n_ranges; i++) {
+		rc = fill_gap(b, b->ranges[i].start);
+		if (!rc)
+			rc = add_rows(b, &b->ranges[i]);
+	}
 	if (!rc && t->n_rows)
 		rc = push_row(b, &(struct unwind_row){.pc = b->covered, .kind = UNWIND_NONE});
 	if (rc || !t->n_rows)

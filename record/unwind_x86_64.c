@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "record/unwind_arch.h"
+#include "record/unwind_crt.h"
 
 enum { RBX = 3, RBP = 6, RSP = 7, R12 = 12, R15 = 15, RIP = 16 };
 
@@ -189,6 +190,7 @@ const struct unwind_arch unwind_x86_64 = {
 	.kept = 1u << RBX | 15u << R12,
 	.encode = encode,
 	.stubs = stubs,
+	.gap = unwind_crt_x86_64,
 };
 
 const struct unwind_arch *unwind_arch_of(uint16_t machine)

@@ -10,9 +10,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "record/unwind_crt.h"
 #include "record/unwind_elf.h"
 #include "record/unwind_table.h"
 #include "record/unwind_walk.h"
@@ -160,6 +162,130 @@ static void test_init_sections(void **state)
 	close(fd);
 }
 
+/* Builds a program or library of one empty function; returns an open descriptor of it, and its path, for the caller to
+ * remove. */
+static int link_empty(const char *options, char path[64])
+{
+	char command[256];
+	int fd;
+
+	snprintf(path, 64, "/tmp/stint-unwind-XXXXXX");
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	snprintf(command, sizeof(command), "echo 'int main(void) { return 0; }' | gcc -O2 %s -x c - -o %s", options,
+		 path);
+	assert_int_equal(system(command), 0);
+	close(fd);
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* What GCC's crtbegin.o brings, by what objdump says is pushed and popped. */
+static void check_crt_function(const struct unwind_table *table, const char *path, const char *name, uint64_t shift)
+{
+	char command[256], line[256], *insn;
+	unsigned long addr;
+	int n_words = 1;
+	uint32_t n = 0;
+	FILE *objdump;
+
+	snprintf(command, sizeof(command), "objdump -d --no-show-raw-insn --disassemble=%s %s", name, path);
+	objdump = popen(command, "r");
+	assert_non_null(objdump);
+	while (fgets(line, sizeof(line), objdump)) {
+		if (sscanf(line, " %lx:", &addr) != 1 || !(insn = strchr(line, '\t')) || strstr(insn, "nop"))
+			continue;
+		check_init_row(table, (uint32_t)(addr - shift), n_words);
+		assert_int_equal(unwind_table_find(table, addr - shift)->fp, n_words == 1 ? UNWIND_FP_SAME : 2);
+		n_words += strstr(insn, "push") ? 1 : strstr(insn, "pop") ? -1 : 0;
+		n++;
+	}
+	assert_int_equal(pclose(objdump), 0);
+	assert_true(n >= 1);
+}
+
+/* Every program and library passes through these as it starts and ends. */
+static void test_crt_functions(void **state)
+{
+	static const char *const options[] = {"-pie", "-no-pie", "-shared -fPIC", "-fcf-protection=none -pie"};
+	static const char *const names[] = {"deregister_tm_clones", "register_tm_clones", "__do_global_dtors_aux",
+					    "frame_dummy"};
+	size_t i, j;
+
+	(void)state;
+	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		struct unwind_source source = {0};
+		struct unwind_table table;
+		struct unwind_elf elf;
+		struct stat st;
+		char path[64];
+		int fd = link_empty(options[i], path);
+
+		assert_int_equal(unwind_table_read(&table, fd, NULL), 0);
+		assert_int_equal(fstat(fd, &st), 0);
+		source.fd = fd;
+		source.size_bytes = (uint64_t)st.st_size;
+		assert_int_equal(unwind_elf_read(&elf, &source, NULL), 0);
+		assert_int_equal(elf.n_segments, 1);
+		for (j = 0; j < sizeof(names) / sizeof(names[0]); j++)
+			check_crt_function(&table, path, names[j], elf.segments[0].vaddr - elf.segments[0].file_off);
+		unwind_elf_done(&elf);
+		unwind_table_done(&table);
+		close(fd);
+		unlink(path);
+	}
+}
+
+static int count_row(void *context, uint32_t start, uint32_t end, const struct unwind_row *row)
+{
+	(void)row;
+	assert_true(start < end && end <= 0x1000 + UNWIND_CRT_BYTES);
+	++*(int *)context;
+	return 0;
+}
+
+/* Code that only resembles them gets no rows: with any byte that tells them apart changed, and cut anywhere. */
+static void test_crt_look_alikes(void **state)
+{
+	uint8_t code[] = {
+		/* deregister_tm_clones, register_tm_clones */
+		0xc3, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, /* */
+		0xc3, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
+		/* __do_global_dtors_aux: at 32; its call at 42, of 0 */
+		0x80, 0x3d, 1, 1, 1, 1, 0, 0x75, 0x0f, 0x55, 0xe8, 0xd1, 0xff, 0xff, 0xff, 0xc6, 0x05, 1, 1, 1, 1, 1,
+		0x5d, 0xc3, 0xc3, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
+		/* frame_dummy: at 64, to 16 */
+		0xe9, 0xcb, 0xff, 0xff, 0xff, 0x90, 0x90, 0x90, 0x90, 0x90};
+	static const uint8_t telling[] = {32, 33, 38, 39, 40, 41, 42, 47, 48, 53, 54, 55, 56};
+	uint8_t *exact;
+	int n = 0;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(unwind_crt_x86_64(code, 0x1000, sizeof(code), count_row, &n), 0);
+	assert_int_equal(n, 4);
+	for (i = 0; i < sizeof(telling); i++) {
+		n = 0;
+		code[telling[i]] ^= 0x41;
+		assert_int_equal(unwind_crt_x86_64(code, 0x1000, sizeof(code), count_row, &n), 0);
+		assert_int_equal(n, 0);
+		code[telling[i]] ^= 0x41;
+	}
+	for (i = 1; i < sizeof(code); i++) {
+		exact = malloc(i); /* so that reading beyond it is noticed */
+		assert_non_null(exact);
+		memcpy(exact, code, i);
+		n = 0;
+		assert_int_equal(unwind_crt_x86_64(exact, 0x1000 + i % 16, (uint32_t)i, count_row, &n), 0);
+		free(exact);
+	}
+	code[68] = 0x10; /* frame_dummy leads elsewhere: it may be anything */
+	n = 0;
+	assert_int_equal(unwind_crt_x86_64(code, 0x1000, sizeof(code), count_row, &n), 0);
+	assert_int_equal(n, 3);
+}
+
 /* Go's functions are known by the table that its runtime has: where stacks are switched, walks end. */
 static void test_go_functions(void **state)
 {
@@ -208,8 +334,8 @@ static void test_go_functions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kept_register),
-		cmocka_unit_test(test_init_sections),
+		cmocka_unit_test(test_kept_register), cmocka_unit_test(test_init_sections),
+		cmocka_unit_test(test_crt_functions), cmocka_unit_test(test_crt_look_alikes),
 		cmocka_unit_test(test_go_functions),
 	};
 
