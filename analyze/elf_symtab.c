@@ -95,6 +95,7 @@ static int add_raw(struct elf_symtab *st, const struct elf_file *ef, const struc
 	if (ef->machine == EM_ARM)
 		symbol.addr &= ~(uint64_t)1; /* marks Thumb code */
 	symbol.limit = section ? section->addr + section->size : UINT64_MAX;
+	symbol.indirect = raw->type == STT_GNU_IFUNC;
 	symbol.sized = raw->size && raw->size <= UINT64_MAX - symbol.addr;
 	if (symbol.sized)
 		symbol.end = symbol.addr + raw->size;
@@ -169,22 +170,28 @@ bool elf_symbol_value(const struct elf_file *ef, const char *name, uint64_t *ret
 	return elf_symbol_range(ef, name, ret_value, &size);
 }
 
+int elf_symbol_order(const struct elf_symbol *a, const struct elf_symbol *b)
+{
+	size_t la, lb;
+
+	if (a->sized != b->sized)
+		return a->sized ? -1 : 1; /* a label is only an alias of a function that has a size */
+	if (a->rank != b->rank)
+		return a->rank < b->rank ? -1 : 1;
+	la = strlen(a->name);
+	lb = strlen(b->name);
+	if (la != lb)
+		return la < lb ? -1 : 1;
+	return strcmp(a->name, b->name);
+}
+
 static int by_addr(const void *a, const void *b)
 {
 	const struct elf_symbol *sa = a, *sb = b;
-	size_t la, lb;
 
 	if (sa->addr != sb->addr)
 		return sa->addr < sb->addr ? -1 : 1;
-	if (sa->sized != sb->sized)
-		return sa->sized ? -1 : 1; /* a label is only an alias of a function that has a size */
-	if (sa->rank != sb->rank)
-		return sa->rank < sb->rank ? -1 : 1;
-	la = strlen(sa->name);
-	lb = strlen(sb->name);
-	if (la != lb)
-		return la < lb ? -1 : 1;
-	return strcmp(sa->name, sb->name);
+	return elf_symbol_order(sa, sb);
 }
 
 /* One symbol for each start: the best name, with the largest size that any of its aliases has. */

@@ -21,6 +21,7 @@ struct elf_symbol {
 	uint64_t limit; /* the end of its section */
 	uint32_t rank;	/* the lower, the better a name among several for the same code */
 	bool sized;
+	bool indirect; /* an IFUNC: its address is that of the function that chooses one */
 };
 
 struct elf_symtab {
@@ -34,7 +35,7 @@ struct elf_symtab {
 /* Adds the functions of ef, which must stay open as long as the symtab. A damaged table is left out. */
 int elf_symtab_add(struct elf_symtab *st, const struct elf_file *ef, struct stint_err *err);
 
-/* Adds the PLT stubs of a file that has its code. */
+/* Adds the PLT stubs of a file that has its code, after the symbols of all files. */
 int elf_symtab_add_plt(struct elf_symtab *st, const struct elf_file *ef, struct stint_err *err);
 
 /* Adds the functions of a Go program's own table (.gopclntab), which stripping leaves in place. */
@@ -42,6 +43,9 @@ int elf_symtab_add_go(struct elf_symtab *st, const struct elf_file *ef, struct s
 
 /* Adds one name by hand; the text must outlive the symtab. Without sized, it can't reach further than its limit. */
 int elf_symtab_put(struct elf_symtab *st, const struct elf_symbol *symbol, struct stint_err *err);
+
+/* Less than 0 where a is the better name of two for the same code. */
+int elf_symbol_order(const struct elf_symbol *a, const struct elf_symbol *b);
 
 /* Sorts, decides between aliases and nested symbols. To be called before lookups, and again after more was added. */
 int elf_symtab_build(struct elf_symtab *st, struct stint_err *err);

@@ -222,6 +222,81 @@ build_id() {
 	echo "0x$plt" | "$SYMBOLIZE" plain 2>/dev/null | grep -qx 'qsort@plt'
 }
 
+# Every stub of a program has the name that objdump has for it; those of its own indirect functions, which objdump
+# gives the resolver's address, the function's. usage: stubs OBJDUMP PROGRAM
+stubs() {
+	local addr name n=0
+	while read -r addr name; do
+		name=${name#<} name=${name%>:}
+		case $name in
+		*-0x*) continue ;; # what all lazy stubs share
+		'*ABS*'*) name=chosen@plt ;;
+		esac
+		echo "0x$addr" | "$SYMBOLIZE" "$2" 2>/dev/null >out
+		grep -qxF "$name" out || { cat out; echo "$addr should be $name"; return 1; }
+		n=$((n + 1))
+	done < <("$1" -d -j .plt -j .plt.got -j .plt.sec "$2" 2>/dev/null | grep '^[0-9a-f]* <.*@plt.*>:$')
+	[ "$n" -ge 4 ]
+}
+
+plt_source() {
+	cat >stubs.c <<-'END'
+		#include <stdio.h>
+		#include <stdlib.h>
+		#include <string.h>
+		void *(*volatile take)(size_t) = malloc;
+		static int one(void) { return 1; }
+		static int (*choose(void))(void) { return one; }
+		__attribute__((ifunc("choose"))) int chosen(void);
+		int main(int argc, char **argv)
+		{
+			void *(*volatile get)(size_t) = malloc;
+			void (*volatile put)(void *) = free;
+
+			put(get(1));
+			free(malloc(strlen(argv[0])));
+			return printf("%d", chosen()) + argc;
+		}
+	END
+}
+
+@test "PLT stubs: of 8 bytes and of 16, protected, and of indirect functions" {
+	plt_source
+	for flags in "" "-fcf-protection=full -Wl,-z,ibtplt" "-Wl,-z,now" "-no-pie"; do
+		gcc -O1 -fno-builtin -fPIC $flags stubs.c -o stubs
+		stubs objdump stubs
+	done
+	# One section with two stubs of 8 bytes.
+	gcc -O1 -fno-builtin -shared -nostartfiles -fPIC stubs.c -o stubs.so
+	readelf -SW stubs.so | grep -q '\.plt\.got .* 0000[1-9a-f]0 08 '
+	stubs objdump stubs.so
+}
+
+@test "PLT stubs of static programs are all of indirect functions" {
+	plt_source
+	gcc -O1 -fno-builtin -static -no-pie stubs.c -o stubs || skip "no static libc"
+	for slot in $(objdump -d -j .plt stubs | sed -n 's/^ *\([0-9a-f]*\):.*jmp *\*0x.*/\1/p'); do
+		echo "$slot" | "$SYMBOLIZE" stubs 2>/dev/null | sed -n 2p
+	done >names
+	grep -qx 'chosen@plt' names
+	grep -qx 'strlen@plt' names
+	! grep -qv '@plt$' names || false
+}
+
+@test "PLT stubs of aarch64, with and without branch protection" {
+	need aarch64-linux-gnu-gcc
+	plt_source
+	for flags in "" "-mbranch-protection=standard -Wl,-z,pac-plt"; do
+		aarch64-linux-gnu-gcc -O1 -fno-builtin $flags stubs.c -o stubs
+		stubs aarch64-linux-gnu-objdump stubs
+		# To the branch at its end.
+		aarch64-linux-gnu-objdump -d -j .plt stubs | sed -n 's/^ *\([0-9a-f]*\):.*br\tx17.*/\1/p' | tail -n +2 |
+			while read -r addr; do echo "0x$addr" | "$SYMBOLIZE" stubs 2>/dev/null | sed -n 2p; done >names
+		[ "$(grep -c '@plt$' names)" -ge 4 ]
+		! grep -qv '@plt$' names || false
+	done
+}
+
 @test "DWARF that asks for hours of work is given up, and the symbol table still has names" {
 	cat >bomb.S <<-'EOF'
 		.text
