@@ -38,6 +38,11 @@ static const struct {
 	[STINT_LOSS_UNWIND] =
 		{"unwind", "unwind table was left out for want of memory (--unwind-memory): stacks are cut short",
 		 "unwind tables were left out for want of memory (--unwind-memory): stacks are cut short"},
+	[STINT_LOSS_CPU] = {"cpu-came",
+			    "sample, and what processes did, may be missing: a CPU came online (estimated from how "
+			    "long it took to notice)",
+			    "samples, and what processes did, may be missing: CPUs came online (estimated from how "
+			    "long it took to notice)"},
 };
 
 const char *loss_name(uint32_t cause)

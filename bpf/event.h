@@ -207,12 +207,13 @@ enum phase {
 	PHASE_STOPPING = 2, /* nothing begins any more, open intervals are handed over */
 };
 
-/* Set by the recorder while the programs run. */
+/* Shared with the recorder while the programs run. */
 struct control {
 	EVENT_U32 phase; /* enum phase */
 	EVENT_U32
 	stack_generation; /* goes up whenever the recorder empties the map of sent stacks */
 	EVENT_U64 start_ns;
+	EVENT_U64 n_cpu_steps; /* written by the kernel side: steps of CPUs to being online or offline */
 };
 
 _Static_assert(sizeof(struct event_header) == 16, "ring ABI");

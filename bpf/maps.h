@@ -8,7 +8,7 @@
 
 const volatile struct config config;
 
-/* Read and written by the recorder while the programs run. */
+/* Shared with the recorder while the programs run. */
 volatile struct control control;
 
 /* A thread was lost track of for want of memory: from then on an unknown thread isn't proof of an

@@ -10,6 +10,7 @@
 #include "bpf/target.h"
 
 #include "bpf/follow.bpf.c"
+#include "bpf/hotplug.bpf.c"
 #include "bpf/interrupt.bpf.c"
 #include "bpf/offcpu.bpf.c"
 #include "bpf/sample.bpf.c"

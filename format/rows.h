@@ -186,8 +186,9 @@ enum stint_loss_cause {
 	STINT_LOSS_CUT_OFF = 11,   /* threads already off the CPU at the start whose stack couldn't be read */
 	STINT_LOSS_UNWIND = 12,	   /* unwind tables of files dropped, or not loaded, for want of memory */
 	STINT_LOSS_WINDOW = 13,	   /* stacks that a file's unwind table came too late for, too many to be copied */
+	STINT_LOSS_CPU = 14,	   /* events of CPUs that came online, until they were recorded, estimated */
 };
-#define STINT_N_LOSS_CAUSES 14
+#define STINT_N_LOSS_CAUSES 15
 
 struct stint_loss {
 	uint64_t from_ns; /* between these times */

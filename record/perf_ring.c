@@ -30,6 +30,11 @@ size_t perf_ring_bytes(const struct perf_ring *ring)
 	return ring->page ? ring->page->data_offset + ring->page->data_size : 0;
 }
 
+bool perf_ring_is_empty(const struct perf_ring *ring)
+{
+	return !ring->page || __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE) == ring->page->data_tail;
+}
+
 void perf_ring_close(struct perf_ring *ring)
 {
 	if (ring->page)

@@ -27,6 +27,9 @@ void perf_ring_close(struct perf_ring *ring);
 /* Mapped memory, the control page included; 0 while there is none. */
 size_t perf_ring_bytes(const struct perf_ring *ring);
 
+/* Nothing is left in it, or there is none. */
+bool perf_ring_is_empty(const struct perf_ring *ring);
+
 /* Copies size bytes from a position, which wraps around. */
 void perf_ring_copy(const struct perf_ring *ring, uint64_t at, void *to, size_t size);
 

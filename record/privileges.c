@@ -19,12 +19,15 @@
  * modes;
  * - CAP_CHECKPOINT_RESTORE: /proc/PID/map_files, for files that are deleted or in containers;
  * - CAP_BPF: the maps, which kernels before 5.19 don't let anyone read without it. Alone it traces
- * nothing: loading such programs also takes CAP_PERFMON, which goes.
+ * nothing: loading such programs also takes CAP_PERFMON.
  * - CAP_KILL: to pass signals on to a command that has changed its user.
+ * Set aside, without effect, is what perf events and their rings take on a CPU that comes online later.
  */
 #define KEPT_CAPS                                                                                                      \
 	(CAP_BIT(CAP_SYS_PTRACE) | CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_CHECKPOINT_RESTORE) | CAP_BIT(CAP_BPF) | \
 	 CAP_BIT(CAP_KILL))
+
+#define ASIDE_CAPS (CAP_BIT(CAP_PERFMON) | CAP_BIT(CAP_IPC_LOCK))
 
 /* CAP_SYS_ADMIN, which was all of them once, stays where it stands for one that isn't there. */
 static uint64_t kept_caps(uint64_t permitted)
@@ -85,22 +88,38 @@ bool privileges_explain(char *line, size_t size)
 	return false;
 }
 
-int privileges_drop(struct stint_err *err)
+int privileges_drop(bool sets_aside, struct stint_err *err)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2] = {{0}};
-	uint64_t kept;
+	uint64_t kept, aside = sets_aside ? ASIDE_CAPS : 0;
 	int i;
 
 	if (syscall(SYS_capget, &header, data))
 		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot read the recorder's capabilities");
 	kept = kept_caps((uint64_t)data[1].permitted << 32 | data[0].permitted);
 	for (i = 0; i < 2; i++) {
-		data[i].permitted &= (uint32_t)(kept >> (32 * i));
-		data[i].effective &= data[i].permitted;
+		data[i].permitted &= (uint32_t)((kept | aside) >> (32 * i));
+		data[i].effective &= (uint32_t)(kept >> (32 * i));
 		data[i].inheritable = 0;
 	}
 	if (syscall(SYS_capset, &header, data))
 		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot give up capabilities");
 	return 0;
+}
+
+void privileges_borrow(bool on)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}};
+	int i;
+
+	if (syscall(SYS_capget, &header, data))
+		return;
+	for (i = 0; i < 2; i++) {
+		data[i].effective &= (uint32_t)(~ASIDE_CAPS >> (32 * i));
+		if (on)
+			data[i].effective |= data[i].permitted & (uint32_t)(ASIDE_CAPS >> (32 * i));
+	}
+	(void)syscall(SYS_capset, &header, data);
 }

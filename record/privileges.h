@@ -13,7 +13,13 @@
  * missing. */
 bool privileges_explain(char *line, size_t size);
 
-/* Gives up every capability that is only needed to start recording. */
-int privileges_drop(struct stint_err *err);
+/*
+ * Gives up every capability of this thread that is only needed to start recording. Those that open perf events may be
+ * set aside for CPUs that come later: permitted, but without effect until they are borrowed.
+ */
+int privileges_drop(bool sets_aside, struct stint_err *err);
+
+/* Takes back what was set aside, or puts it there again; what isn't there is missed by what needs it. */
+void privileges_borrow(bool on);
 
 #endif

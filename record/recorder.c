@@ -106,19 +106,6 @@ static int on_ring_event(void *context, const void *event, size_t size)
 	return r->callback_status || holds_much(r);
 }
 
-/* A CPU that has come online since the beginning has no sampling event and no ring. */
-static void note_late_cpus(struct recorder *r)
-{
-	struct cpus online;
-	size_t i;
-
-	if (!cpus_read(&online, "online"))
-		return;
-	online = cpus_without(&online, &r->watched);
-	for (i = 0; i < CPUS_MAX / 64; i++)
-		r->late.bits[i] |= online.bits[i];
-}
-
 static int flush(struct recorder *r, struct stint_err *err)
 {
 	struct event_counters counters;
@@ -136,7 +123,7 @@ static int flush(struct recorder *r, struct stint_err *err)
 		rc = tasks_write_names(r->tasks, false, err);
 	if (rc == 0)
 		rc = facts_clock(r->writer, err);
-	note_late_cpus(r);
+	recorder_note_late_cpus(r);
 	if (rc == 0)
 		rc = stint_writer_flush(r->writer, err);
 	r->flushed_ns = clock_now_ns();
@@ -309,6 +296,7 @@ static int recorder_loop(struct recorder *r, struct stint_err *err)
 		if (r->options->command && command_ended(&r->command))
 			r->stop = true;
 		recorder_check_targets(r);
+		recorder_follow_cpus(r);
 		rc = drain(r, SETTLE_NS, err);
 		wait_ms = r->round_bytes > BUSY_BYTES ? BUSY_POLL_MS : POLL_MS;
 		if (rc == 0 && clock_now_ns() - r->flushed_ns >= r->options->flush_ns)
@@ -398,7 +386,7 @@ static int recorder_end(struct recorder *r, struct stint_err *err)
 		rc = tasks_write_names(r->tasks, true, err);
 	if (rc == 0)
 		rc = facts_clock(r->writer, err);
-	note_late_cpus(r);
+	recorder_note_late_cpus(r);
 	if (rc == 0)
 		rc = facts_cpus(r->writer, "cpus_late", &r->late, err);
 	if (rc == 0)
@@ -465,6 +453,7 @@ static void recorder_done(struct recorder *r)
 	stint_writer_free(r->writer);
 	command_done(&r->command);
 	signals_done(&r->signals);
+	free(r->opened_ns);
 }
 
 int recorder_run(const struct record_options *options, struct recorder_summary *ret, struct stint_err *err)
@@ -486,7 +475,7 @@ int recorder_run(const struct record_options *options, struct recorder_summary *
 	signals_begun();
 	/* A directory of somebody else takes rights that only root has, and only until now. */
 	if (rc == 0)
-		rc = privileges_drop(err);
+		rc = privileges_drop(true, err);
 	begun = rc == 0;
 	if (rc == 0)
 		rc = recorder_loop(r, err);

@@ -31,10 +31,14 @@ struct recorder {
 	struct batch batch;
 	struct command command;
 	struct signals signals;
-	/* CPUs that were online when the programs were attached; present ones that were not; and
-	 * those that have come online since, where nothing samples. */
+	/* CPUs that were online when last seen, and are recorded; present ones that were not online at the start; and
+	 * those that have come since, where nothing could be opened. */
 	struct cpus watched, offline, late;
-	struct stint_err *err; /* of the callback that is running */
+	int n_cpus;
+	uint64_t *opened_ns;		   /* by CPU: when what is open there was opened, or a little before */
+	uint64_t n_cpu_steps;		   /* session_cpu_steps, as far as they were followed */
+	uint64_t n_cpus_came, cpu_gaps_ns; /* while recording; for how long they were not recorded, in all */
+	struct stint_err *err;		   /* of the callback that is running */
 	int callback_status;
 	size_t round_bytes; /* that the ring held in this round, or in the last one */
 	uint64_t flushed_ns;
@@ -58,6 +62,18 @@ int recorder_open(struct recorder *r, struct stint_err *err);
 
 /* Every now and then, stops a recording that has nothing left to record. */
 void recorder_check_targets(struct recorder *r);
+
+/* recorder_cpus.c: the CPUs there are before anything is opened on them; *r holds what was allocated. */
+int recorder_note_cpus(struct recorder *r, struct stint_err *err);
+
+/* Opens anew what has ended on CPUs that have come online since the last time. */
+void recorder_follow_cpus(struct recorder *r);
+
+/* Notes CPUs that are online and not recorded. */
+void recorder_note_late_cpus(struct recorder *r);
+
+/* Samples that may have been missed on CPUs that came online, estimated; at least one for each time. */
+uint64_t recorder_missed_on_cpus(const struct recorder *r);
 
 /*
  * recorder_sums.c: what was seen, and what was lost. recorder_note_losses begins a new period of the ledger;

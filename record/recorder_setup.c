@@ -281,17 +281,6 @@ static void raise_file_limit(void)
 	}
 }
 
-static void note_cpus(struct recorder *r)
-{
-	struct cpus present;
-
-	/* Where nobody says, all of them are. */
-	if (!cpus_read(&r->watched, "online") || !cpus_read(&present, "present"))
-		memset(&r->watched, 0xff, sizeof(r->watched));
-	else
-		r->offline = cpus_without(&present, &r->watched);
-}
-
 /* Between the steps, which may take a while: who asks for an end gets it, and the sideband's rings
  * are small. */
 static int between_steps(struct recorder *r, struct stint_err *err)
@@ -322,7 +311,8 @@ int recorder_open(struct recorder *r, struct stint_err *err)
 		rc = add_targets(r, err);
 	if (rc == 0)
 		rc = between_steps(r, err);
-	note_cpus(r);
+	if (rc == 0)
+		rc = recorder_note_cpus(r, err);
 	/* What happens during the snapshot is reported by the sideband. */
 	if (rc == 0)
 		rc = sideband_new(&r->sideband, err);

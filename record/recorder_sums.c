@@ -34,6 +34,7 @@ int recorder_note_losses(struct recorder *r, const struct event_counters *n, str
 		{STINT_LOSS_CUT_OFF, STINT_OFFCPU, r->translate.cut_off},
 		{STINT_LOSS_UNWIND, STINT_MODULE, unwind_tables_left_out(r->unwind)},
 		{STINT_LOSS_WINDOW, STINT_WINDOW, n->windows_left_out},
+		{STINT_LOSS_CPU, 0, recorder_missed_on_cpus(r)},
 	};
 	size_t i;
 	int rc = 0;

@@ -31,6 +31,7 @@ struct session {
 	const char *source, *source_unit;
 	/* The tracepoints that tell an interrupt from the thread it interrupts. */
 	bool has_interrupts, has_softirqs;
+	bool has_cpu_steps;
 	struct bpf_link *sample_links[CPUS_MAX];
 	int n_cpus;
 	/* libbpf's consumer returns only what the callback said last, so the count is kept here. */
@@ -93,6 +94,7 @@ static int probe_kernel(struct session *s, struct stint_err *err)
 	/* In a realtime kernel they are threads, which may be preempted in the middle. */
 	s->has_softirqs = has_tracepoint(btf, "softirq_entry") && has_tracepoint(btf, "softirq_exit") &&
 			  access("/sys/kernel/realtime", F_OK) != 0;
+	s->has_cpu_steps = has_tracepoint(btf, "cpuhp_enter");
 	btf__free(btf);
 	if (!type)
 		return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1,
@@ -134,6 +136,8 @@ static void choose_programs(struct session *s)
 	bpf_program__set_autoload(s->bpf->progs.on_fork, opt->off_cpu || follows || unwinds);
 	bpf_program__set_autoload(s->bpf->progs.on_exec, follows || unwinds);
 	bpf_program__set_autoload(s->bpf->progs.on_exit, follows || unwinds);
+	bpf_program__set_autoload(s->bpf->progs.on_cpu_step, s->has_cpu_steps);
+	bpf_map__set_max_entries(s->bpf->maps.cpu_steps, (uint32_t)cpus_n_ids());
 	if (!unwinds) {
 		bpf_map__set_autocreate(s->bpf->maps.unwind_segments, false);
 		bpf_map__set_autocreate(s->bpf->maps.unwind_mappings, false);
@@ -144,6 +148,17 @@ static void choose_programs(struct session *s)
 	}
 	if (!dumps)
 		bpf_map__set_autocreate(s->bpf->maps.dumps, false);
+}
+
+static int attach_program(struct bpf_program *prog, struct bpf_link **link, struct stint_err *err)
+{
+	if (!bpf_program__autoload(prog))
+		return 0;
+	*link = bpf_program__attach(prog);
+	if (!*link)
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot attach the BPF program %s",
+				     bpf_program__name(prog));
+	return 0;
 }
 
 int session_new(struct session **ret, const struct session_options *options, struct stint_err *err)
@@ -174,6 +189,10 @@ int session_new(struct session **ret, const struct session_options *options, str
 		rc = load_failed(s, rc, err);
 		goto out;
 	}
+	/* Before anything is opened on a CPU. */
+	rc = attach_program(s->bpf->progs.on_cpu_step, &s->bpf->links.on_cpu_step, err);
+	if (rc)
+		goto out;
 	s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.ring), on_ring_event, s, NULL);
 	if (!s->ring) {
 		rc = stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot map the ring of BPF events");
@@ -319,17 +338,6 @@ static int attach_sampler(struct session *s, int cpu, const struct sideband *sid
 	return 0;
 }
 
-static int attach_program(struct bpf_program *prog, struct bpf_link **link, struct stint_err *err)
-{
-	if (!bpf_program__autoload(prog))
-		return 0;
-	*link = bpf_program__attach(prog);
-	if (!*link)
-		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot attach the BPF program %s",
-				     bpf_program__name(prog));
-	return 0;
-}
-
 int session_attach(struct session *s, const struct sideband *sideband, struct stint_err *err)
 {
 	struct {
@@ -367,6 +375,28 @@ int session_attach(struct session *s, const struct sideband *sideband, struct st
 			return rc;
 	}
 	return 0;
+}
+
+int session_reopen(struct session *s, int cpu, const struct sideband *sideband, struct stint_err *err)
+{
+	if (s->options.freq_hz == 0)
+		return 0;
+	bpf_link__destroy(s->sample_links[cpu]);
+	s->sample_links[cpu] = NULL;
+	return attach_sampler(s, cpu, sideband, err);
+}
+
+uint64_t session_cpu_steps(const struct session *s)
+{
+	return __atomic_load_n(&s->bpf->bss->control.n_cpu_steps, __ATOMIC_ACQUIRE);
+}
+
+uint64_t session_cpu_step_ns(const struct session *s, int cpu)
+{
+	uint32_t key = (uint32_t)cpu;
+	uint64_t ns = 0;
+
+	return bpf_map__lookup_elem(s->bpf->maps.cpu_steps, &key, sizeof(key), &ns, sizeof(ns), 0) ? 0 : ns;
 }
 
 const char *session_source(const struct session *s, const char **ret_unit)

@@ -45,6 +45,19 @@ bool session_targets_left(const struct session *s);
  * throttling. */
 int session_attach(struct session *s, const struct sideband *sideband, struct stint_err *err);
 
+/*
+ * How many steps CPUs have taken to being online or offline since session_new, and when one of them took its last so
+ * far; 0 where none did, or where this kernel doesn't tell.
+ */
+uint64_t session_cpu_steps(const struct session *s);
+uint64_t session_cpu_step_ns(const struct session *s, int cpu);
+
+/*
+ * Samples a CPU anew, after session_attach: its event ended when it went offline. Needs what session_attach needed.
+ * Returns 0 also where the CPU isn't online.
+ */
+int session_reopen(struct session *s, int cpu, const struct sideband *sideband, struct stint_err *err);
+
 /* What samples count: the name of the event that could be had, and ns or cycles as their unit. */
 const char *session_source(const struct session *s, const char **ret_unit);
 

@@ -43,7 +43,8 @@ struct sideband {
 	struct entry *entries; /* [next, n_entries) wait, in time order */
 	size_t next, n_entries, cap_entries;
 	uint64_t n_records, n_throttled, throttled_ns;
-	uint64_t lost_told; /* the loss that tasks know of */
+	uint64_t lost_before; /* in rings that were replaced */
+	uint64_t lost_told;   /* the loss that tasks know of */
 };
 
 static int perf_open(const struct sideband *sb, struct perf_ring *ring, int cpu)
@@ -438,7 +439,7 @@ static int apply_record(const struct sideband *sb, const struct entry *entry, st
 
 static uint64_t lost_in_records(const struct sideband *sb)
 {
-	uint64_t n = 0;
+	uint64_t n = sb->lost_before;
 	int cpu;
 
 	for (cpu = 0; cpu < sb->n_rings; cpu++)
@@ -459,21 +460,44 @@ int sideband_apply(struct sideband *sb, uint64_t until_ns, struct tasks *tasks, 
 	return ret;
 }
 
+static uint64_t lost_in_ring(const struct sideband *sb, const struct ring *ring)
+{
+	uint64_t counts[2] = {0, 0}; /* the event's value, records lost */
+
+	if (sb->reads_lost && ring->perf.fd >= 0 && read(ring->perf.fd, counts, sizeof(counts)) != sizeof(counts))
+		counts[1] = 0;
+	return counts[1] > ring->lost_reported ? counts[1] : ring->lost_reported;
+}
+
 uint64_t sideband_lost(const struct sideband *sb)
 {
-	uint64_t lost = 0;
+	uint64_t lost = sb->lost_before;
 	int cpu;
 
-	for (cpu = 0; cpu < sb->n_rings; cpu++) {
-		const struct ring *ring = &sb->rings[cpu];
-		uint64_t counts[2] = {0, 0}; /* the event's value, records lost */
-
-		if (sb->reads_lost && ring->perf.fd >= 0 &&
-		    read(ring->perf.fd, counts, sizeof(counts)) != sizeof(counts))
-			counts[1] = 0;
-		lost += counts[1] > ring->lost_reported ? counts[1] : ring->lost_reported;
-	}
+	for (cpu = 0; cpu < sb->n_rings; cpu++)
+		lost += lost_in_ring(sb, &sb->rings[cpu]);
 	return lost;
+}
+
+int sideband_reopen(struct sideband *sb, int cpu, uint64_t now_ns)
+{
+	struct ring *ring = &sb->rings[cpu], fresh = {.perf = {.fd = -1}};
+	int sys_errno = perf_open_probing(sb, &fresh.perf, cpu);
+
+	if (sys_errno == 0)
+		sys_errno = ring_map(sb, &fresh.perf);
+	if (sys_errno) {
+		perf_ring_close(&fresh.perf);
+		return sys_errno;
+	}
+	/* What the old one still holds; what finds no room is lost with it. */
+	(void)sideband_drain(sb, NULL);
+	sb->lost_before += lost_in_ring(sb, ring) + !perf_ring_is_empty(&ring->perf);
+	if (ring->throttled_since && now_ns > ring->throttled_since)
+		sb->throttled_ns += now_ns - ring->throttled_since;
+	perf_ring_close(&ring->perf);
+	*ring = fresh;
+	return 0;
 }
 
 uint64_t sideband_throttled(const struct sideband *sb)

@@ -38,6 +38,12 @@ int sideband_apply(struct sideband *sb, uint64_t until_ns, struct tasks *tasks, 
 /* Records that the kernel dropped so far: exact from Linux 6.0 on, before only up to the next one that found room. */
 uint64_t sideband_lost(const struct sideband *sb);
 
+/*
+ * Opens the ring of a CPU anew: the old one ended when the CPU went offline. Returns 0 or an errno: ENODEV for a CPU
+ * that is offline, which keeps its old one, as after every other failure.
+ */
+int sideband_reopen(struct sideband *sb, int cpu, uint64_t now_ns);
+
 /* How often, and for how long until now, the kernel throttled events redirected here; it doesn't count the samples. */
 uint64_t sideband_throttled(const struct sideband *sb);
 uint64_t sideband_throttled_ns(const struct sideband *sb, uint64_t now_ns);

@@ -43,11 +43,11 @@ struct unwind_tables {
 	uint32_t n_pending;
 	bool all;
 	bool started, loader_started, stopping;
-	int stop_fd;
+	int wake_fd; /* an eventfd: stopping, or the watch has a new ring */
 	uint64_t now_ns, sweep_ns, n_lost;
 	pthread_t thread, loader;
 	pthread_cond_t work;  /* something is pending, or the loader is to stop */
-	pthread_mutex_t lock; /* of everything above but watch */
+	pthread_mutex_t lock; /* of everything above, but for waiting for watch */
 };
 
 /* Whose mappings are being added. */
@@ -287,17 +287,20 @@ static void *run(void *context)
 {
 	const struct timespec batch = {.tv_nsec = BATCH_NS};
 	struct unwind_tables *t = context;
-	uint64_t stop;
+	uint64_t n_wakes;
+	bool stop = false;
 
 	pthread_setname_np(pthread_self(), "stint-unwind");
 	hurry();
 	/* Capabilities are each thread's own. What it can do without more, it does. */
-	(void)privileges_drop(NULL);
-	while (read(t->stop_fd, &stop, sizeof(stop)) < 0) {
-		unwind_watch_wait(t->watch, t->stop_fd, SWEEP_NS / 1000000);
+	(void)privileges_drop(false, NULL);
+	while (!stop) {
+		unwind_watch_wait(t->watch, t->wake_fd, SWEEP_NS / 1000000);
+		(void)!read(t->wake_fd, &n_wakes, sizeof(n_wakes)); /* nonblocking: EAGAIN without one */
 		pthread_mutex_lock(&t->lock);
 		t->now_ns = clock_now_ns();
 		update(t);
+		stop = t->stopping;
 		pthread_mutex_unlock(&t->lock);
 		nanosleep(&batch, NULL);
 	}
@@ -311,7 +314,7 @@ static void *run_loader(void *context)
 
 	pthread_setname_np(pthread_self(), "stint-tables");
 	hurry();
-	(void)privileges_drop(NULL);
+	(void)privileges_drop(false, NULL);
 	pthread_mutex_lock(&t->lock);
 	while (!t->stopping) {
 		if (t->n_pending)
@@ -339,14 +342,14 @@ static int start(struct unwind_tables *t, const struct unwind_tables_options *op
 	size_t i;
 	int rc;
 
-	t->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	t->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!unwind_view_init(&t->mappings, options->maps.mappings, sizeof(struct unwind_mappings))) {
 		t->generation = unwind_view_get(&t->mappings, offsetof(struct unwind_mappings, generation),
 						sizeof(*t->generation));
 		t->version =
 			unwind_view_get(&t->mappings, offsetof(struct unwind_mappings, version), sizeof(*t->version));
 	}
-	if (t->stop_fd < 0 || !t->generation || !t->version)
+	if (t->wake_fd < 0 || !t->generation || !t->version)
 		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "mapping the kernel's unwind tables");
 	rc = unwind_procs_init(&t->procs, &t->files, options->maps.slices, &t->mappings);
 	if (rc)
@@ -400,7 +403,7 @@ int unwind_tables_new(struct unwind_tables **ret, const struct unwind_tables_opt
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for unwind tables");
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->work, NULL);
-	t->stop_fd = -1;
+	t->wake_fd = -1;
 	t->all = options->n_pids == 0;
 	unwind_files_init(&t->files, &options->maps,
 			  options->memory_bytes ? options->memory_bytes : UNWIND_DEFAULT_MEMORY);
@@ -418,21 +421,40 @@ int unwind_tables_new(struct unwind_tables **ret, const struct unwind_tables_opt
 	return rc;
 }
 
-void unwind_tables_free(struct unwind_tables *t)
+static void wake(struct unwind_tables *t)
 {
-	uint64_t one = 1;
+	const uint64_t one = 1;
+
+	(void)!write(t->wake_fd, &one, sizeof(one));
+}
+
+int unwind_tables_reopen(struct unwind_tables *t, int cpu)
+{
+	int sys_errno;
 
 	if (!t)
+		return 0;
+	pthread_mutex_lock(&t->lock);
+	sys_errno = unwind_watch_reopen(t->watch, cpu);
+	pthread_mutex_unlock(&t->lock);
+	wake(t);
+	return sys_errno;
+}
+
+void unwind_tables_free(struct unwind_tables *t)
+{
+	if (!t)
 		return;
-	if (t->started && write(t->stop_fd, &one, sizeof(one)) == sizeof(one))
+	pthread_mutex_lock(&t->lock);
+	t->stopping = true;
+	pthread_cond_signal(&t->work);
+	pthread_mutex_unlock(&t->lock);
+	if (t->started) {
+		wake(t);
 		pthread_join(t->thread, NULL);
-	if (t->loader_started) {
-		pthread_mutex_lock(&t->lock);
-		t->stopping = true;
-		pthread_cond_signal(&t->work);
-		pthread_mutex_unlock(&t->lock);
-		pthread_join(t->loader, NULL);
 	}
+	if (t->loader_started)
+		pthread_join(t->loader, NULL);
 	while (t->n_pending)
 		if (t->pending[--t->n_pending].fd >= 0)
 			close(t->pending[t->n_pending].fd);
@@ -441,8 +463,8 @@ void unwind_tables_free(struct unwind_tables *t)
 	unwind_files_done(&t->files);
 	unwind_watch_free(t->watch);
 	unwind_view_done(&t->mappings);
-	if (t->stop_fd >= 0)
-		close(t->stop_fd);
+	if (t->wake_fd >= 0)
+		close(t->wake_fd);
 	pthread_cond_destroy(&t->work);
 	pthread_mutex_destroy(&t->lock);
 	free(t);

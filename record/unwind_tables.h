@@ -46,6 +46,12 @@ int unwind_tables_new(struct unwind_tables **ret, const struct unwind_tables_opt
 void unwind_tables_free(struct unwind_tables *tables); /* stops the thread; NULL is fine */
 
 /*
+ * Watches a CPU anew for mappings, after the event there ended with the CPU's going offline. Returns 0, also for NULL,
+ * or an errno: ENODEV while it is offline. Needs what unwind_tables_new needed.
+ */
+int unwind_tables_reopen(struct unwind_tables *tables, int cpu);
+
+/*
  * How often a table was dropped or not loaded, or a process's mappings left out, for want of room.
  * Waits for nobody. 0 for NULL.
  */

@@ -2,6 +2,7 @@
 #include "record/unwind_watch.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/perf_event.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -18,16 +19,18 @@
 #define MAX_BATCH	 (1u << 20)  /* events of one read */
 
 struct unwind_watch {
-	struct perf_ring *rings;
+	struct perf_ring *rings; /* by CPU; without an event where there is none */
+	struct perf_ring *fresh; /* those that are to replace them */
 	uint32_t n_rings;
-	struct pollfd *polled;
+	struct pollfd *polled; /* the caller's, and one for each ring */
+	uint32_t n_polled;
 	struct unwind_event *events;
 	size_t n_events, cap_events;
 	uint8_t record[MAX_RECORD_BYTES];
 	bool lost;
 };
 
-static int open_ring(struct unwind_watch *watch, int cpu, struct stint_err *err)
+static int open_ring(struct perf_ring *ring, int cpu)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_SOFTWARE,
@@ -45,38 +48,57 @@ static int open_ring(struct unwind_watch *watch, int cpu, struct stint_err *err)
 		.use_clockid = 1,
 		.clockid = CLOCK_MONOTONIC,
 	};
-	struct perf_ring *ring = &watch->rings[watch->n_rings];
-	int open_errno = perf_ring_open(ring, &attr, cpu), map_errno;
+	int sys_errno = perf_ring_open(ring, &attr, cpu);
 
-	if (open_errno == ENODEV)
-		return 0; /* a CPU that is offline */
-	if (open_errno)
-		return stint_err_set(err, STINT_ERR_SYSTEM, open_errno, -1, "watching for new mappings on CPU %d", cpu);
-	map_errno = perf_ring_map(ring, RING_PAGES * (size_t)sysconf(_SC_PAGESIZE));
-	if (map_errno) {
+	if (sys_errno == 0)
+		sys_errno = perf_ring_map(ring, RING_PAGES * (size_t)sysconf(_SC_PAGESIZE));
+	if (sys_errno)
 		perf_ring_close(ring);
-		return stint_err_set(err, STINT_ERR_SYSTEM, map_errno, -1, "mapping a ring for new mappings");
+	return sys_errno;
+}
+
+static void poll_ring(struct unwind_watch *watch, uint32_t cpu)
+{
+	watch->polled[1 + cpu] = (struct pollfd){.fd = watch->rings[cpu].fd, .events = POLLIN};
+	if (watch->n_polled < cpu + 2)
+		watch->n_polled = cpu + 2;
+}
+
+static int open_all(struct unwind_watch *watch, struct stint_err *err)
+{
+	uint32_t cpu;
+
+	for (cpu = 0; cpu < watch->n_rings; cpu++) {
+		int sys_errno = open_ring(&watch->rings[cpu], (int)cpu);
+
+		if (sys_errno && sys_errno != ENODEV) /* a CPU that is offline */
+			return stint_err_set(err, STINT_ERR_SYSTEM, sys_errno, -1,
+					     "watching for new mappings on CPU %" PRIu32, cpu);
+		poll_ring(watch, cpu);
 	}
-	watch->polled[1 + watch->n_rings] = (struct pollfd){.fd = ring->fd, .events = POLLIN};
-	watch->n_rings++;
 	return 0;
 }
 
 int unwind_watch_new(struct unwind_watch **ret, struct stint_err *err)
 {
-	int n_cpus = cpus_n_ids(), cpu;
+	size_t n_cpus = (size_t)cpus_n_ids(), i;
 	struct unwind_watch *watch = calloc(1, sizeof(*watch));
 	int rc = 0;
 
 	*ret = NULL;
 	if (watch) {
-		watch->rings = calloc((size_t)n_cpus, sizeof(*watch->rings));
-		watch->polled = calloc((size_t)n_cpus + 1, sizeof(*watch->polled));
+		watch->rings = calloc(n_cpus, sizeof(*watch->rings));
+		watch->fresh = calloc(n_cpus, sizeof(*watch->fresh));
+		watch->polled = calloc(n_cpus + 1, sizeof(*watch->polled));
 	}
-	if (!watch || !watch->rings || !watch->polled)
+	if (!watch || !watch->rings || !watch->fresh || !watch->polled)
 		rc = stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory to watch for new mappings");
-	for (cpu = 0; !rc && cpu < n_cpus; cpu++)
-		rc = open_ring(watch, cpu, err);
+	for (i = 0; !rc && i < n_cpus; i++) {
+		watch->rings[i].fd = watch->fresh[i].fd = watch->polled[1 + i].fd = -1;
+		watch->n_rings++;
+	}
+	if (!rc)
+		rc = open_all(watch, err);
 	if (rc)
 		unwind_watch_free(watch);
 	else
@@ -90,9 +112,12 @@ void unwind_watch_free(struct unwind_watch *watch)
 
 	if (!watch)
 		return;
-	for (i = 0; i < watch->n_rings; i++)
+	for (i = 0; i < watch->n_rings; i++) {
 		perf_ring_close(&watch->rings[i]);
+		perf_ring_close(&watch->fresh[i]);
+	}
 	free(watch->rings);
+	free(watch->fresh);
 	free(watch->polled);
 	free(watch->events);
 	free(watch);
@@ -101,7 +126,23 @@ void unwind_watch_free(struct unwind_watch *watch)
 void unwind_watch_wait(struct unwind_watch *watch, int stop_fd, int timeout_ms)
 {
 	watch->polled[0] = (struct pollfd){.fd = stop_fd, .events = POLLIN};
-	poll(watch->polled, 1 + watch->n_rings, timeout_ms);
+	poll(watch->polled, watch->n_polled, timeout_ms);
+}
+
+int unwind_watch_reopen(struct unwind_watch *watch, int cpu)
+{
+	perf_ring_close(&watch->fresh[cpu]);
+	return open_ring(&watch->fresh[cpu], cpu);
+}
+
+/* What happened on that CPU in between is nowhere. */
+static void replace(struct unwind_watch *watch, uint32_t cpu)
+{
+	perf_ring_close(&watch->rings[cpu]);
+	watch->rings[cpu] = watch->fresh[cpu];
+	watch->fresh[cpu] = (struct perf_ring){.fd = -1};
+	poll_ring(watch, cpu);
+	watch->lost = true;
 }
 
 static void add(struct unwind_watch *watch, const struct unwind_event *event)
@@ -217,8 +258,11 @@ void unwind_watch_read(struct unwind_watch *watch, const struct unwind_event **r
 
 	watch->n_events = 0;
 	watch->lost = false;
-	for (i = 0; i < watch->n_rings; i++)
+	for (i = 0; i < watch->n_rings; i++) {
 		perf_ring_drain(&watch->rings[i], copy_record, watch);
+		if (watch->fresh[i].page)
+			replace(watch, i);
+	}
 	if (watch->n_events)
 		qsort(watch->events, watch->n_events, sizeof(*watch->events), compare_times);
 	*ret = watch->events;

@@ -38,6 +38,13 @@ void unwind_watch_free(struct unwind_watch *watch); /* NULL is fine */
 void unwind_watch_wait(struct unwind_watch *watch, int stop_fd, int timeout_ms);
 
 /*
+ * Opens the ring of a CPU anew: the old one ended when the CPU went offline. Returns 0 or an errno, ENODEV for a CPU
+ * that is offline. The next unwind_watch_read takes the new one, and says that reports were lost; never call both at
+ * once.
+ */
+int unwind_watch_reopen(struct unwind_watch *watch, int cpu);
+
+/*
  * Everything reported so far, in time order; valid until the next call. Sets *ret_lost when the
  * kernel dropped reports since the last call.
  */

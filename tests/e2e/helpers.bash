@@ -41,6 +41,10 @@ setup() {
 }
 
 teardown() {
+	end_started
+}
+
+end_started() {
 	local pid
 	for pid in "${started_pids[@]}"; do
 		kill -KILL "$pid" 2>/dev/null
