@@ -298,13 +298,14 @@ int recorder_open(struct recorder *r, struct stint_err *err)
 
 	if (rc == 0)
 		rc = open_session(r, err);
-	if (rc == 0)
-		rc = open_output(r, err);
 	if (rc == 0 && r->options->command)
 		rc = command_start(&r->command, r->options->command, err);
 	raise_file_limit(); /* the command keeps its own */
 	if (rc == 0)
 		rc = signals_init(&r->signals, err);
+	/* From here on a signal that asks for an end is answered, not obeyed on the spot. */
+	if (rc == 0)
+		rc = open_output(r, err);
 	if (rc == 0)
 		rc = open_translation(r, err);
 	if (rc == 0)
