@@ -8,25 +8,25 @@
 #include "analyze/annotate.h"
 #include "analyze/commands.h"
 #include "analyze/options.h"
+#include "analyze/options_view.h"
 #include "analyze/select.h"
 #include "analyze/unwind.h"
 #include "base/amount.h"
 
 struct arguments {
 	const char *file;
+	struct view_spec view;
 	struct select_spec select;
 	struct symbol_spec symbols;
 	struct string_list source_dirs;
 	bool no_source;
 	const struct annotate_emitter *emitter;
 	struct annotations annotations; /* what of it the options say */
-	bool has_by, has_limit, has_rows, has_context;
+	bool has_order, has_syntax, has_limit, has_rows, has_context;
 };
 
 enum {
-	KEY_VIEW = 0x900,
-	KEY_BY,
-	KEY_GROUP,
+	KEY_GROUP = 0x900,
 	KEY_ORDER,
 	KEY_CONTEXT,
 	KEY_LIMIT,
@@ -40,10 +40,6 @@ enum {
 
 static const struct argp_option options[] = {
 	{.doc = "What to show:", .group = 1},
-	{"view", KEY_VIEW, "VIEW", 0, "'on-cpu' (samples of running threads; the default) or 'off-cpu' (intervals)", 0},
-	{"by", KEY_BY, "METRIC", 0,
-	 "What to add up: samples (on-cpu); count, duration (the default), blocked, runqueue, max or open (off-cpu)",
-	 0},
 	{"group", KEY_GROUP, "WHAT", 0,
 	 "One row for each 'instruction' (the default) or each source 'line' that has events, the most first", 0},
 	{"order", KEY_ORDER, "ORDER", 0,
@@ -67,6 +63,9 @@ static const struct argp_option options[] = {
 	{"format", KEY_FORMAT, "FORMAT", 0, "'text' (the default) or 'json'", 0},
 	{0},
 };
+
+static const struct argp view_argp = VIEW_ARGP(
+	"What to add up: samples (on-cpu); count, duration (the default), blocked, runqueue, max or open (off-cpu)");
 
 static const char doc[] =
 	"Show where in a function the time went: samples, or intervals off the CPU, at each instruction and source "
@@ -110,7 +109,7 @@ static size_t parse_rows(struct argp_state *state, const char *arg)
 
 static error_t add_source(struct argp_state *state, struct arguments *a, const char *dir)
 {
-	if (access(dir, X_OK))
+	if (access(option_given(state, "--source: the name of the directory", dir), X_OK))
 		option_fault(state, "--source: %s: %s", dir, strerror(errno));
 	return string_list_add(&a->source_dirs, dir) ? ENOMEM : 0;
 }
@@ -119,11 +118,31 @@ static error_t add_source(struct argp_state *state, struct arguments *a, const c
 static void take_word(struct argp_state *state, struct arguments *a, const char *arg)
 {
 	if (!a->file)
-		a->file = arg;
+		a->file = option_given(state, "the name of the recording", arg);
 	else if (!a->annotations.symbol)
 		a->annotations.symbol = arg;
 	else
 		option_fault(state, "one recording and one function at a time, not also '%s'", arg);
+}
+
+/* What is for other rows than those that are asked for, or for text, would do nothing. */
+static void check_rows(struct argp_state *state, const struct arguments *a)
+{
+	const struct annotations *to = &a->annotations;
+	bool by_line = to->group == ANNOTATE_LINES, json = a->emitter == &annotate_json;
+
+	if (by_line && (to->bytes || a->has_syntax))
+		option_fault(state, "--%s is for instructions, not for --group=line",
+			     a->has_syntax ? "syntax" : "bytes");
+	if (by_line && a->has_order && to->order == ORDER_ADDRESS)
+		option_fault(state, "--order=address is for instructions, not for --group=line");
+	if (json && (a->has_order || a->has_context))
+		option_fault(state, "--%s is for text: as JSON, all instructions are written, by address",
+			     a->has_context ? "context" : "order");
+	if (a->has_context && (by_line || to->order == ORDER_HOTTEST))
+		option_fault(state, "--context is for instructions by address");
+	if (a->has_rows && !json && !by_line && to->order == ORDER_ADDRESS)
+		option_fault(state, "--rows is for --group=line or --order=hottest; by address, there is --context");
 }
 
 static void check(struct argp_state *state, struct arguments *a)
@@ -134,11 +153,12 @@ static void check(struct argp_state *state, struct arguments *a)
 		option_fault(state, "no recording given");
 	if (!to->symbol || !*to->symbol)
 		option_fault(state, "no function given; 'stint report' lists them");
-	if (!a->has_by)
-		to->by = to->view == VIEW_ON_CPU ? METRIC_SAMPLES : METRIC_DURATION;
-	option_check_view(state, to->view, to->by, &a->select);
-	if (a->has_context && (to->group == ANNOTATE_LINES || to->order == ORDER_HOTTEST))
-		option_fault(state, "--context is for instructions by address");
+	to->view = a->view.view;
+	to->by = a->view.by;
+	option_check_view(state, &a->view, &a->select);
+	check_rows(state, a);
+	if (a->no_source && a->source_dirs.n)
+		option_fault(state, "--source has no meaning with --no-source");
 	if (!a->has_limit)
 		to->limit = a->emitter->default_limit;
 	if (!a->has_rows)
@@ -154,21 +174,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &a->select;
-		state->child_inputs[1] = &a->symbols;
-		return 0;
-	case KEY_VIEW:
-		to->view = (enum view)option_word(state, "view", arg, view_names);
-		return 0;
-	case KEY_BY:
-		to->by = (enum metric)option_word(state, "by", arg, metric_names);
-		a->has_by = true;
+		state->child_inputs[0] = &a->view;
+		state->child_inputs[1] = &a->select;
+		state->child_inputs[2] = &a->symbols;
 		return 0;
 	case KEY_GROUP:
 		to->group = (enum annotate_group)option_word(state, "group", arg, annotate_group_names);
 		return 0;
 	case KEY_ORDER:
 		to->order = (enum annotate_order)option_word(state, "order", arg, annotate_order_names);
+		a->has_order = true;
 		return 0;
 	case KEY_CONTEXT:
 		to->context = parse_context(state, arg);
@@ -187,6 +202,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_SYNTAX:
 		to->intel = option_word(state, "syntax", arg, syntaxes) == 1;
+		a->has_syntax = true;
 		return 0;
 	case KEY_SOURCE:
 		return add_source(state, a, arg);
@@ -278,7 +294,8 @@ static int run(struct arguments *args, struct stint_err *err)
 
 int cmd_annotate(int argc, char **argv)
 {
-	static const struct argp_child children[] = {{.argp = &select_argp}, {.argp = &symbol_argp}, {0}};
+	static const struct argp_child children[] = {
+		{.argp = &view_argp}, {.argp = &select_argp}, {.argp = &symbol_argp}, {0}};
 	static const struct argp argp = {
 		.options = options, .parser = parse, .args_doc = "FILE SYMBOL", .doc = doc, .children = children};
 	struct arguments a = {.symbols = SYMBOL_SPEC_INIT, .emitter = &annotate_text, .annotations = {.context = 8}};

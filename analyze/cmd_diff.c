@@ -6,24 +6,23 @@
 #include "analyze/commands.h"
 #include "analyze/diff.h"
 #include "analyze/options.h"
+#include "analyze/options_view.h"
 #include "analyze/select.h"
 
 struct arguments {
 	struct string_list files; /* as given, ":" included */
+	struct view_spec view;
 	struct select_spec select;
 	struct symbol_spec symbols;
 	const struct diff_emitter *emitter;
 	struct diff diff;
-	bool has_by, has_limit;
+	bool has_group, has_value, has_limit;
 };
 
-enum { KEY_VIEW = 0x500, KEY_BY, KEY_GROUP, KEY_VALUE, KEY_NORMALIZE, KEY_LIMIT, KEY_FORMAT };
+enum { KEY_GROUP = 0x500, KEY_VALUE, KEY_NORMALIZE, KEY_LIMIT, KEY_FORMAT };
 
 static const struct argp_option options[] = {
 	{.doc = "What to compare:", .group = 1},
-	{"view", KEY_VIEW, "VIEW", 0, "'on-cpu' (samples; the default) or 'off-cpu' (intervals)", 0},
-	{"by", KEY_BY, "METRIC", 0,
-	 "Compare samples (on-cpu); count, duration (the default), blocked or runqueue (off-cpu)", 0},
 	{"group", KEY_GROUP, "WHAT", 0, "Rows of 'symbol' (the default), 'thread' (threads of one name) or 'stack'", 0},
 	{"value", KEY_VALUE, "SIDE", 0,
 	 "Of a function, compare what it has of its own, 'self' (the default), or with all that it "
@@ -40,6 +39,9 @@ static const struct argp_option options[] = {
 	 0},
 	{0},
 };
+
+static const struct argp view_argp =
+	VIEW_ARGP("Compare samples (on-cpu); count, duration (the default), blocked or runqueue (off-cpu)");
 
 static const char doc[] = "Show what changed from A to B. Rows are compared by name, never by address, and sorted by "
 			  "the size of the change; "
@@ -80,19 +82,33 @@ static error_t split_sides(struct argp_state *state, struct arguments *a)
 	return 0;
 }
 
+/* Folded lines are whole stacks, all of them. */
+static void check_folded(struct argp_state *state, struct arguments *a)
+{
+	if (a->has_group && a->diff.group != DIFF_STACK)
+		option_fault(state, "--group=%s has no meaning with --format=folded, which has stacks",
+			     diff_group_names[a->diff.group]);
+	if (a->has_value || a->has_limit)
+		option_fault(state, "--%s has no meaning with --format=folded", a->has_value ? "value" : "limit");
+	a->diff.group = DIFF_FOLDED;
+}
+
 static error_t check(struct argp_state *state, struct arguments *a)
 {
 	struct diff *d = &a->diff;
 
-	if (!a->has_by)
-		d->by = d->view == VIEW_ON_CPU ? METRIC_SAMPLES : METRIC_DURATION;
+	d->view = a->view.view;
+	d->by = a->view.by;
 	if (d->by == METRIC_MAX || d->by == METRIC_OPEN)
 		option_fault(state, "--by=%s can't be normalized, so it can't be compared", metric_names[d->by]);
-	option_check_view(state, d->view, d->by, &a->select);
+	option_check_view(state, &a->view, &a->select);
+	if (a->emitter == &diff_folded)
+		check_folded(state, a);
+	else if (a->has_value && d->group != DIFF_SYMBOL)
+		option_fault(state, "--value is for --group=symbol: a %s has only values of its own",
+			     diff_group_names[d->group]);
 	if (!a->has_limit)
 		d->limit = a->emitter->default_limit;
-	if (a->emitter == &diff_folded)
-		d->group = DIFF_FOLDED;
 	return split_sides(state, a);
 }
 
@@ -106,21 +122,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &a->select;
-		state->child_inputs[1] = &a->symbols;
-		return 0;
-	case KEY_VIEW:
-		d->view = (enum view)option_word(state, "view", arg, view_names);
-		return 0;
-	case KEY_BY:
-		d->by = (enum metric)option_word(state, "by", arg, metric_names);
-		a->has_by = true;
+		state->child_inputs[0] = &a->view;
+		state->child_inputs[1] = &a->select;
+		state->child_inputs[2] = &a->symbols;
 		return 0;
 	case KEY_GROUP:
 		d->group = (enum diff_group)option_word(state, "group", arg, diff_group_names);
+		a->has_group = true;
 		return 0;
 	case KEY_VALUE:
 		d->by_total = option_word(state, "value", arg, sides) == 1;
+		a->has_value = true;
 		return 0;
 	case KEY_NORMALIZE:
 		d->normalize = (enum diff_normalize)option_word(state, "normalize", arg, diff_normalize_names);
@@ -133,7 +145,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->emitter = emitters[option_word(state, "format", arg, formats)];
 		return 0;
 	case ARGP_KEY_ARG:
-		return string_list_add(&a->files, arg) ? ENOMEM : 0;
+		return string_list_add(&a->files, option_given(state, "the name of a recording", arg)) ? ENOMEM : 0;
 	case ARGP_KEY_END:
 		return check(state, a);
 	default:
@@ -159,7 +171,8 @@ static int run(struct arguments *a, struct stint_err *err)
 
 int cmd_diff(int argc, char **argv)
 {
-	static const struct argp_child children[] = {{.argp = &select_argp}, {.argp = &symbol_argp}, {0}};
+	static const struct argp_child children[] = {
+		{.argp = &view_argp}, {.argp = &select_argp}, {.argp = &symbol_argp}, {0}};
 	static const struct argp argp = {
 		.options = options, .parser = parse, .args_doc = "A B\nA... : B...", .doc = doc, .children = children};
 	struct arguments a = {.symbols = SYMBOL_SPEC_INIT, .emitter = &diff_text};

@@ -11,6 +11,7 @@
 #include "analyze/flame_build.h"
 #include "analyze/notes.h"
 #include "analyze/options.h"
+#include "analyze/options_view.h"
 #include "analyze/out_file.h"
 #include "analyze/select.h"
 #include "analyze/unwind.h"
@@ -19,22 +20,16 @@ struct arguments {
 	const char *file;
 	const char *output;
 	const struct flame_emitter *emitter; /* NULL: by the output's name */
+	struct view_spec view;
 	struct select_spec select;
 	struct symbol_spec symbols;
-	enum view view;
-	enum metric by;
-	bool has_by;
 	bool lines;
 };
 
-enum { KEY_VIEW = 0x500, KEY_BY, KEY_FORMAT, KEY_LINES };
+enum { KEY_FORMAT = 0x500, KEY_LINES };
 
 static const struct argp_option options[] = {
 	{.doc = "What to show:", .group = 1},
-	{"view", KEY_VIEW, "VIEW", 0, "'on-cpu' (samples of running threads; the default) or 'off-cpu' (intervals)", 0},
-	{"by", KEY_BY, "METRIC", 0,
-	 "How wide a function is: samples (on-cpu); duration (the default), blocked, runqueue, count or open (off-cpu)",
-	 0},
 	{"lines", KEY_LINES, NULL, 0, "Tell functions apart by source line, as NAME:FILE:LINE where it is known", 0},
 	{"format", KEY_FORMAT, "FORMAT", 0,
 	 "'html' (one interactive page), 'svg' or 'folded' (one stack a line); without it, what -o FILE is named, else "
@@ -43,6 +38,9 @@ static const struct argp_option options[] = {
 	{"output", 'o', "FILE", 0, "Write to this file; '-' is standard output", 0},
 	{0},
 };
+
+static const struct argp view_argp = VIEW_ARGP(
+	"How wide a function is: samples (on-cpu); duration (the default), blocked, runqueue, count or open (off-cpu)");
 
 static const char doc[] =
 	"Draw where CPU time went, or where threads were off the CPU, as a flame graph: the wider a function, the more "
@@ -73,11 +71,9 @@ static void check(struct argp_state *state, struct arguments *a)
 {
 	const char *dot = a->output ? strrchr(a->output, '.') : NULL;
 
-	if (!a->has_by)
-		a->by = a->view == VIEW_ON_CPU ? METRIC_SAMPLES : METRIC_DURATION;
-	if (a->by == METRIC_MAX)
+	if (a->view.by == METRIC_MAX)
 		option_fault(state, "--by=max is no sum, so that nothing can be as wide as it");
-	option_check_view(state, a->view, a->by, &a->select);
+	option_check_view(state, &a->view, &a->select);
 	if (!a->emitter && dot)
 		a->emitter = emitter_by_name(dot + 1);
 	if (!a->emitter)
@@ -94,16 +90,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &a->select;
-		state->child_inputs[1] = &a->symbols;
-		state->child_inputs[2] = &a->file;
-		return 0;
-	case KEY_VIEW:
-		a->view = (enum view)option_word(state, "view", arg, view_names);
-		return 0;
-	case KEY_BY:
-		a->by = (enum metric)option_word(state, "by", arg, metric_names);
-		a->has_by = true;
+		state->child_inputs[0] = &a->view;
+		state->child_inputs[1] = &a->select;
+		state->child_inputs[2] = &a->symbols;
+		state->child_inputs[3] = &a->file;
 		return 0;
 	case KEY_LINES:
 		a->lines = true;
@@ -114,7 +104,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			option_fault(state, "--format: '%s' is not one of html, svg, folded", arg);
 		return 0;
 	case 'o':
-		a->output = arg;
+		a->output = option_given(state, "-o: the name of the output", arg);
 		return 0;
 	case ARGP_KEY_END:
 		check(state, a);
@@ -153,8 +143,8 @@ static int draw(const struct arguments *a, const char *command, struct model *m,
 	struct flame_request request = {
 		.m = m,
 		.symbolizer = symbolizer,
-		.view = a->view,
-		.by = a->by,
+		.view = a->view.view,
+		.by = a->view.by,
 		.file = a->file,
 		.spec = &a->select,
 		.lines = a->lines,
@@ -172,7 +162,7 @@ static int draw(const struct arguments *a, const char *command, struct model *m,
 int cmd_flame(int argc, char **argv)
 {
 	static const struct argp_child children[] = {
-		{.argp = &select_argp}, {.argp = &symbol_argp}, {.argp = &file_argp}, {0}};
+		{.argp = &view_argp}, {.argp = &select_argp}, {.argp = &symbol_argp}, {.argp = &file_argp}, {0}};
 	static const struct argp argp = {.options = options, .parser = parse, .doc = doc, .children = children};
 	struct arguments a = {.symbols = SYMBOL_SPEC_INIT};
 	struct symbolizer *symbolizer = NULL;

@@ -44,7 +44,7 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 		state->child_inputs[1] = &a->path;
 		return 0;
 	case 'o':
-		a->output = arg;
+		a->output = option_given(state, "-o: the name of the output", arg);
 		return 0;
 	case KEY_FORMAT:
 		a->json = option_word(state, "format", arg, formats) == 1;

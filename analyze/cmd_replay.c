@@ -99,6 +99,10 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_THREAD:
 		return add_thread(o, arg);
+	case ARGP_KEY_END:
+		if (o->depth && o->stacks == STACKS_NONE)
+			option_fault(state, "--depth has no meaning with --stacks=none");
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}

@@ -5,32 +5,29 @@
 
 #include "analyze/commands.h"
 #include "analyze/options.h"
+#include "analyze/options_view.h"
 #include "analyze/report.h"
 #include "analyze/select.h"
 #include "analyze/unwind.h"
 
 struct arguments {
 	const char *file;
+	struct view_spec view;
 	struct select_spec select;
 	struct symbol_spec symbols;
 	const struct report_emitter *emitter;
 	struct report report; /* what of it the options say */
-	bool has_by, has_group, has_limit;
+	bool has_group, has_sort, has_limit;
 };
 
-enum { KEY_VIEW = 0x500, KEY_BY, KEY_GROUP, KEY_SORT, KEY_LIMIT, KEY_CALLERS, KEY_CALLEES, KEY_HISTOGRAM, KEY_FORMAT };
+enum { KEY_GROUP = 0x500, KEY_SORT, KEY_LIMIT, KEY_CALLERS, KEY_CALLEES, KEY_HISTOGRAM, KEY_FORMAT };
 
 static const struct argp_option options[] = {
 	{.doc = "What to show:", .group = 1},
-	{"view", KEY_VIEW, "VIEW", 0, "'on-cpu' (samples of running threads; the default) or 'off-cpu' (intervals)", 0},
 	{"group", KEY_GROUP, "WHAT", 0,
 	 "One row for each symbol (the default), stack, module, line, thread, process, comm or "
 	 "cpu; off-cpu also "
 	 "syscall, state or waker",
-	 0},
-	{"by", KEY_BY, "METRIC", 0,
-	 "Sort by samples (on-cpu); count, duration (the default), blocked, runqueue, max or open "
-	 "(off-cpu)",
 	 0},
 	{"sort", KEY_SORT, "SIDE", 0,
 	 "Sort by what a row has of its own, 'self' (the default), or with all that it calls, "
@@ -43,6 +40,9 @@ static const struct argp_option options[] = {
 	{"format", KEY_FORMAT, "FORMAT", 0, "'text' (the default), 'json' or 'csv'", 0},
 	{0},
 };
+
+static const struct argp view_argp =
+	VIEW_ARGP("Sort by samples (on-cpu); count, duration (the default), blocked, runqueue, max or open (off-cpu)");
 
 static const char doc[] = "Show where CPU time went, or where threads were off the CPU and for how long.\v"
 			  "Off-CPU terms: 'count' (SWITCHES) is how many times a thread left the CPU and came back; "
@@ -66,7 +66,20 @@ static void set_shape(struct argp_state *state, struct report *r, enum report_sh
 	if (r->shape != SHAPE_TABLE)
 		option_fault(state, "--callers, --callees and --histogram exclude each other");
 	r->shape = shape;
-	r->symbol = symbol;
+	if (symbol)
+		r->symbol = option_given(state, "the name of the function", symbol);
+}
+
+static void check_histogram(struct argp_state *state, const struct arguments *a)
+{
+	enum metric by = a->view.by;
+
+	if (a->view.view == VIEW_ON_CPU)
+		option_fault(state, "--histogram is for --view=off-cpu");
+	if (by != METRIC_DURATION && by != METRIC_BLOCKED && by != METRIC_RUNQUEUE)
+		option_fault(state, "--histogram shows duration, blocked or runqueue, not --by=%s", metric_names[by]);
+	if (a->has_limit)
+		option_fault(state, "--limit has no meaning with --histogram");
 }
 
 /* What only makes sense together is checked once all options are known. */
@@ -74,17 +87,16 @@ static void check(struct argp_state *state, struct arguments *a)
 {
 	struct report *r = &a->report;
 
-	if (!a->has_by)
-		r->by = r->view == VIEW_ON_CPU ? METRIC_SAMPLES : METRIC_DURATION;
-	if (a->has_group && r->shape != SHAPE_TABLE)
-		option_fault(state, "--group has no meaning with --callers, --callees or --histogram");
-	option_check_view(state, r->view, r->by, &a->select);
-	if (r->view == VIEW_OFF_CPU)
-		return;
-	if (group_is_of_offcpu(r->group))
+	r->view = a->view.view;
+	r->by = a->view.by;
+	option_check_view(state, &a->view, &a->select);
+	if ((a->has_group || a->has_sort) && r->shape != SHAPE_TABLE)
+		option_fault(state, "--%s has no meaning with --callers, --callees or --histogram",
+			     a->has_group ? "group" : "sort");
+	if (r->view == VIEW_ON_CPU && group_is_of_offcpu(r->group))
 		option_fault(state, "--group=%s is for --view=off-cpu", group_names[r->group]);
 	if (r->shape == SHAPE_HISTOGRAM)
-		option_fault(state, "--histogram is for --view=off-cpu");
+		check_histogram(state, a);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -97,23 +109,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &a->select;
-		state->child_inputs[1] = &a->symbols;
-		state->child_inputs[2] = &a->file;
-		return 0;
-	case KEY_VIEW:
-		r->view = (enum view)option_word(state, "view", arg, view_names);
+		state->child_inputs[0] = &a->view;
+		state->child_inputs[1] = &a->select;
+		state->child_inputs[2] = &a->symbols;
+		state->child_inputs[3] = &a->file;
 		return 0;
 	case KEY_GROUP:
 		r->group = (enum group_by)option_word(state, "group", arg, group_names);
 		a->has_group = true;
 		return 0;
-	case KEY_BY:
-		r->by = (enum metric)option_word(state, "by", arg, metric_names);
-		a->has_by = true;
-		return 0;
 	case KEY_SORT:
 		r->by_total = option_word(state, "sort", arg, sides) == 1;
+		a->has_sort = true;
 		return 0;
 	case KEY_CALLERS:
 	case KEY_CALLEES:
@@ -238,7 +245,7 @@ static int run(struct arguments *a, struct stint_err *err)
 int cmd_report(int argc, char **argv)
 {
 	static const struct argp_child children[] = {
-		{.argp = &select_argp}, {.argp = &symbol_argp}, {.argp = &file_argp}, {0}};
+		{.argp = &view_argp}, {.argp = &select_argp}, {.argp = &symbol_argp}, {.argp = &file_argp}, {0}};
 	static const struct argp argp = {.options = options, .parser = parse, .doc = doc, .children = children};
 	struct arguments a = {.symbols = SYMBOL_SPEC_INIT, .emitter = &report_text};
 	struct stint_err err = STINT_ERR_INIT;

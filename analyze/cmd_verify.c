@@ -36,7 +36,7 @@ static error_t parser(int key, char *arg, struct argp_state *state)
 		state->child_inputs[0] = &o->path;
 		return 0;
 	case 'o':
-		o->output = arg;
+		o->output = option_given(state, "-o: the name of the output", arg);
 		return 0;
 	case KEY_REPAIR:
 		o->repair = true;

@@ -174,14 +174,20 @@ uint64_t option_limit(const struct argp_state *state, const char *arg)
 	return limit;
 }
 
+const char *option_given(const struct argp_state *state, const char *what, const char *arg)
+{
+	if (!*arg)
+		option_fault(state, "%s is empty", what);
+	return arg;
+}
+
 static error_t file_parser(int key, char *arg, struct argp_state *state)
 {
 	const char **file = state->input;
 
 	switch (key) {
 	case ARGP_KEY_ARG:
-		if (!*arg)
-			option_fault(state, "the name of the recording is empty");
+		option_given(state, "the name of the recording", arg);
 		if (*file)
 			option_fault(state, "one recording at a time, not also '%s'", arg);
 		*file = arg;
@@ -214,7 +220,8 @@ static const struct argp_option symbol_options[] = {
 /* A misspelt directory would do nothing, unseen. */
 static error_t add_symbols(struct argp_state *state, struct symbol_spec *spec, const char *dir)
 {
-	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(option_given(state, "--symbols: the name of the directory", dir),
+		      O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		option_fault(state, "--symbols: %s: %s", dir, strerror(errno));
@@ -241,6 +248,7 @@ static error_t symbol_parser(int key, char *arg, struct argp_state *state)
 	case KEY_SYMBOLS:
 		return add_symbols(state, spec, arg);
 	case KEY_DEBUGINFOD:
+		option_given(state, "--debuginfod: the URL", arg);
 		spec->options.debuginfod_urls = strcmp(arg, "none") ? arg : NULL;
 		return 0;
 	case KEY_NO_INLINE:

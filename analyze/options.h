@@ -72,6 +72,9 @@ int option_word(const struct argp_state *state, const char *name, const char *ar
 /* The value of --limit=N, within a parser. */
 uint64_t option_limit(const struct argp_state *state, const char *arg);
 
+/* Within a parser, what must not be empty: "-o: the name of the output" says what it is. Returns it. */
+const char *option_given(const struct argp_state *state, const char *what, const char *arg);
+
 /* The one FILE of most commands: a child whose input is a const char *, NULL before. */
 extern const struct argp file_argp;
 

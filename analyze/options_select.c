@@ -232,17 +232,6 @@ void select_spec_done(struct select_spec *spec)
 	string_list_done(&spec->modules);
 }
 
-void option_check_view(const struct argp_state *state, enum view view, enum metric by, const struct select_spec *spec)
-{
-	const char *option;
-
-	if ((view == VIEW_ON_CPU) != (by == METRIC_SAMPLES))
-		option_fault(state, "--by=%s is for --view=%s", metric_names[by],
-			     view_names[by == METRIC_SAMPLES ? VIEW_ON_CPU : VIEW_OFF_CPU]);
-	if (view == VIEW_ON_CPU && select_needs_offcpu(spec, &option))
-		option_fault(state, "%s is for --view=off-cpu", option);
-}
-
 bool select_needs_offcpu(const struct select_spec *spec, const char **ret_option)
 {
 	*ret_option = spec->states.n	 ? "--state"

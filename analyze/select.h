@@ -15,7 +15,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "analyze/metrics.h"
 #include "analyze/model.h"
 #include "analyze/options.h"
 #include "base/err.h"
@@ -35,9 +34,6 @@ struct select_spec {
 
 extern const struct argp select_argp; /* its input is a struct select_spec */
 void select_spec_done(struct select_spec *spec);
-
-/* Within a parser, once all options are known: what is for the other view is a usage error. */
-void option_check_view(const struct argp_state *state, enum view view, enum metric by, const struct select_spec *spec);
 
 /* True when an option is given that only off-CPU intervals can match; *ret_option is its name. */
 bool select_needs_offcpu(const struct select_spec *spec, const char **ret_option);

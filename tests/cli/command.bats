@@ -87,10 +87,48 @@ fault() {
 	fault 3 "stint info: /etc/passwd: not a stint recording" info /etc/passwd
 	fault 3 "stint report: /tmp: is neither a file nor a pipe" report /tmp
 	fault 3 "stint verify: /dev/null: is neither a file nor a pipe" verify /dev/null
-	fault 2 "stint report: the name of the recording is empty" report ""
 	fault 2 "stint diff: only one recording can come from standard input" diff - -
 	fault 3 "stint diff: /etc/passwd: not a stint recording" diff "$host" /etc/passwd
 	fault 3 "stint report: standard input: not a stint recording" report - </etc/passwd
+}
+
+@test "stint: an empty name is a usage error" {
+	for command in report info replay flame verify dump "pack -o x" "annotate"; do
+		fault 2 "stint ${command%% *}: the name of the recording is empty" $command ""
+	done
+	fault 2 "stint diff: the name of a recording is empty" diff "$host" ""
+	for command in flame pack "verify --repair"; do
+		fault 2 "stint ${command%% *}: -o: the name of the output is empty" $command "$host" -o ""
+	done
+	fault 2 "stint report: --symbols: the name of the directory is empty" report --symbols= "$host"
+	fault 2 "stint annotate: --source: the name of the directory is empty" annotate --source= "$host" f
+	fault 2 "stint report: --debuginfod: the URL is empty" report --debuginfod= "$host"
+	fault 2 "stint report: the name of the function is empty" report --callers= "$host"
+	fault 2 "stint annotate: no function given; 'stint report' lists them" annotate "$host" ""
+}
+
+@test "stint: an option that would do nothing is a usage error" {
+	local off=--view=off-cpu
+	fault 2 "stint report: --sort has no meaning with --callers, --callees or --histogram" report --sort=total --callers=f "$host"
+	fault 2 "stint report: --group has no meaning with --callers, --callees or --histogram" report --group=line --callees=f "$host"
+	fault 2 "stint report: --sort has no meaning with --callers, --callees or --histogram" report $off --histogram --sort=self "$host"
+	fault 2 "stint report: --limit has no meaning with --histogram" report $off --histogram --limit=3 "$host"
+	fault 2 "stint report: --histogram shows duration, blocked or runqueue, not --by=count" report $off --histogram --by=count "$host"
+	"$bin" report $off --histogram --by=blocked "$host" | grep -q 'the bars show blocked'
+	fault 2 "stint diff: --group=thread has no meaning with --format=folded, which has stacks" diff --group=thread --format=folded "$host" "$host"
+	fault 2 "stint diff: --value has no meaning with --format=folded" diff --value=total --format=folded "$host" "$host"
+	fault 2 "stint diff: --limit has no meaning with --format=folded" diff --limit=1 --format=folded "$host" "$host"
+	fault 2 "stint diff: --value is for --group=symbol: a thread has only values of its own" diff --value=total --group=thread "$host" "$host"
+	cmp <("$bin" diff --group=stack --format=folded "$host" "$host") <("$bin" diff --format=folded "$host" "$host")
+	fault 2 "stint replay: --depth has no meaning with --stacks=none" replay --depth=3 --stacks=none "$host"
+	fault 2 "stint annotate: --bytes is for instructions, not for --group=line" annotate --bytes --group=line "$host" f
+	fault 2 "stint annotate: --syntax is for instructions, not for --group=line" annotate --syntax=att --group=line "$host" f
+	fault 2 "stint annotate: --order=address is for instructions, not for --group=line" annotate --order=address --group=line "$host" f
+	fault 2 "stint annotate: --order is for text: as JSON, all instructions are written, by address" annotate --order=hottest --format=json "$host" f
+	fault 2 "stint annotate: --context is for text: as JSON, all instructions are written, by address" annotate --context=3 --format=json "$host" f
+	fault 2 "stint annotate: --context is for instructions by address" annotate --context=3 --group=line "$host" f
+	fault 2 "stint annotate: --rows is for --group=line or --order=hottest; by address, there is --context" annotate --rows=3 "$host" f
+	fault 2 "stint annotate: --source has no meaning with --no-source" annotate --no-source --source=/ "$host" f
 }
 
 @test "stint: output that can't be written is an error" {
