@@ -157,8 +157,6 @@ static void check(struct argp_state *state, struct arguments *a)
 	to->by = a->view.by;
 	option_check_view(state, &a->view, &a->select);
 	check_rows(state, a);
-	if (a->no_source && a->source_dirs.n)
-		option_fault(state, "--source has no meaning with --no-source");
 	if (!a->has_limit)
 		to->limit = a->emitter->default_limit;
 	if (!a->has_rows)

@@ -14,7 +14,10 @@
 
 struct debuginfod;
 
-/* urls: separated by blanks. NULL, or without memory: a handle that finds nothing isn't needed, NULL is fine below. */
+/*
+ * urls: separated by blanks. NULL for no urls, or without memory, which is fine below: it finds nothing. One is enough
+ * for a program, however many symbolizers it makes: they all know then what failed. For one thread at a time.
+ */
 struct debuginfod *debuginfod_new(const char *urls);
 void debuginfod_free(struct debuginfod *d);
 

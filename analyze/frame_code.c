@@ -98,7 +98,7 @@ static int open_rules(struct frame_code *code, struct stint_err *err)
 }
 
 int frame_code_new(struct frame_code **ret, const struct symbol_module *module,
-		   const struct symbolizer_options *options, struct debuginfod *servers, struct stint_err *err)
+		   const struct symbolizer_options *options, struct stint_err *err)
 {
 	struct frame_code *code = calloc(1, sizeof(*code));
 	int rc;
@@ -106,7 +106,7 @@ int frame_code_new(struct frame_code **ret, const struct symbol_module *module,
 	*ret = NULL;
 	if (!code)
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for unwind rules");
-	rc = program_find_code(&code->elf, &code->why, module, options, servers, err);
+	rc = program_find_code(&code->elf, &code->why, module, options, err);
 	if (!rc && !code->elf && module->kind == STINT_MODULE_VDSO && options->local)
 		rc = open_own_vdso(code, module, err);
 	if (!rc && code->elf)

@@ -7,18 +7,17 @@
 #ifndef STINT_ANALYZE_FRAME_CODE_H
 #define STINT_ANALYZE_FRAME_CODE_H
 
-#include "analyze/debuginfod.h"
 #include "analyze/frame_rules.h"
 #include "analyze/symbolize.h"
 
 struct frame_code;
 
 /*
- * Finds the module's file by its build ID, where symbolizer_options say, or at servers (NULL: none).
+ * Finds the module's file by its build ID, where symbolizer_options say.
  * A missing, damaged or differing file is no failure: see frame_code_why. Fails with STINT_ERR_NOMEM.
  */
 int frame_code_new(struct frame_code **ret, const struct symbol_module *module,
-		   const struct symbolizer_options *options, struct debuginfod *servers, struct stint_err *err);
+		   const struct symbolizer_options *options, struct stint_err *err);
 void frame_code_free(struct frame_code *code); /* NULL is fine */
 
 /* Why there is no file, as long as the code; NULL when there is one. */

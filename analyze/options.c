@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "analyze/debuginfod.h"
 #include "base/amount.h"
 #include "base/buf.h"
 #include "base/usage.h"
@@ -242,20 +243,23 @@ static error_t symbol_parser(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT: {
 		const char *urls = getenv("DEBUGINFOD_URLS");
 
-		spec->options.debuginfod_urls = urls && *urls ? urls : NULL;
+		spec->urls = urls && *urls ? urls : NULL;
 		return 0;
 	}
 	case KEY_SYMBOLS:
 		return add_symbols(state, spec, arg);
 	case KEY_DEBUGINFOD:
 		option_given(state, "--debuginfod: the URL", arg);
-		spec->options.debuginfod_urls = strcmp(arg, "none") ? arg : NULL;
+		spec->urls = strcmp(arg, "none") ? arg : NULL;
 		return 0;
 	case KEY_NO_INLINE:
 		spec->options.inlines = false;
 		return 0;
 	case KEY_DEMANGLE:
 		spec->options.demangle = (enum demangle_mode)option_word(state, "demangle", arg, modes);
+		return 0;
+	case ARGP_KEY_SUCCESS:
+		spec->options.servers = debuginfod_new(spec->urls);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -266,6 +270,8 @@ const struct argp symbol_argp = {.options = symbol_options, .parser = symbol_par
 
 void symbol_spec_done(struct symbol_spec *spec)
 {
-	if (spec)
-		string_list_done(&spec->dirs);
+	if (!spec)
+		return;
+	string_list_done(&spec->dirs);
+	debuginfod_free(spec->options.servers);
 }

@@ -83,8 +83,9 @@ enum output_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV, FORMAT_FOLDED };
 
 /* The group "Symbols": its input is a struct symbol_spec, set up with SYMBOL_SPEC_INIT. */
 struct symbol_spec {
-	struct symbolizer_options options; /* for model_symbolizer; dirs stay the spec's */
+	struct symbolizer_options options; /* for model_symbolizer; dirs and servers stay the spec's */
 	struct string_list dirs;
+	const char *urls; /* of debuginfod servers; NULL: none */
 };
 
 #define SYMBOL_SPEC_INIT                                                                                               \

@@ -286,9 +286,9 @@ static void relocate(struct loading *load)
 }
 
 int program_load(struct program **ret, const struct symbol_module *module, const struct symbolizer_options *options,
-		 struct debuginfod *servers, struct stint_err *err)
+		 struct stint_err *err)
 {
-	struct loading load = {.module = module, .servers = servers};
+	struct loading load = {.module = module, .servers = options->servers};
 	struct stint_err why = STINT_ERR_INIT;
 	int rc;
 
@@ -319,14 +319,16 @@ int program_load(struct program **ret, const struct symbol_module *module, const
 }
 
 int program_find_code(struct elf_file **ret, char **ret_why, const struct symbol_module *module,
-		      const struct symbolizer_options *options, struct debuginfod *servers, struct stint_err *err)
+		      const struct symbolizer_options *options, struct stint_err *err)
 {
 	struct program p = {.places = {options->dirs, options->n_dirs, options->local}};
-	struct loading load = {.p = &p, .module = module, .servers = servers};
+	struct loading load = {.p = &p, .module = module, .servers = options->servers};
 
 	find_code(&load);
 	if (!p.code && load.build_id_size)
 		ask_servers(&load);
+	if (!p.code && load.servers_failed)
+		note(&load, "%s", load.servers_failed);
 	/* What was found on the way, and has no code. */
 	elf_file_close(p.debug);
 	*ret = p.code;

@@ -30,19 +30,18 @@ struct program {
 };
 
 /*
- * Finds the files and reads their symbol tables; servers, which may be NULL, are asked last. Missing and bad files are
- * no failure. Fails with STINT_ERR_NOMEM.
+ * Finds the files and reads their symbol tables; servers are asked last. Missing and bad files are no failure. Fails with STINT_ERR_NOMEM.
  */
 int program_load(struct program **ret, const struct symbol_module *module, const struct symbolizer_options *options,
-		 struct debuginfod *servers, struct stint_err *err);
+		 struct stint_err *err);
 void program_free(struct program *p); /* NULL is fine */
 
 /*
  * The file with the code alone, for those who need its bytes and no names; the caller closes it. Where there is none,
- * *ret is NULL and *ret_why, to be freed, may say why. Fails with STINT_ERR_NOMEM.
+ * *ret is NULL and *ret_why, to be freed, says why (NULL: it was not found). Fails with STINT_ERR_NOMEM.
  */
 int program_find_code(struct elf_file **ret, char **ret_why, const struct symbol_module *module,
-		      const struct symbolizer_options *options, struct debuginfod *servers, struct stint_err *err);
+		      const struct symbolizer_options *options, struct stint_err *err);
 
 /* The virtual address of a frame of the module; false when no file here can tell. */
 bool program_vaddr(const struct program *p, uint32_t module_kind, uint64_t addr, uint64_t *ret_vaddr);

@@ -40,12 +40,6 @@ static int copy_dirs(struct symbolizer *s, const struct symbolizer_options *opti
 			return STINT_ERR_NOMEM;
 	}
 	s->options.dirs = dirs;
-	if (options->debuginfod_urls) {
-		s->options.debuginfod_urls =
-			stint_arena_strndup(&s->arena, options->debuginfod_urls, strlen(options->debuginfod_urls));
-		if (!s->options.debuginfod_urls)
-			return STINT_ERR_NOMEM;
-	}
 	return 0;
 }
 
@@ -61,7 +55,6 @@ int symbolizer_new(struct symbolizer **ret, const struct symbolizer_options *opt
 		symbolizer_free(s);
 		return nomem(err);
 	}
-	s->servers = debuginfod_new(options->debuginfod_urls);
 	*ret = s;
 	return 0;
 }
@@ -89,7 +82,6 @@ void symbolizer_free(struct symbolizer *s)
 		module_free(s->modules[i]);
 	for (i = 0; i < s->n_programs; i++)
 		program_free(s->programs[i]);
-	debuginfod_free(s->servers);
 	free(s->modules);
 	free(s->programs);
 	stint_intern_done(&s->names);
@@ -225,7 +217,7 @@ static int open_program(struct symbolizer *s, struct module *m, struct stint_err
 		return 0;
 	}
 	s->programs[s->n_programs++] = NULL;
-	rc = program_load(&s->programs[id - 1], info, &s->options, s->servers, err);
+	rc = program_load(&s->programs[id - 1], info, &s->options, err);
 	m->program = s->programs[id - 1];
 	return rc;
 }

@@ -14,6 +14,7 @@
 #include "format/layout.h"
 #include "format/rows.h"
 
+struct debuginfod;
 struct symbolizer;
 
 enum demangle_mode {
@@ -25,10 +26,10 @@ enum demangle_mode {
 struct symbolizer_options {
 	const char *const *dirs; /* --symbols, in order; a debug root, a .build-id tree or a sysroot */
 	size_t n_dirs;
-	const char *debuginfod_urls; /* NULL: none */
-	bool local;		     /* also look at this system's files */
-	bool lines;		     /* source files and lines, and inlined functions, from DWARF */
-	bool inlines;		     /* expand inlined functions (needs lines) */
+	struct debuginfod *servers; /* asked last, and not again once they failed; NULL: none */
+	bool local;		    /* also look at this system's files */
+	bool lines;		    /* source files and lines, and inlined functions, from DWARF */
+	bool inlines;		    /* expand inlined functions (needs lines) */
 	enum demangle_mode demangle;
 };
 

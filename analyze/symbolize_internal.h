@@ -51,7 +51,6 @@ struct symbolizer {
 	struct stint_intern builds; /* build IDs -> programs */
 	struct program **programs;
 	size_t n_programs;
-	struct debuginfod *servers; /* NULL where none is to be asked */
 	char text[DEMANGLE_MAX_BYTES];
 	struct dwarf_frame frames[DWARF_MAX_CHAIN];
 };

@@ -11,7 +11,6 @@
 struct window_walker {
 	const struct model *m;
 	const struct symbolizer_options *options;
-	struct debuginfod *servers;
 	struct model_add *add;
 	struct address_spaces *spaces;
 	struct frame_code **codes; /* by module id; NULL until it is needed */
@@ -68,7 +67,7 @@ static int code_of(struct window_walker *walker, uint32_t module, struct frame_c
 	int code = 0;
 
 	if (!walker->codes[module])
-		code = frame_code_new(&walker->codes[module], &info, walker->options, walker->servers, err);
+		code = frame_code_new(&walker->codes[module], &info, walker->options, err);
 	*ret = walker->codes[module];
 	return code;
 }
@@ -238,7 +237,6 @@ int window_walker_new(struct window_walker **ret, const struct model *m, struct 
 	walker->m = m;
 	walker->options = options;
 	walker->add = add;
-	walker->servers = debuginfod_new(options->debuginfod_urls);
 	walker->codes = calloc(m->modules.n, sizeof(struct frame_code *));
 	code = walker->codes ? address_spaces_new(&walker->spaces, m, err) : no_memory(err);
 	if (code)
@@ -258,7 +256,6 @@ void window_walker_free(struct window_walker *walker)
 		frame_code_free(walker->codes[i]);
 	free(walker->codes);
 	address_spaces_free(walker->spaces);
-	debuginfod_free(walker->servers);
 	free(walker);
 }
 

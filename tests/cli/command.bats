@@ -128,7 +128,6 @@ fault() {
 	fault 2 "stint annotate: --context is for text: as JSON, all instructions are written, by address" annotate --context=3 --format=json "$host" f
 	fault 2 "stint annotate: --context is for instructions by address" annotate --context=3 --group=line "$host" f
 	fault 2 "stint annotate: --rows is for --group=line or --order=hottest; by address, there is --context" annotate --rows=3 "$host" f
-	fault 2 "stint annotate: --source has no meaning with --no-source" annotate --no-source --source=/ "$host" f
 }
 
 @test "stint: output that can't be written is an error" {

@@ -160,3 +160,43 @@ real() {
 		said_of --debuginfod=$URL | grep "damaged: $PWD/cache/$ID/debuginfo"
 	END
 }
+
+# A recording whose stack was copied, of a program that isn't here any more.
+copied() {
+	local pid
+	cp "$(command -v sleep)" gone
+	./gone 60 3>&- &
+	pid=$!
+	while ! grep -q gone "/proc/$pid/comm" || [ "$(awk '{print $3}' "/proc/$pid/stat")" != S ]; do sleep 0.05; done
+	"$BUILD/tools/make_windows" copied.stint $pid || status=$?
+	kill $pid
+	wait $pid || true
+	rm gone
+	[ -z "$status" ] || skip "no process can be traced here"
+}
+
+@test "a server that is dead is waited for once: also for copied stacks, and by diff" {
+	copied
+	alone <<-'END'
+		python3 -u -c '
+		import socket
+		s = socket.create_server(("127.0.0.1", 8002))
+		kept = []
+		while True:
+		    kept.append(s.accept())
+		    print("connection")' >>connections &
+		listening
+		until [ -s connections ]; do sleep 0.05; done
+		export DEBUGINFOD_TIMEOUT=2
+		for command in "report" "info" "flame --format=folded" "diff --normalize=samples copied.stint"; do
+			: >connections
+			"$stint" $command --debuginfod=$URL copied.stint >out
+			echo "$command: $(wc -l <connections) connections"
+			[ "$(wc -l <connections)" -eq 1 ]
+		done
+		# What stacks lack is a file that a server may have: the reason is the server, not that it wasn't found.
+		"$stint" report --debuginfod=$URL copied.stint | grep 'not unwound to its end' >out; cat out
+		grep -q '/gone (debuginfod: no answer within 2 s (DEBUGINFOD_TIMEOUT))' out
+		"$stint" report --debuginfod=none copied.stint | grep 'not unwound to its end' | grep '/gone (not found)'
+	END
+}

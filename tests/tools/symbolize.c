@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "analyze/debuginfod.h"
 #include "analyze/elf_file.h"
 #include "analyze/symbolize.h"
 
@@ -135,7 +136,7 @@ int main(int argc, char **argv)
 			quiet = true;
 			break;
 		case 'd':
-			options.debuginfod_urls = optarg;
+			options.servers = debuginfod_new(optarg);
 			break;
 		case 'l':
 			options.local = false;
@@ -166,6 +167,7 @@ int main(int argc, char **argv)
 		(double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9,
 		source.from ? source.from : "nothing", source.why ? source.why : "ok");
 	symbolizer_free(s);
+	debuginfod_free(options.servers);
 	elf_file_close(ef);
 	return 0;
 }
