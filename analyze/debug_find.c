@@ -81,19 +81,35 @@ static bool by_path_in(const struct search *search, const char *dir, enum debug_
 	return try_at(search, "%s%.*s", dir, len, path) || try_at(search, "%s%.*s", dir, base_len, base);
 }
 
-/* Tries what a pattern matches: releases, which a recording's build ID tells apart better than their names. */
-__attribute__((format(printf, 2, 3))) static bool try_glob(const struct search *search, const char *fmt, ...)
+/* The name as a pattern that matches nothing else. False when there is no room for it. */
+static bool literal_pattern(char *to, size_t size, const char *name)
 {
-	char pattern[PATH_MAX];
+	size_t n = 0;
+
+	for (; *name && n + 2 < size; name++) {
+		if (strchr("*?[\\", *name))
+			to[n++] = '\\';
+		to[n++] = *name;
+	}
+	to[n] = '\0';
+	return !*name;
+}
+
+/*
+ * Tries what a pattern matches below a directory: releases, which a recording's build ID tells apart better than their
+ * names.
+ */
+static bool try_glob(const struct search *search, const char *dir, const char *below)
+{
+	char literal[PATH_MAX], pattern[PATH_MAX];
 	bool found = false;
-	va_list ap;
 	glob_t all;
 	size_t i;
 	int len;
 
-	va_start(ap, fmt);
-	len = vsnprintf(pattern, sizeof(pattern), fmt, ap);
-	va_end(ap);
+	if (!literal_pattern(literal, sizeof(literal), dir))
+		return false;
+	len = snprintf(pattern, sizeof(pattern), "%s%s", literal, below);
 	if (len <= 0 || (size_t)len >= sizeof(pattern) || glob(pattern, 0, NULL, &all))
 		return false;
 	for (i = 0; i < all.gl_pathc && !found; i++)
@@ -106,10 +122,10 @@ __attribute__((format(printf, 2, 3))) static bool try_glob(const struct search *
 static bool kernel_in(const struct search *search, const char *dir)
 {
 	return try_at(search, "%s/vmlinux", dir) || try_at(search, "%s/vmlinux.debug", dir) ||
-	       try_glob(search, "%s/vmlinux-*", dir) || try_glob(search, "%s/boot/vmlinux-*", dir) ||
-	       try_glob(search, "%s/lib/modules/*/vmlinux", dir) ||
-	       try_glob(search, "%s/usr/lib/debug/boot/vmlinux-*", dir) ||
-	       try_glob(search, "%s/usr/lib/debug/lib/modules/*/vmlinux", dir);
+	       try_glob(search, dir, "/vmlinux-*") || try_glob(search, dir, "/boot/vmlinux-*") ||
+	       try_glob(search, dir, "/lib/modules/*/vmlinux") ||
+	       try_glob(search, dir, "/usr/lib/debug/boot/vmlinux-*") ||
+	       try_glob(search, dir, "/usr/lib/debug/lib/modules/*/vmlinux");
 }
 
 bool debug_find_kernel(const struct debug_places *places, debug_try_fn try_path, void *context)

@@ -110,6 +110,14 @@ chains() {
 		"elf: kernel/vmlinux-6.1.0-test" ]
 }
 
+@test "a directory's name is no pattern" {
+	mkdir 'odd [x]*?\' 'odd[x]' oddx
+	cp kernel/vmlinux-6.1.0-test 'odd [x]*?\'
+	chains '--symbols=odd [x]*?\' | grep -q '^deep kernel.c:2, fault kernel.c:6$'
+	cp kernel/vmlinux-6.1.0-test oddx
+	[ "$(chains '--symbols=odd[x]' | grep -c kernel.c)" -eq 0 ]
+}
+
 @test "a module's relocatable file: laid out and relocated, and refused where it doesn't fit" {
 	chains --symbols=modules | tee got
 	# modules/my-driver.ko stands where only its name tells: a dash there is an underscore in the kernel.
