@@ -63,10 +63,10 @@ static void changed(struct unwind_tables *t)
 }
 
 /*
- * Reads the next file that mappings are waiting for, and writes those mappings with their rows. The
- * lock is held but for the reading itself: new mappings are taken note of meanwhile.
+ * Reads the next file that mappings are waiting for, and writes those mappings with their rows; no table used in the
+ * last keep_ns gives way. The lock is held but for the reading itself: new mappings are taken note of meanwhile.
  */
-static void load_next(struct unwind_tables *t)
+static void load_next(struct unwind_tables *t, uint64_t keep_ns)
 {
 	struct pending next = t->pending[0];
 	uint64_t start_ns = clock_now_ns();
@@ -81,7 +81,8 @@ static void load_next(struct unwind_tables *t)
 	pthread_mutex_lock(&t->lock);
 	t->files.load_ns += clock_now_ns() - start_ns;
 	t->files.n_unreadable += unreadable;
-	unwind_files_store(&t->files, next.file, &table, clock_now_ns(), clock_now_ns() - KEEP_NS);
+	start_ns = clock_now_ns();
+	unwind_files_store(&t->files, next.file, &table, start_ns, start_ns > keep_ns ? start_ns - keep_ns : 0);
 	unwind_store_rest(&t->files.store);
 	unwind_table_done(&table);
 	unwind_procs_touch(&t->procs, next.file);
@@ -318,7 +319,7 @@ static void *run_loader(void *context)
 	pthread_mutex_lock(&t->lock);
 	while (!t->stopping) {
 		if (t->n_pending)
-			load_next(t);
+			load_next(t, KEEP_NS);
 		else
 			pthread_cond_wait(&t->work, &t->lock);
 	}
@@ -366,15 +367,15 @@ static int start(struct unwind_tables *t, const struct unwind_tables_options *op
 }
 
 /*
- * The tables of what runs already, before anything is recorded. What is evicted on the way for want of memory stays out
- * until it is known what is used.
+ * The tables of what runs already, before anything is recorded. What finds no room stays out until it is known what is
+ * used: until then nothing gives way, however long it takes, or who comes last would have all the room.
  */
 static void load_all(struct unwind_tables *t)
 {
 	pthread_mutex_lock(&t->lock);
 	do {
 		while (t->n_pending)
-			load_next(t);
+			load_next(t, UINT64_MAX);
 		t->now_ns = clock_now_ns();
 		bring_back(t);
 	} while (t->n_pending);
