@@ -33,6 +33,13 @@ fault() {
 	done
 }
 
+@test "stint: manual pages have the options that --help has" {
+	for command in $("$bin" --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | grep -v record); do
+		python3 tests/cli/manual.py "$bin" "$command"
+	done
+	[ ! -x "${bin}-record" ] || python3 tests/cli/manual.py "${bin}-record"
+}
+
 @test "stint: wrong commands" {
 	fault 2 "stint: no command given"
 	fault 2 "stint: there is no command 'repot'" repot
