@@ -99,7 +99,7 @@ int notes_file(struct notes *notes, const struct model *m, struct stint_err *err
 				 late);
 	if (reused_code_left_out(m->reused_code) && !code)
 		code = notes_add(notes, err, "reused-code", reused_code_left_out(m->reused_code),
-				 "Stacks with code compiled at run time whose addresses were used again "
+				 "Stacks and addresses of code compiled at run time that was replaced "
 				 "too often: they show the first functions only");
 	return code;
 }

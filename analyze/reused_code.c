@@ -47,6 +47,7 @@ struct reused_code {
 	struct stint_map stacks;				 /* stack: its run of periods */
 	struct stint_map modules; /* module and number of the version: the module that its frames are in */
 	struct stint_map nodes;	  /* parent and frame: the node of a twin */
+	uint64_t n_looks;	  /* of REUSED_CODE_MAX_LOOKS */
 	uint64_t n_work;	  /* of REUSED_CODE_MAX_WORK */
 	uint64_t left_out;
 };
@@ -189,7 +190,7 @@ static int by_time(const void *a_void, const void *b_void)
 }
 
 /* What stood at an address, in order of time; each name once in a row. Returns how many (to: room for all). */
-static uint32_t versions_at(const struct reused_code *rc, const struct model *m, uint32_t module, uint64_t addr,
+static uint32_t versions_at(struct reused_code *rc, const struct model *m, uint32_t module, uint64_t addr,
 			    struct version *to)
 {
 	size_t i = pieces_up_to(rc, module, addr);
@@ -204,6 +205,7 @@ static uint32_t versions_at(const struct reused_code *rc, const struct model *m,
 		if (addr < piece->end) /* in place of a frame, for now, its place in the file */
 			to[n++] = (struct version){row->from_ns, piece->row, row->name_str};
 	}
+	rc->n_looks += walked;
 	qsort(to, n, sizeof(*to), by_time);
 	for (k = 0; k < n; k++) {
 		if (kept && to[kept - 1].from_ns == to[k].from_ns)
@@ -274,8 +276,14 @@ static int find_frames(struct reused_code *rc, struct model *m, struct stint_err
 
 		if (m->modules.rows[row->module].kind != STINT_MODULE_ANON)
 			continue;
+		if (rc->n_looks >= REUSED_CODE_MAX_LOOKS) {
+			rc->left_out++;
+			continue;
+		}
 		n = versions_at(rc, m, row->module, exact ? row->addr : row->addr - 1, found);
-		if (n > 1)
+		if (n > REUSED_CODE_MAX_FRAMES - rc->n_versions)
+			rc->left_out++;
+		else if (n > 1)
 			code = add_versions(rc, m, i, found, n, err);
 	}
 	return code;
@@ -437,7 +445,7 @@ int reused_code_find(struct reused_code **ret, struct model *m, struct stint_err
 	rc->pieces = NULL;
 	stint_map_done(&rc->nodes);
 	stint_map_done(&rc->modules);
-	if (code || !rc->n_versions)
+	if (code || (!rc->n_versions && !rc->left_out))
 		reused_code_free(rc);
 	else
 		*ret = rc;

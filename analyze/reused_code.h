@@ -13,6 +13,8 @@
 #include "base/err.h"
 
 #define REUSED_CODE_MAX_VERSIONS 256u		     /* functions at one address; later ones are left out */
+#define REUSED_CODE_MAX_FRAMES	 (1u << 20)	     /* versions of frames; frames beyond it keep their first names */
+#define REUSED_CODE_MAX_LOOKS	 (UINT64_C(1) << 26) /* functions looked at for them; the same beyond it */
 #define REUSED_CODE_MAX_STACKS	 (1u << 20)	     /* twins; stacks beyond it keep their first names */
 #define REUSED_CODE_MAX_WORK	 (UINT64_C(1) << 26) /* frames looked at for them, by version; the same beyond it */
 
@@ -33,7 +35,7 @@ uint32_t reused_code_stack(const struct reused_code *rc, uint32_t stack, uint64_
 /* Tells the symbolizer the names of the frames and their twins. NULL is fine. */
 int reused_code_names(const struct reused_code *rc, const struct model *m, struct symbolizer *s, struct stint_err *err);
 
-/* How many stacks were left out at the limit. NULL is fine. */
+/* How many frames and stacks were left out at the limits. NULL is fine. */
 uint64_t reused_code_left_out(const struct reused_code *rc);
 
 #endif

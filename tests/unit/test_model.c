@@ -277,12 +277,95 @@ static void replaced_without_end(void **state)
 	stint_buf_done(&bytes);
 }
 
+/* A recording of one module of code made at run time, for what the caller adds. */
+static struct stint_writer *jit_recording(struct stint_buf *bytes, uint32_t *ret_module)
+{
+	struct stint_writer_options options = {.recording_id = {1}};
+	struct stint_module module = {.kind = STINT_MODULE_ANON};
+	struct stint_writer *w;
+
+	stint_buf_init(bytes, (size_t)1 << 30);
+	RANDOM_MUST(stint_writer_new(&w, &options, (struct stint_sink){util_write, bytes}, err));
+	RANDOM_MUST(stint_writer_intern(w, STINT_MODULE, &module, ret_module, err));
+	return w;
+}
+
+static void add_function(struct stint_writer *w, uint32_t module, uint64_t addr, uint64_t size_bytes, uint64_t from_ns)
+{
+	struct stint_symbol symbol = {.module = module, .addr = addr, .size_bytes = size_bytes, .from_ns = from_ns};
+	char name[24];
+
+	snprintf(name, sizeof(name), "f%llu", (unsigned long long)from_ns);
+	RANDOM_MUST(stint_writer_string(w, name, strlen(name), &symbol.name_str, err));
+	RANDOM_MUST(stint_writer_add(w, STINT_SYMBOL, &symbol, err));
+}
+
+static void add_frames(struct stint_writer *w, uint32_t module, uint64_t addr, uint32_t n)
+{
+	struct stint_frame frame = {.module = module, .flags = STINT_FRAME_EXACT};
+	uint32_t id;
+
+	for (frame.addr = addr; frame.addr < addr + n; frame.addr++)
+		RANDOM_MUST(stint_writer_intern(w, STINT_FRAME, &frame, &id, err));
+}
+
+static uint64_t left_out_of(struct stint_writer *w, struct stint_buf *bytes)
+{
+	struct stint_err e = STINT_ERR_INIT;
+	struct model *m;
+	uint64_t n;
+
+	RANDOM_MUST(stint_writer_finish(w, err));
+	stint_writer_free(w);
+	assert_int_equal(model_open_memory(&m, bytes->data, bytes->len, &e), 0);
+	n = reused_code_left_out(m->reused_code);
+	model_free(m);
+	stint_buf_done(bytes);
+	return n;
+}
+
+/* Whatever might reach over an address has to be looked at, and here that is thousands of functions each time. */
+static void functions_to_look_through_without_end(void **state)
+{
+	enum { N_SMALL = 5000, LOOKS = 4096, N_FRAMES = 20000 };
+	struct stint_buf bytes;
+	uint32_t module, i;
+	struct stint_writer *w = jit_recording(&bytes, &module);
+
+	(void)state;
+	add_function(w, module, 0x1000, (uint64_t)1 << 40, 1);
+	for (i = 0; i < N_SMALL; i++)
+		add_function(w, module, 0x1001 + i, 1, 2 + i);
+	add_frames(w, module, 0x10000, N_FRAMES);
+	assert_int_equal(left_out_of(w, &bytes), N_FRAMES - REUSED_CODE_MAX_LOOKS / LOOKS);
+}
+
+/* Every address may have many names, and there may be many addresses. */
+static void versions_without_end(void **state)
+{
+	enum { N_FRAMES = 4200 };
+	struct stint_buf bytes;
+	uint32_t module, i;
+	struct stint_writer *w = jit_recording(&bytes, &module);
+
+	(void)state;
+	for (i = 0; i < REUSED_CODE_MAX_VERSIONS; i++)
+		add_function(w, module, 0x10000, 2 * N_FRAMES, 1 + i);
+	add_frames(w, module, 0x10000, N_FRAMES);
+	assert_int_equal(left_out_of(w, &bytes), N_FRAMES - REUSED_CODE_MAX_FRAMES / REUSED_CODE_MAX_VERSIONS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(cut_anywhere),	     cmocka_unit_test(replaced_without_end),
-		cmocka_unit_test(flipped_anywhere),  cmocka_unit_test(ids_stay_within_bounds),
-		cmocka_unit_test(losses_count_once), cmocka_unit_test(workers_see_every_block_once),
+		cmocka_unit_test(cut_anywhere),
+		cmocka_unit_test(replaced_without_end),
+		cmocka_unit_test(flipped_anywhere),
+		cmocka_unit_test(ids_stay_within_bounds),
+		cmocka_unit_test(losses_count_once),
+		cmocka_unit_test(workers_see_every_block_once),
+		cmocka_unit_test(functions_to_look_through_without_end),
+		cmocka_unit_test(versions_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
