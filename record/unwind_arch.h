@@ -30,6 +30,13 @@ struct unwind_arch {
 	int (*gap)(const uint8_t *code, uint32_t file_off, uint32_t size,
 		   int (*add)(void *context, uint32_t start, uint32_t end, const struct unwind_row *row),
 		   void *context);
+
+	/*
+	 * A function of so many bytes (0: there is none) whose call frame information claims a caller, and that is
+	 * the outermost one if its code is this.
+	 */
+	uint32_t outermost_bytes;
+	bool (*is_outermost)(const uint8_t *code);
 };
 
 extern const struct unwind_arch unwind_x86_64;

@@ -21,10 +21,14 @@
 #define MIN_GAP_BYTES 64u
 #define MAX_GAPS      256u
 
+/* Code that is read to see whether it is known to be the outermost frame. */
+#define MAX_OUTERMOST_BYTES 32u
+#define MAX_OUTERMOST_READ  4096u
+
 /* Where a range of code has its rule from; where ranges overlap, the lower number was there first.
  */
 enum origin {
-	FROM_GO = 0, /* also where an earlier range has covered it */
+	FROM_KNOWN = 0, /* functions known by name or code; also where an earlier range has covered them */
 	FROM_EH_FRAME = 1,
 	FROM_DEBUG_FRAME = 2,
 	FROM_STUBS = 3,
@@ -33,7 +37,7 @@ enum origin {
 /* A range of code, in file offsets. */
 struct range {
 	uint32_t start, end;
-	uint32_t code, code_bytes; /* the FDE's program; for stubs and Go: the row's index */
+	uint32_t code, code_bytes; /* the FDE's program; for stubs and known ones: the row's index */
 	uint32_t cie;
 	uint32_t origin; /* enum origin */
 	uint64_t vaddr;	 /* of start, as linked */
@@ -59,6 +63,7 @@ struct build {
 	bool signal;
 	uint32_t n_calls; /* whose callees were looked at */
 	uint32_t n_gaps;
+	uint32_t n_outermost_read;
 	struct stint_err *err;
 };
 
@@ -94,10 +99,44 @@ static int add_range(struct build *b, const struct range *range)
 	return 0;
 }
 
+/* A range whose code all has one rule. */
+static int add_fixed(struct build *b, enum origin origin, uint32_t start, uint32_t end, const struct unwind_row *row)
+{
+	void *rows = b->stub_rows;
+	int rc = grow(b, &rows, b->n_stub_rows, &b->cap_stub_rows, sizeof(*row), UNWIND_MAX_FDES, "linker stubs");
+
+	if (rc)
+		return rc;
+	b->stub_rows = rows;
+	b->stub_rows[b->n_stub_rows] = *row;
+	return add_range(b, &(struct range){.start = start, .end = end, .code = b->n_stub_rows++, .origin = origin});
+}
+
+/*
+ * What is never called is returned to at its first byte, and that is looked up at the byte before, which is padding: where
+ * it is some function's, that one keeps it.
+ */
+static int add_outermost(struct build *b, uint32_t start, uint32_t size)
+{
+	const struct unwind_row row = {.kind = UNWIND_END};
+	uint8_t code[MAX_OUTERMOST_BYTES];
+	int rc;
+
+	if (!b->arch->outermost_bytes || size != b->arch->outermost_bytes || size > sizeof(code) || !start ||
+	    b->n_outermost_read >= MAX_OUTERMOST_READ)
+		return 0;
+	b->n_outermost_read++;
+	if (unwind_source_read(b->source, start, code, size, NULL) || !b->arch->is_outermost(code))
+		return 0;
+	rc = add_fixed(b, FROM_STUBS, start - 1, start, &row);
+	return rc ? rc : add_fixed(b, FROM_KNOWN, start, start + size, &row);
+}
+
 static int add_fde(void *context, const struct cfi_fde *fde)
 {
 	struct build *b = context;
 	uint64_t off, left, size = fde->size_bytes;
+	int rc;
 
 	/* Linkers leave entries of functions that they dropped, at address 0. */
 	if (!size || !fde->start)
@@ -111,26 +150,15 @@ static int add_fde(void *context, const struct cfi_fde *fde)
 	if (off + size > UINT32_MAX)
 		return stint_err_set(b->err, STINT_ERR_LIMIT, 0, -1, "code beyond 4 GiB of the file");
 	b->table->n_fdes++;
-	return add_range(b, &(struct range){.start = (uint32_t)off,
-					    .end = (uint32_t)(off + size),
-					    .code = fde->code,
-					    .code_bytes = fde->code_bytes,
-					    .cie = fde->cie,
-					    .origin = b->origin,
-					    .vaddr = fde->start});
-}
-
-/* A range whose code all has one rule. */
-static int add_fixed(struct build *b, enum origin origin, uint32_t start, uint32_t end, const struct unwind_row *row)
-{
-	void *rows = b->stub_rows;
-	int rc = grow(b, &rows, b->n_stub_rows, &b->cap_stub_rows, sizeof(*row), UNWIND_MAX_FDES, "linker stubs");
-
-	if (rc)
-		return rc;
-	b->stub_rows = rows;
-	b->stub_rows[b->n_stub_rows] = *row;
-	return add_range(b, &(struct range){.start = start, .end = end, .code = b->n_stub_rows++, .origin = origin});
+	rc = add_outermost(b, (uint32_t)off, (uint32_t)size);
+	return rc ? rc
+		  : add_range(b, &(struct range){.start = (uint32_t)off,
+						 .end = (uint32_t)(off + size),
+						 .code = fde->code,
+						 .code_bytes = fde->code_bytes,
+						 .cie = fde->cie,
+						 .origin = b->origin,
+						 .vaddr = fde->start});
 }
 
 static int add_stub(void *context, uint32_t start, uint32_t end, const struct unwind_row *row)
@@ -152,7 +180,7 @@ static int add_go(struct build *b)
 		const struct unwind_row row = {.kind = found[i].kind};
 		uint64_t off, left, size = found[i].size_bytes;
 		uint32_t before = found[i].kind == UNWIND_SIGNAL;
-		enum origin origin = found[i].if_no_frames ? FROM_STUBS : FROM_GO;
+		enum origin origin = found[i].if_no_frames ? FROM_STUBS : FROM_KNOWN;
 
 		if (!unwind_elf_offset(&b->elf, found[i].vaddr, &off, &left) || size > left || off < before ||
 		    off + size > UINT32_MAX)
@@ -269,7 +297,7 @@ static const struct range *range_at(const struct build *b, uint64_t vaddr)
 		else
 			high = middle;
 	}
-	return low < b->n_ranges && b->ranges[low].start == off && b->ranges[low].origin != FROM_GO &&
+	return low < b->n_ranges && b->ranges[low].start == off && b->ranges[low].origin != FROM_KNOWN &&
 			       b->ranges[low].origin != FROM_STUBS
 		       ? &b->ranges[low]
 		       : NULL;
@@ -329,7 +357,7 @@ static int add_state(void *context, uint64_t start, uint64_t end, const struct c
 }
 
 /* Takes the range from what covers it already. */
-static int add_go_rows(struct build *b, const struct range *range)
+static int add_known_rows(struct build *b, const struct range *range)
 {
 	const struct unwind_table *t = b->table;
 
@@ -345,8 +373,8 @@ static int add_rows(struct build *b, const struct range *range)
 {
 	struct cfi_fde fde;
 
-	if (range->origin == FROM_GO)
-		return add_go_rows(b, range);
+	if (range->origin == FROM_KNOWN)
+		return add_known_rows(b, range);
 	b->from = range->start > b->covered || !b->table->n_rows ? range->start : b->covered;
 	if (range->end <= b->from)
 		return 0;

@@ -182,6 +182,21 @@ static int stubs(const uint8_t *code, uint32_t file_off, uint32_t size, add_fn *
 	return rc;
 }
 
+#define START_CONTEXT_BYTES 26u
+
+/*
+ * glibc's __start_context, to which the functions return that makecontext was told of: "mov %rbx, %rsp; mov (%rsp),
+ * %rdi; test %rdi, %rdi; je 1f; call __setcontext; mov %rax, %rdi; 1: call exit; hlt".
+ */
+static bool is_start_context(const uint8_t *code)
+{
+	static const uint8_t next[] = {0x48, 0x89, 0xdc, 0x48, 0x8b, 0x3c, 0x24, 0x48, 0x85, 0xff, 0x74, 8, 0xe8};
+	static const uint8_t result[] = {0x48, 0x89, 0xc7, 0xe8};
+
+	return !memcmp(code, next, sizeof(next)) && !memcmp(code + 17, result, sizeof(result)) &&
+	       code[START_CONTEXT_BYTES - 1] == 0xf4;
+}
+
 const struct unwind_arch unwind_x86_64 = {
 	.machine = EM_X86_64,
 	.sp = RSP,
@@ -191,6 +206,8 @@ const struct unwind_arch unwind_x86_64 = {
 	.encode = encode,
 	.stubs = stubs,
 	.gap = unwind_crt_x86_64,
+	.outermost_bytes = START_CONTEXT_BYTES,
+	.is_outermost = is_start_context,
 };
 
 const struct unwind_arch *unwind_arch_of(uint16_t machine)

@@ -286,6 +286,51 @@ static void test_crt_look_alikes(void **state)
 	assert_int_equal(n, 3);
 }
 
+/* What makecontext's functions return to, in glibc: nothing has called it, whatever its information says. */
+static void check_start_context(const char *first, bool padded, bool known)
+{
+	const struct unwind_row *row;
+	struct unwind_table table;
+	uint32_t start;
+	char asm_s[1024];
+	int fd;
+
+	snprintf(asm_s, sizeof(asm_s),
+		 ".text\n.globl _start\n.align 16\n"
+		 "_start: .cfi_startproc\n sub $24, %%rsp\n .cfi_def_cfa_offset 32\n .skip %d, 0x90\n call other\n"
+		 " .cfi_endproc\n"
+		 ".align 16, 0xcc\ncontext: .cfi_startproc\n %s\n mov (%%rsp), %%rdi\n test %%rdi, %%rdi\n je 1f\n"
+		 " call other\n mov %%rax, %%rdi\n1: call other\n hlt\n .cfi_endproc\n"
+		 ".align 16\nother: .cfi_startproc\n ret\n .cfi_endproc\n",
+		 padded ? 4 : 7, first);
+	fd = assemble(asm_s);
+	assert_int_equal(unwind_table_read(&table, fd, NULL), 0);
+	close(fd);
+	assert_true(table.n_rows > 0);
+	start = table.rows[0].pc + 16; /* of context */
+	row = unwind_table_find(&table, start);
+	assert_non_null(row);
+	assert_int_equal(UNWIND_ROW_KIND(row->kind), known ? UNWIND_END : UNWIND_SP);
+	row = unwind_table_find(&table, start + 25);
+	assert_non_null(row);
+	assert_int_equal(UNWIND_ROW_KIND(row->kind), known ? UNWIND_END : UNWIND_SP);
+	row = unwind_table_find(&table, start - 1); /* where the return address is looked up */
+	assert_non_null(row);
+	assert_int_equal(UNWIND_ROW_KIND(row->kind), known && padded ? UNWIND_END : UNWIND_SP);
+	row = unwind_table_find(&table, start + 32);
+	assert_non_null(row);
+	assert_int_equal(row->kind, UNWIND_SP);
+	unwind_table_done(&table);
+}
+
+static void test_start_context(void **state)
+{
+	(void)state;
+	check_start_context("mov %rbx, %rsp", true, true);
+	check_start_context("mov %rbx, %rsp", false, true); /* a call is in front of it, which stays one */
+	check_start_context("mov %r12, %rsp", true, false);
+}
+
 /* Go's functions are known by the table that its runtime has: where stacks are switched, walks end. */
 static void test_go_functions(void **state)
 {
@@ -336,7 +381,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kept_register), cmocka_unit_test(test_init_sections),
 		cmocka_unit_test(test_crt_functions), cmocka_unit_test(test_crt_look_alikes),
-		cmocka_unit_test(test_go_functions),
+		cmocka_unit_test(test_start_context), cmocka_unit_test(test_go_functions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,14 +23,11 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.environ.get("STINT_BUILD", os.path.join(HERE, "..", "..", "build")))
-COMPLETE, DEPTH, NO_MAPPING, WINDOW = 1, 2, 3, 9  # STINT_USER_... in format/rows.h
+COMPLETE, DEPTH, WINDOW = 1, 2, 9  # STINT_USER_... in format/rows.h
 DUMP = "--dump" in sys.argv
 OPEN_AT_START = 1  # flag of an interval that began before the recording
 
 Case = collections.namedtuple("Case", "group name commands argv")
-
-# glibc's own information claims a caller for what makecontext starts: walks end at an address that isn't code.
-ENDS = {"context": NO_MAPPING}
 
 # What is copied ends with the copy: frames of many kilobytes, and a second stack, are not in it.
 CUT = {"large", "signals"}
@@ -223,7 +220,7 @@ def judge(case, proc, recording, script):
                       if list(frames) != (of[tid][:len(frames)] if cut else of[tid])]
             seen.add(where)
             if (differ and not (differ == ["gdb"] and mode in DISSENT)) or \
-                    end != (DEPTH if cut else ENDS.get(mode, COMPLETE)):
+                    end != (DEPTH if cut else COMPLETE):
                 bad.append(f"walked {where}, end {end}:\n{show(frames)}\n" + "\n".join(
                     f"#   {name}:\n{show(of[tid])}" for name, of in theirs.items()))
             agree = [name for name in theirs if name not in differ]
