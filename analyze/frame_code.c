@@ -172,6 +172,31 @@ static const struct frame_rules *find_stub(const struct elf_file *ef, uint64_t v
 	return NULL;
 }
 
+#define START_CONTEXT_BYTES 26u
+
+/*
+ * Is the byte at an offset in glibc's __start_context, or the one in front of it, at which a return address is looked up?
+ * What makecontext starts returns there, though nothing has called it. "mov %rbx, %rsp; mov (%rsp), %rdi; test %rdi,
+ * %rdi; je 1f; call __setcontext; mov %rax, %rdi; 1: call exit; hlt".
+ */
+static bool in_start_context(const struct elf_bytes *image, uint64_t file_off)
+{
+	static const uint8_t next[] = {0x48, 0x89, 0xdc, 0x48, 0x8b, 0x3c, 0x24, 0x48, 0x85, 0xff, 0x74, 8, 0xe8};
+	static const uint8_t result[] = {0x48, 0x89, 0xc7, 0xe8};
+	uint64_t i, at;
+
+	for (i = 0; i <= START_CONTEXT_BYTES; i++) {
+		at = file_off + 1 - i;
+		if (i > file_off || image->size < START_CONTEXT_BYTES || at > image->size - START_CONTEXT_BYTES)
+			continue;
+		if (!memcmp(image->at + at, next, sizeof(next)) &&
+		    !memcmp(image->at + at + 17, result, sizeof(result)) &&
+		    image->at[at + START_CONTEXT_BYTES - 1] == 0xf4)
+			return true;
+	}
+	return false;
+}
+
 int frame_code_find(struct frame_code *code, uint64_t file_off, const struct frame_rules **ret)
 {
 	uint64_t vaddr;
@@ -188,6 +213,10 @@ int frame_code_find(struct frame_code *code, uint64_t file_off, const struct fra
 			*ret = &end_rules;
 			return 0;
 		}
+	}
+	if (in_start_context(&code->elf->image, file_off)) {
+		*ret = &end_rules;
+		return 0;
 	}
 	rc = frame_file_find(code->rules, vaddr, ret);
 	if (rc == STINT_ERR_NOTFOUND)

@@ -69,6 +69,7 @@ def cases():
     for build in ["static", "cet"]:
         for mode in ["qsort", "signals", "thread", "vfork"]:
             yield shape(build, build, mode)
+    yield shape("static", "static", "context")
     yield shape("files", "lto", "qsort")
     yield Case("files", "alloca-nosections",
                [BUILDS["O2"].replace("{d}/O2", "{d}/ns"), f"python3 -c \"{NO_SECTIONS}\" {{d}}/ns"],
