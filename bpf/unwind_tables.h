@@ -63,7 +63,7 @@ struct unwind_slice {
 	uint32_t first, n;
 };
 
-/* The kernel's own device number, and what tells a file from one that had its number before; for the vDSO 0, 1, 0, 0. */
+/* The kernel's own device number, and what tells a file from an earlier one of its number; for the vDSO 0, 1, 0, 0. */
 struct unwind_file_key {
 	uint64_t dev, ino;
 	uint64_t size_bytes;

@@ -113,8 +113,8 @@ static int add_fixed(struct build *b, enum origin origin, uint32_t start, uint32
 }
 
 /*
- * What is never called is returned to at its first byte, and that is looked up at the byte before, which is padding: where
- * it is some function's, that one keeps it.
+ * What is never called is returned to at its first byte, and that is looked up at the byte before, which is padding:
+ * where it is some function's, that one keeps it.
  */
 static int add_outermost(struct build *b, uint32_t start, uint32_t size)
 {

@@ -285,6 +285,16 @@ static enum stint_user_end step(const struct machine *m, const struct unwind_row
 	return end;
 }
 
+/* glibc's information claims a caller of __start_context, which has none. The row begins there or a byte before. */
+static bool is_start_context(const struct oracle *o, const struct unwind_row *row)
+{
+	static const uint8_t first[] = {0x48, 0x89, 0xdc, 0x48, 0x8b, 0x3c, 0x24};
+	uint8_t code[sizeof(first) + 1];
+
+	return pread(o->fd, code, sizeof(code), row->pc) == (ssize_t)sizeof(code) &&
+	       (!memcmp(code, first, sizeof(first)) || !memcmp(code + 1, first, sizeof(first)));
+}
+
 static void check_address(struct oracle *o, const struct unwind_table *table, uint64_t off, struct tally *tally)
 {
 	const struct unwind_row *row = unwind_table_find(table, off);
@@ -318,6 +328,10 @@ static void check_address(struct oracle *o, const struct unwind_table *table, ui
 	}
 	if (end == STINT_USER_NO_ROWS)
 		fail_msg("no row at file offset 0x%lx", off);
+	if (verdict == KNOWN && end == STINT_USER_COMPLETE && is_start_context(o, row)) {
+		tally->n_more++;
+		return;
+	}
 	if ((verdict == OUTERMOST) != (end == STINT_USER_COMPLETE))
 		fail_msg("the outermost frame is in dispute at file offset 0x%lx", off);
 	if (verdict == KNOWN &&
