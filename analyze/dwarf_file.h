@@ -17,7 +17,7 @@
 #include "base/arena.h"
 #include "base/map.h"
 
-#define DWARF_MAX_UNITS		   (4u << 20)
+#define DWARF_MAX_UNITS		   (2u << 20)
 #define DWARF_MAX_DEPTH		   4096u      /* of entries within entries */
 #define DWARF_MAX_ORIGINS	   16u	      /* from an inlined function to its name */
 #define DWARF_MAX_UNIT_BYTES	   UINT32_MAX /* of a unit whose functions are read */

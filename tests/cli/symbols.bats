@@ -332,6 +332,30 @@ plt_source() {
 	grep -q 'asks for too much work' err
 }
 
+@test "DWARF of more units than fit is given up in less than 1 GB" {
+	cat >units.S <<-'EOF'
+		.text
+		.globl _start
+		.type _start, @function
+		_start: ret
+		.size _start, . - _start
+		.section .debug_abbrev, "", @progbits
+		.byte 1, 0x11, 0, 0, 0, 0
+		.section .debug_info, "", @progbits
+		.rept 4000000
+		.long 8
+		.short 4
+		.long 0
+		.byte 8, 1
+		.endr
+	EOF
+	gcc -nostdlib -static units.S -o units 2>/dev/null || skip "this assembler is for another machine"
+	addr=$(nm units | awk '$3 == "_start" {print $1}')
+	(ulimit -v 1000000 -t 20 && echo "0x$addr" | "$SYMBOLIZE" units >out 2>err)
+	grep -qx '_start' out
+	grep -q 'too many DWARF units' err
+}
+
 @test "a stripped Go program has its names" {
 	need go
 	mkdir -p go
