@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyze/addr_map.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,22 +13,11 @@ struct sweep {
 	struct addr_map *map;
 };
 
-static bool wins(const struct addr_range *a, const struct addr_range *b)
-{
-	if (a->priority != b->priority)
-		return a->priority > b->priority;
-	if (a->start != b->start)
-		return a->start > b->start;
-	if (a->end != b->end)
-		return a->end < b->end;
-	return a->value > b->value;
-}
-
 static void push(struct sweep *sw, const struct addr_range *range)
 {
 	size_t i = sw->n_heap++;
 
-	while (i && wins(range, sw->heap[(i - 1) / 2])) {
+	while (i && addr_range_wins(range, sw->heap[(i - 1) / 2])) {
 		sw->heap[i] = sw->heap[(i - 1) / 2];
 		i = (i - 1) / 2;
 	}
@@ -42,9 +30,9 @@ static void pop(struct sweep *sw)
 	size_t i = 0, child;
 
 	while ((child = 2 * i + 1) < sw->n_heap) {
-		if (child + 1 < sw->n_heap && wins(sw->heap[child + 1], sw->heap[child]))
+		if (child + 1 < sw->n_heap && addr_range_wins(sw->heap[child + 1], sw->heap[child]))
 			child++;
-		if (!wins(sw->heap[child], moved))
+		if (!addr_range_wins(sw->heap[child], moved))
 			break;
 		sw->heap[i] = sw->heap[child];
 		i = child;
@@ -107,9 +95,9 @@ static void radix_pass(const struct addr_range *from, struct addr_range *to, siz
 
 /*
  * Addresses of one program differ in few digits, so this takes two or three passes where a sort by comparing takes
- * most of the time of building a map. spare has room for n ranges.
+ * most of the time of building a map.
  */
-static void sort_by_start(struct addr_range *ranges, struct addr_range *spare, size_t n)
+void addr_ranges_sort(struct addr_range *ranges, struct addr_range *spare, size_t n)
 {
 	uint64_t low = UINT64_MAX, high = 0;
 	struct addr_range *from = ranges, *to = spare;
@@ -192,7 +180,7 @@ int addr_map_build(struct addr_map *map, struct addr_range *ranges, size_t n, st
 		return 0;
 	if (n > SIZE_MAX / 128 || !reserve(scratch, n))
 		return STINT_ERR_NOMEM;
-	sort_by_start(ranges, (struct addr_range *)scratch->memory, n);
+	addr_ranges_sort(ranges, (struct addr_range *)scratch->memory, n);
 	sw.heap = (const struct addr_range **)(scratch->memory + n * sizeof(*ranges));
 	pieces.starts = (uint64_t *)(sw.heap + n);
 	pieces.values = (uint32_t *)(pieces.starts + max_pieces(n));

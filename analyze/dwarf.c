@@ -122,18 +122,20 @@ void dwarf_close(struct dwarf *dw)
 	free(dw);
 }
 
-/* Fills in the functions from the innermost outwards; each one's line is where the one inside it is called. */
-static uint32_t chain_of(struct dwarf_unit *unit, struct dwarf_lines *lines, uint32_t func, bool inlines,
-			 struct dwarf_frame *frames)
+uint32_t dwarf_chain(struct dwarf_unit *unit, struct dwarf_funcs *funcs, uint32_t func, bool inlines,
+		     struct dwarf_lines *lines, const struct dwarf_row *row, struct dwarf_frame *frames)
 {
 	const struct dwarf_facts *facts;
-	const char *file = frames[0].file;
-	uint32_t line = frames[0].line, n = 0;
+	const char *file = row ? dwarf_lines_path(lines, row->file) : NULL;
+	uint32_t line = row ? row->line : 0, n = 0;
 
-	for (; func != DWARF_NO_FUNC; func = unit->funcs->funcs[func].parent) {
+	frames[0] = (struct dwarf_frame){.file = file, .line = line};
+	if (func == DWARF_NO_FUNC)
+		return row != NULL;
+	for (; func != DWARF_NO_FUNC; func = funcs->funcs[func].parent) {
 		struct dwarf_frame *frame = &frames[n];
 
-		facts = dwarf_func_facts(unit, func);
+		facts = dwarf_func_facts(unit, funcs, func);
 		if (!facts)
 			break;
 		*frame = (struct dwarf_frame){.linkage = facts->name->linkage,
@@ -142,7 +144,7 @@ static uint32_t chain_of(struct dwarf_unit *unit, struct dwarf_lines *lines, uin
 					      .line = line,
 					      .start = facts->low,
 					      .note = &facts->name->note};
-		frame->inlined = unit->funcs->funcs[func].parent != DWARF_NO_FUNC;
+		frame->inlined = funcs->funcs[func].parent != DWARF_NO_FUNC;
 		file = lines ? dwarf_lines_path(lines, facts->call_file) : NULL;
 		line = facts->call_line;
 		if (inlines || !frame->inlined)
@@ -153,27 +155,22 @@ static uint32_t chain_of(struct dwarf_unit *unit, struct dwarf_lines *lines, uin
 
 uint32_t dwarf_lookup(struct dwarf *dw, uint64_t addr, bool inlines, struct dwarf_frame *frames)
 {
-	uint32_t i = addr_map_find(&dw->map, addr), func, file, line, n = 0;
+	uint32_t i = addr_map_find(&dw->map, addr), func;
 	struct dwarf_unit *unit, *full;
 	struct dwarf_lines *lines;
 	struct dwarf_funcs *funcs;
+	struct dwarf_row row;
+	bool has_row;
 
 	if (i == ADDR_MAP_NONE)
 		return 0;
-	unit = &dw->file->units[dw->file->n_units - 1 - i];
-	full = unit->dwo_name ? dwarf_unit_split(dw, unit) : NULL;
-	if (!full)
-		full = unit; /* a skeleton may have the outlines of its functions */
-	frames[0] = (struct dwarf_frame){.line = 0};
+	unit = dwarf_unit_of(dw, i);
+	full = dwarf_unit_full(dw, unit);
 	lines = dwarf_unit_lines(unit);
-	if (lines && dwarf_lines_find(lines, addr, &file, &line)) {
-		frames[0].file = dwarf_lines_path(lines, file);
-		frames[0].line = line;
-		n = 1;
-	}
+	has_row = lines && dwarf_lines_find(lines, addr, &row);
 	funcs = dwarf_unit_funcs(full);
-	func = funcs ? addr_map_find(&funcs->map, addr) : ADDR_MAP_NONE;
-	return func == ADDR_MAP_NONE ? n : chain_of(full, lines, func, inlines, frames);
+	func = funcs ? addr_map_find(&funcs->map, addr) : DWARF_NO_FUNC;
+	return dwarf_chain(full, funcs, func, inlines, lines, has_row ? &row : NULL, frames);
 }
 
 uint32_t dwarf_missing_splits(const struct dwarf *dw, const char **ret_name)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "analyze/addr_map.h"
 #include "analyze/elf_file.h"
 
 #define DWARF_MAX_CHAIN 512u /* functions at one address; deeper inlining is cut */
@@ -49,6 +50,17 @@ void dwarf_close(struct dwarf *dw); /* NULL is fine */
  * has the code.
  */
 uint32_t dwarf_lookup(struct dwarf *dw, uint64_t addr, bool inlines, struct dwarf_frame *frames);
+
+/* Takes what dwarf_lookup would say of one address. The frames are gone afterwards. False ends the whole. */
+typedef bool (*dwarf_take)(void *context, uint32_t value, const struct dwarf_frame *frames, uint32_t n);
+
+/*
+ * Looks many addresses up by reading each unit just once and keeping little of it: the starts of the n ranges in
+ * wanted, which are changed; spare has room for as many. take gets the value of each, unit by unit and by ascending
+ * address within one. Returns 0, or STINT_ERR_NOMEM, also where take returned false.
+ */
+int dwarf_lookup_all(struct dwarf *dw, struct addr_range *wanted, struct addr_range *spare, size_t n, bool inlines,
+		     dwarf_take take, void *context);
 
 /* Files that split units name but that weren't found: how many; the first one's name in *ret_name. */
 uint32_t dwarf_missing_splits(const struct dwarf *dw, const char **ret_name);

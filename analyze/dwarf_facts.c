@@ -128,18 +128,18 @@ static struct dwarf_name *name_of(struct dwarf_unit *unit, const struct entry *e
 	return own;
 }
 
-const struct dwarf_facts *dwarf_func_facts(struct dwarf_unit *unit, uint32_t func)
+const struct dwarf_facts *dwarf_func_facts(struct dwarf_unit *unit, struct dwarf_funcs *funcs, uint32_t func)
 {
-	const struct dwarf_facts **kept = &unit->funcs->facts[func];
+	const struct dwarf_facts **kept = &funcs->facts[func];
 	struct dwarf_facts *facts;
 	struct entry entry;
 
 	if (*kept)
 		return *kept;
-	facts = stint_arena_alloc(&unit->file->arena, sizeof(*facts));
+	facts = stint_arena_alloc(funcs->arena, sizeof(*facts));
 	if (!facts)
 		return NULL;
-	read_entry(unit, unit->off + unit->funcs->funcs[func].die, &entry);
+	read_entry(unit, unit->off + funcs->funcs[func].die, &entry);
 	*facts = (struct dwarf_facts){name_of(unit, &entry), low_of(unit, &entry), entry.call_file, entry.call_line};
 	if (!facts->name)
 		return NULL;

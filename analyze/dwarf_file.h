@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "analyze/addr_hits.h"
 #include "analyze/addr_map.h"
 #include "analyze/dwarf.h"
 #include "analyze/dwarf_abbrev.h"
@@ -53,6 +54,7 @@ struct dwarf_unit {
 	bool has_low, has_line, has_ranges;
 	bool root_tried, root_ok;
 	bool funcs_tried, lines_tried, split_tried;
+	bool batched; /* it was read for dwarf_lookup_all */
 
 	/* From its root entry. */
 	uint64_t low_pc, high_pc;
@@ -76,6 +78,12 @@ struct dwarf_unit {
 struct dwarf_ranges {
 	struct addr_range *at;
 	size_t n, cap;
+};
+
+/* A place in the source. */
+struct dwarf_row {
+	uint32_t file; /* its number */
+	uint32_t line;
 };
 
 /* Memory for reading one unit, kept for the next one: what is found is copied from it in the size it has. */
@@ -174,11 +182,18 @@ struct dwarf_funcs {
 	const struct dwarf_facts **facts; /* of those that were asked for */
 	uint32_t n;
 	struct addr_map map;
+	struct stint_arena *arena; /* has the facts */
 };
 
 /* The functions of a unit that has code, with those inlined into them; NULL when they can't be had. */
 struct dwarf_funcs *dwarf_unit_funcs(struct dwarf_unit *unit);
 void dwarf_funcs_free(struct dwarf_funcs *funcs); /* NULL is fine */
+
+/*
+ * The same without a map, for the caller to free: the numbers of the innermost functions at the addresses in hits
+ * become the values of their best ranges. arena gets the facts.
+ */
+struct dwarf_funcs *dwarf_funcs_hit(struct dwarf_unit *unit, struct addr_hits *hits, struct stint_arena *arena);
 
 /* Adds the code of all functions that aren't inlined: for units whose root doesn't tell what code they have. */
 bool dwarf_funcs_ranges(struct dwarf_unit *unit, struct dwarf_ranges *ranges, uint32_t value);
@@ -196,8 +211,8 @@ struct dwarf_facts {
 	uint32_t call_file, call_line; /* of an inlined one */
 };
 
-/* What the entry of a function of that unit and its origins say; kept. NULL without memory. */
-const struct dwarf_facts *dwarf_func_facts(struct dwarf_unit *unit, uint32_t func);
+/* What the entry of one of the unit's functions and its origins say; kept in funcs. NULL without memory. */
+const struct dwarf_facts *dwarf_func_facts(struct dwarf_unit *unit, struct dwarf_funcs *funcs, uint32_t func);
 
 /* dwarf_line.c */
 
@@ -206,7 +221,13 @@ struct dwarf_lines *dwarf_unit_lines(struct dwarf_unit *unit);
 void dwarf_lines_free(struct dwarf_lines *lines); /* NULL is fine */
 
 /* The row that has addr. False when there is none. */
-bool dwarf_lines_find(const struct dwarf_lines *lines, uint64_t addr, uint32_t *ret_file, uint32_t *ret_line);
+bool dwarf_lines_find(struct dwarf_lines *lines, uint64_t addr, struct dwarf_row *ret);
+
+/*
+ * The rows that have the addresses in hits, into rows, which has room for twice as many: of those addresses that then
+ * have a best range. Runs the program for just them and keeps nothing.
+ */
+void dwarf_lines_hit(struct dwarf_lines *lines, struct addr_hits *hits, struct dwarf_row *rows);
 
 /* The full path of a file number; NULL when there is none. Lives as long as the dwarf_file. */
 const char *dwarf_lines_path(struct dwarf_lines *lines, uint32_t file);

@@ -10,7 +10,8 @@ struct walk {
 	const struct dwarf_abbrevs *abbrevs;
 	struct stint_cursor cur;
 	struct dwarf_ranges *ranges;
-	bool only_ranges; /* of whole functions, with range_value; no functions are kept */
+	struct addr_hits *hits; /* where not NULL, ranges are for just these and aren't kept */
+	bool only_ranges;	/* of whole functions, with range_value; no functions are kept */
 	uint32_t range_value;
 	uint32_t n_funcs;
 	uint32_t parents[DWARF_MAX_DEPTH + 1]; /* the innermost function with code around entries at each depth */
@@ -66,6 +67,16 @@ static bool put_func(struct walk *w, const struct dwarf_func *func)
 	return true;
 }
 
+/* Offers the ranges from before on to the addresses that are asked for. */
+static void hit(struct walk *w, size_t before)
+{
+	size_t i;
+
+	for (i = before; i < w->ranges->n; i++)
+		w->failed |= !dwarf_spend(w->unit->file, addr_hits_offer(w->hits, &w->ranges->at[i]));
+	w->ranges->n = before;
+}
+
 /* Keeps a function whose entry has code, if it does. Its children then have it as their parent. */
 static uint32_t take_func(struct walk *w, const struct dwarf_abbrev *decl, uint64_t die_off, uint32_t parent)
 {
@@ -82,6 +93,8 @@ static uint32_t take_func(struct walk *w, const struct dwarf_abbrev *decl, uint6
 				  w->only_ranges ? w->range_value : w->n_funcs, w->only_ranges ? 0 : w->depth, NULL);
 	if (w->only_ranges || w->ranges->n == before)
 		return parent;
+	if (w->hits)
+		hit(w, before);
 	w->failed |= !put_func(w, &func);
 	return w->n_funcs - 1;
 }
@@ -161,6 +174,7 @@ static bool walk_unit(struct walk *w)
 	return !w->failed;
 }
 
+/* With the ranges in the scratch as their map. */
 static struct dwarf_funcs *keep_funcs(struct dwarf_scratch *scratch, uint32_t n)
 {
 	struct dwarf_funcs *funcs = calloc(1, sizeof(*funcs));
@@ -179,7 +193,7 @@ static struct dwarf_funcs *keep_funcs(struct dwarf_scratch *scratch, uint32_t n)
 	return NULL;
 }
 
-static struct dwarf_funcs *read_funcs(struct dwarf_unit *unit)
+static struct dwarf_funcs *read_funcs(struct dwarf_unit *unit, struct addr_hits *hits)
 {
 	struct dwarf_scratch *scratch = &unit->file->scratch;
 	struct walk *w = calloc(1, sizeof(*w));
@@ -188,6 +202,7 @@ static struct dwarf_funcs *read_funcs(struct dwarf_unit *unit)
 	if (!w)
 		return NULL;
 	w->unit = unit;
+	w->hits = hits;
 	w->ranges = &scratch->ranges;
 	w->ranges->n = 0;
 	if (walk_unit(w))
@@ -201,9 +216,20 @@ struct dwarf_funcs *dwarf_unit_funcs(struct dwarf_unit *unit)
 	if (!unit->funcs_tried) {
 		unit->funcs_tried = true;
 		if (dwarf_unit_root(unit))
-			unit->funcs = read_funcs(unit);
+			unit->funcs = read_funcs(unit, NULL);
+		if (unit->funcs)
+			unit->funcs->arena = &unit->file->arena;
 	}
 	return unit->funcs;
+}
+
+struct dwarf_funcs *dwarf_funcs_hit(struct dwarf_unit *unit, struct addr_hits *hits, struct stint_arena *arena)
+{
+	struct dwarf_funcs *funcs = dwarf_unit_root(unit) ? read_funcs(unit, hits) : NULL;
+
+	if (funcs)
+		funcs->arena = arena;
+	return funcs;
 }
 
 void dwarf_funcs_free(struct dwarf_funcs *funcs)

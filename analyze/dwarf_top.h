@@ -18,4 +18,25 @@ struct dwarf {
 	const char *missing_name;
 };
 
+/* The unit that the map gives as i, which isn't ADDR_MAP_NONE. */
+static inline struct dwarf_unit *dwarf_unit_of(const struct dwarf *dw, uint32_t i)
+{
+	return &dw->file->units[dw->file->n_units - 1 - i];
+}
+
+/* The unit that has the functions: a split one where it is found. A skeleton may have the outlines of its own. */
+static inline struct dwarf_unit *dwarf_unit_full(struct dwarf *dw, struct dwarf_unit *unit)
+{
+	struct dwarf_unit *full = unit->dwo_name ? dwarf_unit_split(dw, unit) : NULL;
+
+	return full ? full : unit;
+}
+
+/*
+ * The functions at an address, from func, which may be DWARF_NO_FUNC, outwards: each one's line is where the one inside
+ * it is called, the innermost one's is row (NULL where there is none). As dwarf_lookup gives them.
+ */
+uint32_t dwarf_chain(struct dwarf_unit *unit, struct dwarf_funcs *funcs, uint32_t func, bool inlines,
+		     struct dwarf_lines *lines, const struct dwarf_row *row, struct dwarf_frame *frames);
+
 #endif

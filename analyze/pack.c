@@ -20,8 +20,10 @@ struct packing {
 	struct symbolizer *here; /* all sources; nothing packed */
 	struct symbolizer *own;	 /* only the names that the recorder wrote */
 	uint8_t *states;	 /* by frame id, enum frame_state */
-	uint64_t *nameless;	 /* by module id: frames without a name */
-	bool *asked;		 /* by module id: frames were looked up in it */
+	/* By frame id: what all sources say of those that were asked for at once; else NULL. */
+	const struct symbol_chain **found;
+	uint64_t *nameless; /* by module id: frames without a name */
+	bool *asked;	    /* by module id: frames were looked up in it */
 	struct pack_frame_ids ids;
 	bool *in_stacks; /* by frame id; code that is packed has frames that no stack needs */
 	struct pack_result *result;
@@ -110,7 +112,7 @@ static int pack_frame(struct packing *p, uint32_t frame, struct stint_err *err)
 	const struct stint_frame *row = &p->m->frames.rows[frame];
 	bool exact = row->flags & STINT_FRAME_EXACT, resolved;
 	struct symbol_chain found, own;
-	int code;
+	int code = 0;
 
 	if (p->states[frame] == FRAME_PACKED)
 		return 0;
@@ -118,7 +120,10 @@ static int pack_frame(struct packing *p, uint32_t frame, struct stint_err *err)
 	if (code || (p->options->only_missing && own.symbols[0].resolved))
 		return code;
 	p->asked[row->module] = has_file(p, row->module);
-	code = symbolizer_lookup(p->here, row->module, row->addr, exact, &found, err);
+	if (p->found[frame])
+		found = *p->found[frame];
+	else
+		code = symbolizer_lookup(p->here, row->module, row->addr, exact, &found, err);
 	if (code)
 		return code;
 	resolved = found.symbols[found.n - 1].resolved;
@@ -193,6 +198,11 @@ static int list_missing(struct packing *p, struct stint_err *err)
 	return 0;
 }
 
+static bool ask_at_once(const struct packing *p, uint32_t frame)
+{
+	return p->in_stacks[frame] && p->states[frame] != FRAME_PACKED && !p->options->only_missing;
+}
+
 /* Asks for all frames that aren't packed yet at once, which is quicker than one by one. */
 static int prepare(struct packing *p, struct stint_err *err)
 {
@@ -206,10 +216,14 @@ static int prepare(struct packing *p, struct stint_err *err)
 		return no_memory(err);
 	for (i = 1; i < p->m->n_plain_frames; i++) {
 		row = &p->m->frames.rows[i];
-		if (p->in_stacks[i] && p->states[i] != FRAME_PACKED && !p->options->only_missing)
-			requests[n++] = (struct symbol_request){row->addr, row->module, row->flags & STINT_FRAME_EXACT};
+		if (ask_at_once(p, i))
+			requests[n++] = (struct symbol_request){
+				.addr = row->addr, .module = row->module, .exact = row->flags & STINT_FRAME_EXACT};
 	}
-	code = symbolizer_prepare(p->here, requests, n, err);
+	code = symbolizer_lookup_all(p->here, requests, n, err);
+	for (i = 1, n = 0; i < p->m->n_plain_frames && !code; i++)
+		if (ask_at_once(p, i))
+			p->found[i] = requests[n++].chain;
 	free(requests);
 	return code;
 }
@@ -259,10 +273,11 @@ int pack(struct model *m, const struct pack_options *options, struct stint_sink 
 	if (code)
 		return code;
 	p.states = calloc((size_t)m->frames.n + 1, 1);
+	p.found = calloc((size_t)m->frames.n + 1, sizeof(*p.found));
 	p.in_stacks = calloc((size_t)m->frames.n + 1, sizeof(*p.in_stacks));
 	p.nameless = calloc((size_t)m->modules.n + 1, sizeof(*p.nameless));
 	p.asked = calloc((size_t)m->modules.n + 1, sizeof(*p.asked));
-	if (!p.states || !p.nameless || !p.asked || !p.in_stacks)
+	if (!p.states || !p.found || !p.nameless || !p.asked || !p.in_stacks)
 		code = no_memory(err);
 	else
 		code = open_symbolizers(&p, err);
@@ -273,6 +288,7 @@ int pack(struct model *m, const struct pack_options *options, struct stint_sink 
 	stint_writer_free(p.w);
 	symbolizer_free(p.own);
 	free(p.states);
+	free(p.found);
 	free(p.nameless);
 	free(p.asked);
 	free(p.in_stacks);

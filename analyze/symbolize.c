@@ -326,12 +326,10 @@ static bool name_unresolved(struct symbolizer *s, const struct module *m, struct
 
 static struct symbol_chain *chain_of(struct symbolizer *s, uint32_t n)
 {
-	struct symbol_chain *chain = stint_arena_alloc(&s->arena, sizeof(*chain));
-	struct symbol *symbols = stint_arena_alloc(&s->arena, n * sizeof(*symbols));
+	struct symbol_chain *chain = stint_arena_alloc(&s->arena, sizeof(*chain) + n * sizeof(*chain->symbols));
 
-	if (!chain || !symbols)
-		return NULL;
-	*chain = (struct symbol_chain){symbols, n};
+	if (chain)
+		*chain = (struct symbol_chain){(const struct symbol *)(chain + 1), n};
 	return chain;
 }
 
@@ -378,45 +376,60 @@ static bool fill_symbol(struct symbolizer *s, const struct module *m, struct sym
 
 /* The chain of an address of a program's file. */
 static struct symbol_chain *resolve_in_program(struct symbolizer *s, const struct module *m, uint64_t elf_addr,
-					       uint64_t look)
+					       uint64_t look, const struct symbol_frames *frames)
 {
 	const struct elf_symbol *symbol = elf_symtab_find(&m->program->symtab, look);
 	struct symbol_chain *chain;
-	uint32_t n = 0, i;
+	uint32_t i;
 
-	if (m->program->dwarf)
-		n = dwarf_lookup(m->program->dwarf, look, s->options.inlines, s->frames);
-	if (!n)
-		s->frames[n++] = (struct dwarf_frame){.line = 0};
-	chain = chain_of(s, n);
-	for (i = 0; chain && i < n; i++) {
+	chain = chain_of(s, frames->n);
+	for (i = 0; chain && i < frames->n; i++) {
 		struct symbol *to = (struct symbol *)&chain->symbols[i];
 
 		to->elf_addr = elf_addr;
-		if (!fill_symbol(s, m, to, &s->frames[i], symbol))
+		if (!fill_symbol(s, m, to, &frames->at[i], symbol))
 			return NULL;
 	}
 	return chain;
 }
 
+/* frames may be NULL. There is always one: without DWARF, or where that says nothing, one that says nothing. */
+static struct symbol_frames frames_at(struct symbolizer *s, const struct module *m, uint64_t vaddr,
+				      const struct symbol_frames *frames)
+{
+	struct symbol_frames found = {s->frames, 0};
+
+	if (frames)
+		found = *frames;
+	else if (m->program->dwarf)
+		found.n = dwarf_lookup(m->program->dwarf, vaddr, s->options.inlines, s->frames);
+	if (found.n)
+		return found;
+	s->frames[0] = (struct dwarf_frame){.line = 0};
+	return (struct symbol_frames){s->frames, 1};
+}
+
 /* The chain at addr, whose instruction (or the call before it) is at look. NULL without memory. */
-static struct symbol_chain *resolve(struct symbolizer *s, const struct module *m, uint64_t addr, uint64_t look)
+static struct symbol_chain *resolve(struct symbolizer *s, const struct module *m, uint64_t addr, uint64_t look,
+				    const struct symbol_frames *frames)
 {
 	const struct elf_symbol *recorded = m ? elf_symtab_find(&m->recorded, look) : NULL;
 	uint64_t vaddr = look;
 	bool known = m && m->program && !m->misfit && program_vaddr(m->program, m->info.kind, look, &vaddr);
 	uint64_t elf_addr = vaddr + (addr - look);
+	struct symbol_frames found;
 	struct symbol_chain *chain;
 	struct symbol *symbol;
 
 	/* A recorded name goes first, but where this system has the file's DWARF it says the same and more. */
 	if (known && (!recorded || m->program->dwarf)) {
-		chain = resolve_in_program(s, m, elf_addr, vaddr);
+		found = frames_at(s, m, vaddr, frames);
+		chain = resolve_in_program(s, m, elf_addr, vaddr, &found);
 		if (!chain || !recorded)
 			return chain;
 		/* Where DWARF has no function (assembly code), the two symbol tables may have chosen otherwise. */
 		symbol = (struct symbol *)&chain->symbols[chain->n - 1];
-		if (chain->n == 1 && !s->frames[0].name && !s->frames[0].linkage) {
+		if (chain->n == 1 && !found.at->name && !found.at->linkage) {
 			symbol->start = recorded->addr + (vaddr - look);
 			return name_symbol(s, symbol, recorded->name) ? chain : NULL;
 		}
@@ -456,23 +469,49 @@ static struct symbol_chain *unpack(struct symbolizer *s, const struct module *m,
 	return ok ? chain : NULL;
 }
 
-/* NULL without memory. */
-static struct symbol_chain *look_up(struct symbolizer *s, struct module *m, uint64_t addr, bool exact,
-				    struct stint_err *err)
+static uint64_t look_at(uint64_t addr, bool exact)
+{
+	return exact || !addr ? addr : addr - 1;
+}
+
+/* What the recording itself says of an address, or (*ret_line is below it) of the line that it is in; or NULL. */
+static const struct symbol_chain *packed_at(struct module *m, uint64_t addr, bool exact, uint64_t *ret_line)
 {
 	const uint64_t *slot = m ? stint_map_get(&m->packed_chains[exact], addr) : NULL;
-	const struct symbol_chain *packed;
-	struct symbol_chain *chain;
-	uint64_t line = addr;
 
-	if (!slot && m && exact && symbolizer_packed_line(m, addr, &line))
-		slot = stint_map_get(&m->packed_chains[true], line);
-	packed = slot ? (const struct symbol_chain *)(uintptr_t)*slot : NULL;
-	if (packed && packed->symbols[packed->n - 1].resolved)
+	*ret_line = addr;
+	if (!slot && m && exact && symbolizer_packed_line(m, addr, ret_line))
+		slot = stint_map_get(&m->packed_chains[true], *ret_line);
+	return slot ? (const struct symbol_chain *)(uintptr_t)*slot : NULL;
+}
+
+static bool says_enough(const struct symbol_chain *packed)
+{
+	return packed && packed->symbols[packed->n - 1].resolved;
+}
+
+bool symbolizer_asks_dwarf(struct symbolizer *s, struct module *m, uint64_t addr, bool exact, uint64_t *ret_vaddr)
+{
+	struct stint_err ignored = STINT_ERR_INIT;
+	uint64_t line;
+
+	return !says_enough(packed_at(m, addr, exact, &line)) && !symbolizer_open(s, m, &ignored) && m->program &&
+	       m->program->dwarf && !m->misfit &&
+	       program_vaddr(m->program, m->info.kind, look_at(addr, exact), ret_vaddr);
+}
+
+struct symbol_chain *symbolizer_resolve(struct symbolizer *s, struct module *m, uint64_t addr, bool exact,
+					const struct symbol_frames *frames, struct stint_err *err)
+{
+	uint64_t line;
+	const struct symbol_chain *packed = packed_at(m, addr, exact, &line);
+	struct symbol_chain *chain;
+
+	if (says_enough(packed))
 		return unpack(s, m, packed, addr - line);
 	if (m && symbolizer_open(s, m, err))
 		return NULL;
-	chain = resolve(s, m, addr, exact || !addr ? addr : addr - 1);
+	chain = resolve(s, m, addr, look_at(addr, exact), frames);
 	/* Where it was packed nobody knew a name; the file's own address may still be known only there. */
 	if (chain && packed && !chain->symbols[chain->n - 1].resolved)
 		return unpack(s, m, packed, addr - line);
@@ -495,7 +534,7 @@ int symbolizer_lookup(struct symbolizer *s, uint32_t module, uint64_t addr, bool
 			return nomem(err);
 	}
 	if (is_new) {
-		chain = look_up(s, m, addr, exact, err);
+		chain = symbolizer_resolve(s, m, addr, exact, NULL, err);
 		if (!chain) {
 			if (m)
 				stint_map_remove(&m->chains[exact], addr);
@@ -508,28 +547,6 @@ int symbolizer_lookup(struct symbolizer *s, uint32_t module, uint64_t addr, bool
 	}
 	*ret = *chain;
 	return 0;
-}
-
-static int by_place(const void *a, const void *b)
-{
-	const struct symbol_request *ra = a, *rb = b;
-
-	if (ra->module != rb->module)
-		return ra->module < rb->module ? -1 : 1;
-	return (ra->addr > rb->addr) - (ra->addr < rb->addr);
-}
-
-int symbolizer_prepare(struct symbolizer *s, struct symbol_request *requests, size_t n, struct stint_err *err)
-{
-	struct symbol_chain chain;
-	size_t i;
-	int rc = 0;
-
-	if (n)
-		qsort(requests, n, sizeof(*requests), by_place);
-	for (i = 0; i < n && !rc; i++)
-		rc = symbolizer_lookup(s, requests[i].module, requests[i].addr, requests[i].exact, &chain, err);
-	return rc;
 }
 
 /* Where a program's names are from, and what is the matter with them. */

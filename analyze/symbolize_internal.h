@@ -61,6 +61,19 @@ struct module *symbolizer_module(const struct symbolizer *s, uint32_t number);
 /* Opens the module's files unless that has been done. Returns 0 or STINT_ERR_NOMEM. */
 int symbolizer_open(struct symbolizer *s, struct module *m, struct stint_err *err);
 
+/* What dwarf_lookup says of an address, where that is known already. */
+struct symbol_frames {
+	const struct dwarf_frame *at;
+	uint32_t n;
+};
+
+/* The chain of an address, not from what was looked up before; m and frames may be NULL. NULL without memory. */
+struct symbol_chain *symbolizer_resolve(struct symbolizer *s, struct module *m, uint64_t addr, bool exact,
+					const struct symbol_frames *frames, struct stint_err *err);
+
+/* True when the answer depends on the module's DWARF, at *ret_vaddr. Opens its files where the recording has none. */
+bool symbolizer_asks_dwarf(struct symbolizer *s, struct module *m, uint64_t addr, bool exact, uint64_t *ret_vaddr);
+
 /*
  * Where a line of the packed code begins that has addr: the greatest address up to it, in the same recorded code, that
  * the recording has an exact chain for. False when addr is in no recorded code.

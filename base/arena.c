@@ -15,7 +15,7 @@ struct stint_arena_chunk {
 	alignas(max_align_t) uint8_t data[];
 };
 
-void *stint_arena_alloc(struct stint_arena *arena, size_t size)
+static void *take(struct stint_arena *arena, size_t size)
 {
 	struct stint_arena_chunk *chunk = arena->head;
 	void *at;
@@ -26,9 +26,10 @@ void *stint_arena_alloc(struct stint_arena *arena, size_t size)
 	if (!chunk || size > chunk->size - chunk->used) {
 		size_t room = size > CHUNK_BYTES ? size : CHUNK_BYTES;
 
-		chunk = calloc(1, sizeof(*chunk) + room);
+		chunk = malloc(sizeof(*chunk) + room);
 		if (!chunk)
 			return NULL;
+		chunk->used = 0;
 		chunk->size = room;
 		chunk->next = arena->head;
 		arena->head = chunk;
@@ -39,12 +40,23 @@ void *stint_arena_alloc(struct stint_arena *arena, size_t size)
 	return at;
 }
 
+/* Zeroed piece by piece, while it is about to be written anyway: a whole chunk would be out of the caches by then. */
+void *stint_arena_alloc(struct stint_arena *arena, size_t size)
+{
+	void *at = take(arena, size);
+
+	return at ? memset(at, 0, size) : NULL;
+}
+
 char *stint_arena_strndup(struct stint_arena *arena, const void *data, size_t size)
 {
-	char *copy = size == SIZE_MAX ? NULL : stint_arena_alloc(arena, size + 1);
+	char *copy = size == SIZE_MAX ? NULL : take(arena, size + 1);
 
-	if (copy && size)
+	if (!copy)
+		return NULL;
+	if (size)
 		memcpy(copy, data, size);
+	copy[size] = 0;
 	return copy;
 }
 

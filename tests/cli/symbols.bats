@@ -41,7 +41,21 @@ same() {
 	cmp plain.out out
 }
 
+# Whether a program's addresses are asked for at once or one after the other is the same. usage: at_once FILE
+at_once() {
+	/usr/bin/python3 -c "
+import sys
+sys.path.insert(0, '$ROOT/tests/symbols')
+import compare
+print('\n'.join(hex(a + i) for a, size in compare.functions('$1') for i in range(0, size + 2, 3)))" >at_once
+	[ "$(wc -l <at_once)" -gt 500 ]
+	"$SYMBOLIZE" "$1" <at_once >at_once.out
+	"$SYMBOLIZE" -1 "$1" <at_once >singly.out
+	cmp at_once.out singly.out
+}
+
 agree() {
+	at_once "$1"
 	need addr2line gdb llvm-symbolizer-14
 	/usr/bin/python3 "$ROOT/tests/symbols/compare.py" -n 400 -v --tool "$SYMBOLIZE" "$1" | cut -c1-1000
 	return "${PIPESTATUS[0]}"

@@ -87,14 +87,14 @@ static void ask_all(struct symbolizer *s, struct asked *asked)
 	uint64_t sum = 0;
 	size_t i, k;
 
-	if (symbolizer_prepare(s, asked->requests, asked->n, NULL))
+	if (symbolizer_lookup_all(s, asked->requests, asked->n, NULL))
 		abort();
 	for (i = 0; i < asked->n; i++) {
 		struct symbol_request *r = &asked->requests[i];
 
 		if (symbolizer_lookup(s, MODULE, r->addr, r->exact, &chain, NULL))
 			abort();
-		sum += read_chain(&chain);
+		sum += read_chain(&chain) + read_chain(r->chain);
 		if (i % 8)
 			continue;
 		if (symbolizer_code(s, MODULE, r->addr, r->exact, &code, NULL) || (!code.bytes && !code.why))

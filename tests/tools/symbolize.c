@@ -2,11 +2,11 @@
 /*
  * For tests and benchmarks: the symbolizer by itself, with the input and the output of "addr2line -ifCa".
  *
- *	symbolize [-s DIR]... [-d URLS] [-l] [-n] [-m full|none] [-r] [-q] [-p PATH] FILE < ADDRESSES
+ *	symbolize [-s DIR]... [-d URLS] [-l] [-n] [-m full|none] [-r] [-q] [-1] [-p PATH] FILE < ADDRESSES
  *
  * ADDRESSES are the ELF file's own, in hex. -s: --symbols, -d: debuginfod, -l: no local files, -n: no inlines and
- * lines, -r: return addresses, -q: print nothing but the time, -p: the path to go by instead of FILE's (which then
- * only says which build it is).
+ * lines, -r: return addresses, -q: print nothing but the time, -1: ask for one address after the other, -p: the path to
+ * go by instead of FILE's (which then only says which build it is).
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,27 +34,78 @@ static bool file_offset(const struct elf_file *ef, uint64_t vaddr, uint64_t *ret
 	return false;
 }
 
-/* By hand: for 100,000 addresses of C++ this is 90 MB of text. */
-static void print_chain(uint64_t vaddr, const struct symbol_chain *chain)
+/* By hand: for 100,000 addresses of C++ this is 125 MB of text. */
+struct out {
+	char text[64 << 10];
+	size_t n;
+};
+
+static void flush(struct out *out)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < out->n && (n = write(STDOUT_FILENO, out->text + done, out->n - done)) > 0)
+		done += (size_t)n;
+	out->n = 0;
+}
+
+static void put(struct out *out, const char *text, size_t size)
+{
+	size_t part;
+
+	while (size) {
+		if (out->n == sizeof(out->text))
+			flush(out);
+		part = size < sizeof(out->text) - out->n ? size : sizeof(out->text) - out->n;
+		memcpy(out->text + out->n, text, part);
+		out->n += part;
+		text += part;
+		size -= part;
+	}
+}
+
+static void put_text(struct out *out, const char *text)
+{
+	put(out, text, strlen(text));
+}
+
+/* Ends a line with a number, in decimal or as an address. */
+static void put_number(struct out *out, uint64_t number, bool hex)
+{
+	char text[24], *at = text + sizeof(text);
+	unsigned int base = hex ? 16 : 10, i = 0;
+
+	*--at = '\n';
+	do {
+		*--at = "0123456789abcdef"[number % base];
+		number /= base;
+	} while (++i < (hex ? 16 : 1) || number);
+	if (hex) {
+		*--at = 'x';
+		*--at = '0';
+	}
+	put(out, at, (size_t)(text + sizeof(text) - at));
+}
+
+static void print_chain(struct out *out, uint64_t vaddr, const struct symbol_chain *chain)
 {
 	uint32_t i;
 
-	printf("0x%016" PRIx64 "\n", vaddr);
+	put_number(out, vaddr, true);
 	for (i = 0; i < chain->n; i++) {
-		fputs_unlocked(chain->symbols[i].resolved ? chain->symbols[i].name : "??", stdout);
-		putc_unlocked('\n', stdout);
-		if (chain->symbols[i].file) {
-			fputs_unlocked(chain->symbols[i].file, stdout);
-			printf(":%u\n", chain->symbols[i].line);
-		} else {
-			fputs_unlocked("??:0\n", stdout);
-		}
+		put_text(out, chain->symbols[i].resolved ? chain->symbols[i].name : "??");
+		put(out, "\n", 1);
+		put_text(out, chain->symbols[i].file ? chain->symbols[i].file : "??");
+		put(out, ":", 1);
+		put_number(out, chain->symbols[i].file ? chain->symbols[i].line : 0, false);
 	}
 }
 
 struct addresses {
 	uint64_t *vaddrs;
 	struct symbol_request *requests;
+	struct symbol_chain *chains; /* only where they were asked for one by one */
 	size_t n, cap;
 };
 
@@ -63,7 +114,7 @@ static bool read_addresses(struct addresses *to, const struct elf_file *ef, bool
 	char line[64];
 	uint64_t off;
 
-	while (fgets(line, sizeof(line), stdin)) {
+	while (fgets_unlocked(line, sizeof(line), stdin)) {
 		if (to->n == to->cap) {
 			to->cap = to->cap ? to->cap * 2 : 1024;
 			to->vaddrs = realloc(to->vaddrs, to->cap * sizeof(*to->vaddrs));
@@ -79,27 +130,27 @@ static bool read_addresses(struct addresses *to, const struct elf_file *ef, bool
 	return true;
 }
 
-static int look_up_all(struct symbolizer *s, const struct elf_file *ef, bool exact, bool quiet, size_t *ret_n)
+/* One by one, as who doesn't know all addresses beforehand asks. */
+static int look_up_singly(struct symbolizer *s, struct addresses *all, struct stint_err *err)
+{
+	size_t i;
+	int rc = 0;
+
+	all->chains = calloc(all->n + 1, sizeof(*all->chains));
+	if (!all->chains)
+		return STINT_ERR_NOMEM;
+	for (i = 0; i < all->n && !rc; i++) {
+		rc = symbolizer_lookup(s, 1, all->requests[i].addr, all->requests[i].exact, &all->chains[i], err);
+		all->requests[i].chain = &all->chains[i];
+	}
+	return rc;
+}
+
+static int look_up_all(struct symbolizer *s, struct addresses *all, bool singly)
 {
 	struct stint_err err = STINT_ERR_INIT;
-	struct addresses all = {NULL, NULL, 0, 0};
-	struct symbol_chain chain;
-	uint64_t off;
-	size_t i;
-	int rc;
 
-	rc = read_addresses(&all, ef, exact) ? symbolizer_prepare(s, all.requests, all.n, &err) : STINT_ERR_NOMEM;
-	for (i = 0; i < all.n && !rc && !quiet; i++) {
-		if (!file_offset(ef, all.vaddrs[i], &off))
-			off = all.vaddrs[i];
-		rc = symbolizer_lookup(s, 1, off, exact, &chain, &err);
-		if (!rc)
-			print_chain(all.vaddrs[i], &chain);
-	}
-	*ret_n = all.n;
-	free(all.vaddrs);
-	free(all.requests);
-	return rc;
+	return singly ? look_up_singly(s, all, &err) : symbolizer_lookup_all(s, all->requests, all->n, &err);
 }
 
 int main(int argc, char **argv)
@@ -112,12 +163,13 @@ int main(int argc, char **argv)
 	struct symbolizer *s;
 	struct elf_file *ef;
 	struct timespec from, to;
-	bool exact = true, quiet = false;
-	size_t n;
+	bool exact = true, quiet = false, singly = false;
+	struct addresses all = {NULL, NULL, NULL, 0, 0};
+	static struct out out;
+	size_t i;
 	int opt;
 
-	setvbuf(stdout, NULL, _IOFBF, 1 << 20);
-	while ((opt = getopt(argc, argv, "s:nm:rqp:d:l")) != -1) {
+	while ((opt = getopt(argc, argv, "s:nm:rqp:d:l1")) != -1) {
 		switch (opt) {
 		case 's':
 			if (options.n_dirs < MAX_DIRS)
@@ -141,6 +193,9 @@ int main(int argc, char **argv)
 		case 'l':
 			options.local = false;
 			break;
+		case '1':
+			singly = true;
+			break;
 		case 'p':
 			path = optarg;
 			break;
@@ -159,13 +214,19 @@ int main(int argc, char **argv)
 	module.build_id_size = ef->build_id_size;
 	symbolizer_add_module(s, 1, &module, &err);
 	clock_gettime(CLOCK_MONOTONIC, &from);
-	if (look_up_all(s, ef, exact, quiet, &n))
+	if (!read_addresses(&all, ef, exact) || look_up_all(s, &all, singly))
 		return 3;
+	for (i = 0; i < all.n && !quiet; i++)
+		print_chain(&out, all.vaddrs[i], all.requests[i].chain);
+	flush(&out);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	source = symbolizer_source(s, 1);
-	fprintf(stderr, "%zu addresses in %.3f s; from %s; %s\n", n,
+	fprintf(stderr, "%zu addresses in %.3f s; from %s; %s\n", all.n,
 		(double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9,
 		source.from ? source.from : "nothing", source.why ? source.why : "ok");
+	free(all.vaddrs);
+	free(all.requests);
+	free(all.chains);
 	symbolizer_free(s);
 	debuginfod_free(options.servers);
 	elf_file_close(ef);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "analyze/addr_hits.h"
 #include "analyze/addr_map.h"
 #include "analyze/demangle.h"
 #include "analyze/elf_file.h"
@@ -46,7 +47,30 @@ static uint32_t slow_find(const struct addr_range *ranges, size_t n, uint64_t ad
 	return best ? best->value : ADDR_MAP_NONE;
 }
 
-static void check_random_map(uint64_t base)
+/* The same rule, for some of the addresses, known beforehand; one of them twice. */
+static void check_hits(struct addr_hits *hits, const struct addr_range *ranges, size_t n, uint64_t base)
+{
+	uint64_t addrs[SPACE];
+	uint32_t n_addrs = 0, i, found;
+
+	addrs[n_addrs++] = base + (uint64_t)rand() % 20;
+	for (i = (uint32_t)(addrs[0] - base); i < SPACE; i++)
+		if (i % 50 < 10 ? true : rand() % 8 == 0)
+			addrs[n_addrs++] = base + i;
+	n_addrs = 1 + (uint32_t)rand() % n_addrs;
+	assert_int_equal(addr_hits_start(hits, addrs, n_addrs), 0);
+	for (i = 0; i < n; i++)
+		addr_hits_offer(hits, &ranges[i]);
+	for (i = 0; i < n_addrs; i++) {
+		found = hits->best[i].end ? hits->best[i].value : ADDR_MAP_NONE;
+		assert_int_equal(found, slow_find(ranges, n, addrs[i]));
+	}
+	addr_hits_again(hits);
+	for (i = 0; i < n_addrs; i++)
+		assert_int_equal(hits->best[i].end, 0);
+}
+
+static void check_random_map(struct addr_hits *hits, uint64_t base)
 {
 	struct addr_range ranges[N_RANDOM], copy[N_RANDOM];
 	struct addr_map_scratch scratch = {NULL, 0};
@@ -66,17 +90,20 @@ static void check_random_map(uint64_t base)
 		assert_int_equal(addr_map_find(&map, addr), slow_find(copy, n, addr));
 	addr_map_done(&map);
 	addr_map_scratch_done(&scratch);
+	check_hits(hits, copy, n, base);
 }
 
 static void test_addr_map(void **state)
 {
+	struct addr_hits hits = {.n = 0};
 	int i;
 
 	(void)state;
 	srand(1);
 	for (i = 0; i < 300; i++)
-		check_random_map(i % 2 ? 0 : UINT64_C(0xffffffff81000000));
-	check_random_map(UINT64_MAX - 2000);
+		check_random_map(&hits, i % 2 ? 0 : UINT64_C(0xffffffff81000000));
+	check_random_map(&hits, UINT64_MAX - 2000);
+	addr_hits_done(&hits);
 }
 
 static void put(struct elf_symtab *st, const char *name, uint64_t addr, uint64_t size, uint32_t rank)
@@ -208,6 +235,80 @@ static void test_symbolizer(void **state)
 	elf_file_close(ef);
 }
 
+static void expect_same_chain(const struct symbol_chain *a, const struct symbol_chain *b)
+{
+	uint32_t i;
+
+	assert_int_equal(a->n, b->n);
+	for (i = 0; i < a->n; i++) {
+		assert_string_equal(a->symbols[i].name, b->symbols[i].name);
+		assert_string_equal(a->symbols[i].file ? a->symbols[i].file : "",
+				    b->symbols[i].file ? b->symbols[i].file : "");
+		assert_int_equal(a->symbols[i].line, b->symbols[i].line);
+		assert_int_equal(a->symbols[i].elf_addr, b->symbols[i].elf_addr);
+		assert_int_equal(a->symbols[i].start, b->symbols[i].start);
+		assert_int_equal(a->symbols[i].inlined, b->symbols[i].inlined);
+		assert_int_equal(a->symbols[i].resolved, b->symbols[i].resolved);
+	}
+}
+
+/* A symbolizer with this program as module 3, and something that a recording says of it. */
+static struct symbolizer *of_this_program(const struct elf_file *ef, uint64_t packed_at)
+{
+	struct symbolizer_options options = {.local = true, .lines = true, .inlines = true};
+	struct symbol packed = {.linkage = "_ZN3app5countEi", .file = "a.cc", .line = 7, .resolved = true};
+	struct symbol_module module = {.kind = STINT_MODULE_FILE,
+				       .path = "/proc/self/exe",
+				       .build_id = ef->build_id,
+				       .build_id_size = ef->build_id_size};
+	struct symbolizer *s;
+
+	assert_int_equal(symbolizer_new(&s, &options, NULL), 0);
+	assert_int_equal(symbolizer_add_module(s, 3, &module, NULL), 0);
+	assert_int_equal(symbolizer_add_chain(s, 3, packed_at, true, &(struct symbol_chain){&packed, 1}, NULL), 0);
+	return s;
+}
+
+#define N_AT_ONCE 5000u
+
+/* All at once gives what one by one gives: for this program, for no module, twice over, and where units are kept. */
+static void test_lookup_all(void **state)
+{
+	static struct symbol_request requests[N_AT_ONCE];
+	struct symbolizer *at_once, *singly;
+	struct symbol_chain chain;
+	struct elf_file *ef;
+	uint64_t off;
+	size_t i, round, n_lines = 0;
+
+	(void)state;
+	assert_int_equal(elf_file_open(&ef, "/proc/self/exe", NULL), 0);
+	off = file_off_of(ef, "test_lookup_all") & ~UINT64_C(0xfff);
+	at_once = of_this_program(ef, off + 4);
+	singly = of_this_program(ef, off + 4);
+	elf_file_close(ef);
+	for (i = 0; i < N_AT_ONCE; i++)
+		requests[i] = (struct symbol_request){
+			.addr = off - 0x1000 + i * 7919 % 0x4000, .module = i % 17 ? 3 : 99, .exact = i % 3 != 0};
+	requests[1].addr = requests[2].addr = requests[4].addr = off + 4; /* packed */
+	requests[7] = requests[8];
+	assert_int_equal(symbolizer_lookup_all(at_once, NULL, 0, NULL), 0);
+	for (round = 0; round < 3; round++) { /* read once, kept, kept */
+		assert_int_equal(symbolizer_lookup_all(at_once, requests, N_AT_ONCE, NULL), 0);
+		for (i = 0; i < N_AT_ONCE; i++) {
+			assert_int_equal(symbolizer_lookup(singly, requests[i].module, requests[i].addr,
+							   requests[i].exact, &chain, NULL),
+					 0);
+			expect_same_chain(requests[i].chain, &chain);
+			n_lines += chain.symbols[0].line != 0;
+		}
+	}
+	assert_true(n_lines > N_AT_ONCE / 10);
+	assert_string_equal(requests[1].chain->symbols[0].name, "app::count");
+	symbolizer_free(at_once);
+	symbolizer_free(singly);
+}
+
 static void test_other_build(void **state)
 {
 	struct symbolizer_options options = {.local = true, .lines = true, .inlines = true};
@@ -233,8 +334,9 @@ static void test_other_build(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addr_map),   cmocka_unit_test(test_symtab),      cmocka_unit_test(test_demangle),
-		cmocka_unit_test(test_symbolizer), cmocka_unit_test(test_other_build),
+		cmocka_unit_test(test_addr_map),    cmocka_unit_test(test_symtab),
+		cmocka_unit_test(test_demangle),    cmocka_unit_test(test_symbolizer),
+		cmocka_unit_test(test_other_build), cmocka_unit_test(test_lookup_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
