@@ -175,9 +175,9 @@ static const struct frame_rules *find_stub(const struct elf_file *ef, uint64_t v
 #define START_CONTEXT_BYTES 26u
 
 /*
- * Is the byte at an offset in glibc's __start_context, or the one in front of it, at which a return address is looked up?
- * What makecontext starts returns there, though nothing has called it. "mov %rbx, %rsp; mov (%rsp), %rdi; test %rdi,
- * %rdi; je 1f; call __setcontext; mov %rax, %rdi; 1: call exit; hlt".
+ * Is the byte at an offset in glibc's __start_context, or the one in front of it, at which a return address is looked
+ * up? What makecontext starts returns there, though nothing has called it. "mov %rbx, %rsp; mov (%rsp), %rdi; test
+ * %rdi, %rdi; je 1f; call __setcontext; mov %rax, %rdi; 1: call exit; hlt".
  */
 static bool in_start_context(const struct elf_bytes *image, uint64_t file_off)
 {
