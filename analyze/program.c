@@ -249,7 +249,8 @@ static void say_source(struct loading *load)
 	}
 	if (load->servers_failed && !has_dwarf(ef))
 		note(load, "%s", load->servers_failed);
-	if (asprintf(&p->from, "%s: %s", p->debug ? "debug" : "elf", ef->path) < 0) {
+	if (asprintf(&p->from, "%s: %s%s", p->debug ? "debug" : "elf", ef->path,
+		     load->module->build_id_size ? "" : "; no build ID to check it by") < 0) {
 		p->from = NULL;
 		load->nomem = true;
 	}

@@ -167,6 +167,21 @@ build_id() {
 	! cmp -s plain.out out || false
 }
 
+@test "without build IDs, a program goes by its path, and it is said that nothing could be checked" {
+	g++ -O2 -g -Wl,--build-id=none program.cc -o nameless
+	for part in "meta start_ns 1000000000000" "meta end_ns 1000100000000" "thread MAIN 100 100 program" \
+		"module APP file $PWD/nameless" "stack S 1 0 APP:+0x$(nm nameless | awk '$3 == "main" {print $1}')" \
+		"sample 1us 0 MAIN S"; do
+		echo "$part"
+	done | "$BUILD/tools/make_recording" nameless.stint
+	said() { "$BUILD/stint" info --format=json nameless.stint | jq -r '.modules[0].symbols'; }
+	[ "$(said)" = "elf: $PWD/nameless; no build ID to check it by" ]
+	"$BUILD/stint" report nameless.stint | grep -q 'main$'
+	# One that has a build ID can't be it.
+	cp plain nameless
+	[ "$(said)" = "the recording has no build ID to check by: $PWD/nameless" ]
+}
+
 @test "a .build-id tree, with the program stripped, and with no program at all" {
 	id=$(build_id plain)
 	mkdir -p "tree/.build-id/${id:0:2}"
