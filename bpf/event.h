@@ -94,9 +94,10 @@ struct event_offcpu_waker {
 
 /* Flags of a stack event. */
 #define EVENT_STACK_KERNEL 1u
-#define EVENT_STACK_EXACT  2u /* the first address is where it ran, not a return address */
-#define EVENT_STACK_WINDOW 4u /* struct event_window: copied instead of walked */
-#define EVENT_STACK_MORE   8u /* more of a window: its words follow struct event_stack */
+#define EVENT_STACK_EXACT  2u  /* the first address is where it ran, not a return address */
+#define EVENT_STACK_WINDOW 4u  /* struct event_window: copied instead of walked */
+#define EVENT_STACK_MORE   8u  /* more of a window: its words follow struct event_stack */
+#define EVENT_STACK_LATE   16u /* in place of what was sent under this name before: it was walked again */
 
 /* In a user frame's address: a signal interrupted it there, so it is no return address either. */
 #define EVENT_FRAME_EXACT (1ull << 63)
@@ -194,7 +195,7 @@ struct config {
 	EVENT_U32 has_prev_state;     /* sched_switch hands over the state (5.18) */
 	EVENT_U32 windows_per_second; /* of UNWIND_BY_BOTH, on all CPUs */
 	EVENT_U32 window_bytes;	      /* a multiple of EVENT_CHUNK_BYTES; BY_DUMP: one chunk */
-	EVENT_U32 reserved;
+	EVENT_U32 late_stacks;	      /* the kernel can call back at a thread's return to user mode (6.18) */
 	EVENT_U64 cgroup_id;
 	EVENT_U64 off_cpu_min_ns;
 	EVENT_U64 kernel_stack_min_ns; /* off-CPU kernel stacks from this length on; UINT64_MAX:

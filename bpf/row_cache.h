@@ -42,6 +42,7 @@ struct row_cache {
 enum row_cache_kind {
 	ROW_CACHE_SCHED = 0,
 	ROW_CACHE_SAMPLE = 1,
+	ROW_CACHE_LATE = 2,
 	N_ROW_CACHES,
 };
 

@@ -39,11 +39,17 @@ int on_sample(struct bpf_perf_event_data *ctx)
 		regs.sp = ctx->sp;
 		regs.bp = ctx->bp;
 		regs.is_64bit = ctx->cs == USER_CS_64;
-		ev.user_stack = user_stack_walk(&scratch->user, task, &regs, false);
-		ev.user_end = scratch->user.end;
+		/* Or the compiler reads both kinds of registers by one computed address, which the verifier refuses. */
+		barrier_var(regs.ip);
+		barrier_var(regs.sp);
+		barrier_var(regs.bp);
 	} else {
-		ev.user_stack = walk_task(scratch, task, &ev.user_end);
+		regs = task_user_regs(task);
 	}
+	ev.user_stack = user_stack_walk(&scratch->user, task, &regs, false);
+	ev.user_end = scratch->user.end;
+	if (late_stack_promise(&scratch->user, task, &regs, ev.h.time_ns))
+		ev.user_stack = scratch->user.hash;
 	user_stack_send(&scratch->user, NULL);
 emit:
 	if (bpf_ringbuf_output(&ring, &ev, sizeof(ev), BPF_RB_NO_WAKEUP))

@@ -17,6 +17,7 @@ enum scratch_kind {
 	SCRATCH_WAKING = 1,
 	SCRATCH_SAMPLE = 2,
 	SCRATCH_ITERATOR = 3,
+	SCRATCH_LATE = 4,
 	N_SCRATCH,
 };
 
@@ -38,7 +39,9 @@ static __always_inline struct scratch *scratch_get(__u32 kind)
 
 	if (scratch) {
 		scratch->user.kind = kind;
-		scratch->user.row_cache = kind == SCRATCH_SAMPLE ? ROW_CACHE_SAMPLE : ROW_CACHE_SCHED;
+		scratch->user.row_cache = kind == SCRATCH_SAMPLE ? ROW_CACHE_SAMPLE
+					  : kind == SCRATCH_LATE ? ROW_CACHE_LATE
+								 : ROW_CACHE_SCHED;
 	}
 	return scratch;
 }

@@ -13,6 +13,7 @@
 #include "bpf/hotplug.bpf.c"
 #include "bpf/interrupt.bpf.c"
 #include "bpf/offcpu.bpf.c"
+#include "bpf/late_stack.h"
 #include "bpf/sample.bpf.c"
 #include "bpf/iterate.bpf.c"
 

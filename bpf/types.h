@@ -188,6 +188,21 @@ struct bpf_perf_event_data {
 	__u64 addr;
 };
 
+/* What the kernel calls back by, kept in a map's value. It and its functions are found by name, with these types. */
+struct bpf_task_work {
+	__u64 __opaque;
+} __attribute__((aligned(8)));
+
+struct bpf_map {
+	int unused;
+};
+
+extern int bpf_task_work_schedule_resume_impl(struct task_struct *task, struct bpf_task_work *tw, void *map__map,
+					      int (*callback)(struct bpf_map *, void *, void *), void *aux__prog)
+	__attribute__((weak, section(".ksyms")));
+extern void bpf_preempt_disable(void) __attribute__((weak, section(".ksyms")));
+extern void bpf_preempt_enable(void) __attribute__((weak, section(".ksyms")));
+
 #define VM_EXEC 4ul
 
 #define ADDR_NO_RANDOMIZE 0x0040000u /* a personality */

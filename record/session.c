@@ -67,6 +67,16 @@ static bool has_tracepoint(const struct btf *btf, const char *name)
 	return btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0;
 }
 
+/* Is there a function with so many parameters? */
+static bool has_function(const struct btf *btf, const char *name, uint32_t n_params)
+{
+	__s32 id = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);
+	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
+
+	type = type ? btf__type_by_id(btf, type->type) : NULL;
+	return type && btf_vlen(type) == n_params;
+}
+
 /*
  * Which of the kernel's tracepoints exist, and with which arguments, is read from its BTF: what is
  * missing isn't loaded, so that the rest still works.
@@ -95,6 +105,10 @@ static int probe_kernel(struct session *s, struct stint_err *err)
 	s->has_softirqs = has_tracepoint(btf, "softirq_entry") && has_tracepoint(btf, "softirq_exit") &&
 			  access("/sys/kernel/realtime", F_OK) != 0;
 	s->has_cpu_steps = has_tracepoint(btf, "cpuhp_enter");
+	/* With its fifth argument, which the verifier provides. */
+	s->options.config.late_stacks = has_function(btf, "bpf_task_work_schedule_resume_impl", 5) &&
+					has_function(btf, "bpf_preempt_disable", 0) &&
+					has_function(btf, "bpf_preempt_enable", 0);
 	btf__free(btf);
 	if (!type)
 		return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1,
@@ -148,6 +162,8 @@ static void choose_programs(struct session *s)
 	}
 	if (!dumps)
 		bpf_map__set_autocreate(s->bpf->maps.dumps, false);
+	if (!opt->config.late_stacks)
+		bpf_map__set_autocreate(s->bpf->maps.late_stacks, false);
 }
 
 static int attach_program(struct bpf_program *prog, struct bpf_link **link, struct stint_err *err)

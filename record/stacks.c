@@ -191,6 +191,26 @@ static int entry_fill(struct stacks *st, struct entry *entry, const struct event
 	return 0;
 }
 
+/* The stack of a walk that was made up for, if what was sent before it hasn't been used yet. */
+static int replace(struct stacks *st, const struct event_stack *stack, struct stint_err *err)
+{
+	struct entry *entry = find(st, stack->hash);
+	size_t n_bytes = stack->n_frames * sizeof(uint64_t);
+	uint64_t *frames;
+
+	if (!entry || !entry->frames)
+		return 0;
+	frames = realloc(entry->frames, n_bytes ? n_bytes : 1);
+	if (!frames)
+		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for stacks");
+	memcpy(frames, stack + 1, n_bytes);
+	entry->frames = frames;
+	entry->n = stack->n_frames;
+	entry->end = stack->end;
+	st->now.n_bytes += n_bytes;
+	return 0;
+}
+
 /* The next chunk of a window. It is of no use where one in front of it was lost. */
 static int add_more(struct stacks *st, const struct event_stack *stack, struct stint_err *err)
 {
@@ -221,6 +241,8 @@ int stacks_add(struct stacks *st, const struct event_stack *stack, size_t size, 
 		return stint_err_set(err, STINT_ERR_FORMAT, 0, -1, "a malformed stack event from the kernel");
 	if (stack->h.flags & EVENT_STACK_MORE)
 		return add_more(st, stack, err);
+	if (stack->h.flags & EVENT_STACK_LATE)
+		return replace(st, stack, err);
 	entry = find_in(&st->now, stack->hash);
 	if (entry && !entry->kept)
 		return 0;

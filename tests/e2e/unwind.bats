@@ -113,3 +113,22 @@ share() {
 	between "% complete by frame pointers" "$(share complete_of_all fp.stint)" 0 50
 	between "% that reach _start by frame pointers" "$(share rooted_of_all fp.stint)" 0 50
 }
+
+# How many samples were taken while the kernel copied a page, and how their user stacks ended, as JSON.
+ends_while_copying() {
+	"$stint" replay --format=json "$1" 2>replay.err | jq -c '[.events[] | select(.kind == "sample") |
+		select(any(.frames[]; .kernel and .name == "ptep_clear_flush")) | .user_end] |
+		reduce .[] as $how ({}; .[$how] += 1)' || fail "$(cat replay.err)"
+}
+
+@test "a stack whose page is being copied at the moment of the sample is walked as soon as it is there" {
+	local ends
+	bpftool btf dump file /sys/kernel/btf/vmlinux | grep -q "'bpf_task_work_schedule_resume_impl'" ||
+		skip "the kernel doesn't call back at a return to user mode"
+	record -F 1999 --off-cpu=none -o heir.stint -- "$workloads/heir" 2000
+	ends=$(ends_while_copying heir.stint)
+	echo "$ends" >&2
+	jq -e '.complete > 5 and .complete > (.unreadable // 0)' <<<"$ends" >jq.out || fail "how they ended: $ends"
+	"$stint" verify heir.stint
+	exact "$(info heir.stint)"
+}

@@ -100,18 +100,24 @@ static void *read_rows(struct fixture *f, uint32_t table, size_t row_bytes, size
 	return all;
 }
 
-static void send_stack(struct fixture *f, uint64_t hash, const uint64_t *frames, uint16_t n)
+static void send_stack_as(struct fixture *f, uint64_t hash, const uint64_t *frames, uint16_t n, uint8_t flags,
+			  uint8_t end)
 {
 	struct {
 		struct event_stack stack;
 		uint64_t frames[EVENT_MAX_FRAMES];
-	} message = {.stack = {.h = {.type = EVENT_STACK, .flags = EVENT_STACK_EXACT}, .hash = hash, .n_frames = n}};
+	} message = {.stack = {.h = {.type = EVENT_STACK, .flags = flags}, .hash = hash, .n_frames = n}};
 
 	message.stack.pid = (uint32_t)getpid();
-	message.stack.end = STINT_USER_FP_END;
+	message.stack.end = end;
 	memcpy(message.frames, frames, n * sizeof(*frames));
 	assert_int_equal(stacks_add(f->tr.stacks, &message.stack, sizeof(message.stack) + n * sizeof(*frames), NULL),
 			 0);
+}
+
+static void send_stack(struct fixture *f, uint64_t hash, const uint64_t *frames, uint16_t n)
+{
+	send_stack_as(f, hash, frames, n, EVENT_STACK_EXACT, STINT_USER_FP_END);
 }
 
 static void send_sample(struct fixture *f, uint64_t time_ns, uint64_t user_stack)
@@ -170,6 +176,40 @@ static void test_stacks(void **state)
 	assert_int_equal(stacks[samples[0].stack - 1].user_end, STINT_USER_FP_END);
 	assert_int_equal(stacks[samples[2].stack - 1].user_end, STINT_USER_NOT_TAKEN);
 	assert_int_equal(stacks[samples[2].stack - 1].leaf, 0);
+	free(samples);
+	free(stacks);
+}
+
+/* A walk that was made up for takes the place of the one that its sample was sent with, unless that is used already. */
+static void test_late_stacks(void **state)
+{
+	const uint8_t late = EVENT_STACK_EXACT | EVENT_STACK_LATE;
+	struct fixture *f = *state;
+	const uint64_t frames[] = {(uintptr_t)test_late_stacks, (uintptr_t)setup, (uintptr_t)send_stack};
+	struct stint_sample *samples;
+	struct stint_stack *stacks;
+	size_t n, i;
+
+	send_stack_as(f, 21, frames, 1, EVENT_STACK_EXACT, STINT_USER_UNREADABLE);
+	send_stack_as(f, 23, frames, 1, EVENT_STACK_EXACT, STINT_USER_UNREADABLE);
+	stacks_rotate(f->tr.stacks);
+	send_stack_as(f, 25, frames, 1, EVENT_STACK_EXACT, STINT_USER_UNREADABLE);
+	send_stack_as(f, 21, frames, 3, late, STINT_USER_COMPLETE);
+	send_stack_as(f, 25, frames, 3, late, STINT_USER_COMPLETE);
+	send_stack_as(f, 27, frames, 3, late, STINT_USER_COMPLETE); /* nobody waits for it */
+	for (i = 0; i < 4; i++)
+		send_sample(f, i, 21 + 2 * i);
+	send_stack_as(f, 23, frames, 3, late, STINT_USER_COMPLETE);
+	send_sample(f, 4, 23);
+	assert_int_equal(f->tr.samples_without_stack, 1);
+	samples = read_rows(f, STINT_SAMPLE, sizeof(*samples), &n);
+	assert_int_equal(n, 5);
+	stacks = read_rows(f, STINT_STACK, sizeof(*stacks), &n);
+	assert_int_equal(stacks[samples[0].stack - 1].user_end, STINT_USER_COMPLETE);
+	assert_int_equal(stacks[samples[1].stack - 1].user_end, STINT_USER_UNREADABLE);
+	assert_int_equal(samples[2].stack, samples[0].stack);
+	assert_int_equal(stacks[samples[3].stack - 1].user_end, STINT_USER_NOT_TAKEN);
+	assert_int_equal(samples[4].stack, samples[1].stack);
 	free(samples);
 	free(stacks);
 }
@@ -452,9 +492,9 @@ static void test_malformed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_stacks),    TEST(test_generations), TEST(test_kept_stacks),
-		TEST(test_intervals), TEST(test_open_start),  TEST(test_asleep),
-		TEST(test_open_end),  TEST(test_malformed),   TEST(test_windows),
+		TEST(test_stacks),    TEST(test_late_stacks), TEST(test_generations), TEST(test_kept_stacks),
+		TEST(test_intervals), TEST(test_open_start),  TEST(test_asleep),      TEST(test_open_end),
+		TEST(test_malformed), TEST(test_windows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
