@@ -73,8 +73,10 @@ int main(int argc, char *argv[])
 	rc = recorder_run(&options, &summary, &err);
 	if (rc)
 		fprintf(stderr, "stint-record: %s\n", err.msg);
-	if (summary.note[0])
-		fprintf(stderr, "stint-record: %s\n", summary.note);
+	if (summary.kernel_note[0])
+		fprintf(stderr, "stint-record: %s\n", summary.kernel_note);
+	if (summary.privileges_note[0])
+		fprintf(stderr, "stint-record: %s\n", summary.privileges_note);
 	if (summary.cpus_offline[0])
 		fprintf(stderr, "stint-record: CPU %s: offline when recording began\n", summary.cpus_offline);
 	if (summary.cpus_late[0])

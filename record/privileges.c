@@ -88,6 +88,16 @@ bool privileges_explain(char *line, size_t size)
 	return false;
 }
 
+bool privileges_missed(char *line, size_t size)
+{
+	if (effective_caps() & CAP_BIT(CAP_SYS_PTRACE))
+		return false;
+	snprintf(line, size,
+		 "without CAP_SYS_PTRACE, the files and memory of other processes can't be read: "
+		 "user stacks may be missing or cut short");
+	return true;
+}
+
 int privileges_drop(bool sets_aside, struct stint_err *err)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};

@@ -13,6 +13,9 @@
  * missing. */
 bool privileges_explain(char *line, size_t size);
 
+/* Writes what a recording goes without, for want of a capability that it can start without. False when it has it. */
+bool privileges_missed(char *line, size_t size);
+
 /*
  * Gives up every capability of this thread that is only needed to start recording. Those that open perf events may be
  * set aside for CPUs that come later: permitted, but without effect until they are borrowed.

@@ -432,7 +432,8 @@ static void summarize(struct recorder *r, struct recorder_summary *ret)
 	ret->size_limit = r->size_limit;
 	ret->targets_gone = r->targets_gone;
 	if (r->kernel && kernel_syms_warning(r->kernel))
-		snprintf(ret->note, sizeof(ret->note), "%s", kernel_syms_warning(r->kernel));
+		snprintf(ret->kernel_note, sizeof(ret->kernel_note), "%s", kernel_syms_warning(r->kernel));
+	(void)privileges_missed(ret->privileges_note, sizeof(ret->privileges_note));
 	(void)cpus_text(&r->offline, ret->cpus_offline);
 	(void)cpus_text(&r->late, ret->cpus_late);
 	snprintf(ret->path, sizeof(ret->path), "%s", r->output.path);

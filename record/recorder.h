@@ -24,7 +24,8 @@ struct recorder_summary {
 	int command_status; /* what to exit with for the command; 0 without one */
 	char cpus_offline[CPUS_TEXT_BYTES], cpus_late[CPUS_TEXT_BYTES];
 	char path[4096]; /* "-" for standard output */
-	char note[256];	 /* what the recording goes without, and what to do about it; or empty */
+	/* What the recording goes without, and what to do about it; or empty. */
+	char kernel_note[256], privileges_note[256];
 };
 
 /*

@@ -122,6 +122,9 @@ static int load_failed(struct session *s, int rc, struct stint_err *err)
 
 	if (privileges_explain(why, sizeof(why)))
 		return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1, "%s", why);
+	if (rc == -EMFILE)
+		return stint_err_set(err, STINT_ERR_SYSTEM, EMFILE, -1,
+				     "loading the BPF programs takes more open files than the limit (ulimit -n)");
 	s->libbpf_said[strcspn(s->libbpf_said, "\n")] = 0;
 	return stint_err_set(err, STINT_ERR_SYSTEM, -rc, -1,
 			     "the kernel refused the BPF programs, which need Linux 5.17 or later (%s)",

@@ -107,6 +107,21 @@ load helpers
 	equal "bytes written" "$(wc -c <out)" 0
 }
 
+@test "without CAP_SYS_PTRACE the end says what that does to stacks" {
+	command -v setpriv >/dev/null || skip "setpriv isn't installed"
+	setpriv --bounding-set -sys_ptrace "$recorder" -F 0 -d 0.2 -o x.stint 2>err || fail "$(cat err)"
+	grep -q 'without CAP_SYS_PTRACE.*stacks' err || fail "$(cat err)"
+	"$recorder" -F 0 -d 0.2 -o x.stint 2>err || fail "$(cat err)"
+	! grep -q CAP_SYS_PTRACE err || fail "$(cat err)"
+}
+
+@test "too low a limit of open files is called that, not the kernel's fault" {
+	status=0
+	(ulimit -n 24 && exec "$recorder" -d 0.2 -o x.stint) 2>err || status=$?
+	equal "exit status ($(cat err))" $status 4
+	grep -q 'ulimit -n' err || fail "$(cat err)"
+}
+
 @test "most capabilities are given up, and CAP_SYS_ADMIN stays only where CAP_BPF isn't there" {
 	caps_of() { # of a recorder that runs with these options of setpriv
 		start rec.out setpriv "$@" "$recorder" -o c.stint
