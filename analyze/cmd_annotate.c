@@ -283,6 +283,7 @@ static int run(struct arguments *args, struct stint_err *err)
 		args->annotations.functions = &functions;
 		code = annotate(args, m, symbolizer, err);
 	}
+	model_failed(m, code, err);
 	annotations_done(&args->annotations);
 	functions_done(&functions);
 	symbolizer_free(symbolizer);

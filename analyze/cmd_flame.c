@@ -137,25 +137,28 @@ static int write_out(const struct arguments *a, const char *command, const struc
 	return code;
 }
 
-static int draw(const struct arguments *a, const char *command, struct model *m, struct symbolizer *symbolizer,
-		struct stint_err *err)
+static int draw(const struct arguments *a, const char *command, struct model *m, struct stint_err *err)
 {
 	struct flame_request request = {
 		.m = m,
-		.symbolizer = symbolizer,
 		.view = a->view.view,
 		.by = a->view.by,
 		.file = a->file,
 		.spec = &a->select,
 		.lines = a->lines,
 	};
-	struct flame_result result;
+	struct flame_result result = {0};
 	int code;
 
-	code = flame_build(&result, &request, err);
+	code = unwind_windows(m, &a->symbols.options, err);
+	if (!code)
+		code = model_symbolizer(m, &a->symbols.options, &request.symbolizer, err);
+	if (!code)
+		code = flame_build(&result, &request, err);
 	if (!code)
 		code = write_out(a, command, &result.flame, &result.text, &result.notes, err);
 	flame_result_done(&result);
+	symbolizer_free(request.symbolizer);
 	return code;
 }
 
@@ -165,7 +168,6 @@ int cmd_flame(int argc, char **argv)
 		{.argp = &view_argp}, {.argp = &select_argp}, {.argp = &symbol_argp}, {.argp = &file_argp}, {0}};
 	static const struct argp argp = {.options = options, .parser = parse, .doc = doc, .children = children};
 	struct arguments a = {.symbols = SYMBOL_SPEC_INIT};
-	struct symbolizer *symbolizer = NULL;
 	struct stint_err err = STINT_ERR_INIT;
 	struct model *m = NULL;
 	int code;
@@ -173,12 +175,7 @@ int cmd_flame(int argc, char **argv)
 	options_parse(&argp, argc, argv, &a);
 	code = model_open(&m, a.file, &err);
 	if (!code)
-		code = unwind_windows(m, &a.symbols.options, &err);
-	if (!code)
-		code = model_symbolizer(m, &a.symbols.options, &symbolizer, &err);
-	if (!code)
-		code = draw(&a, argv[0], m, symbolizer, &err);
-	symbolizer_free(symbolizer);
+		code = model_failed(m, draw(&a, argv[0], m, &err), &err);
 	model_free(m);
 	select_spec_done(&a.select);
 	symbol_spec_done(&a.symbols);

@@ -68,6 +68,7 @@ static int run(const struct arguments *a, struct stint_err *err)
 		code = info_print_json(&info, stdout, err);
 	else if (!code)
 		info_print_text(&info, stdout);
+	model_failed(m, code, err);
 	info_done(&info);
 	symbolizer_free(symbolizer);
 	model_free(m);

@@ -184,7 +184,7 @@ int cmd_pack(int argc, char **argv)
 		options_fault(argv[0], "-o %s is the recording itself: it is never packed in place", a.output);
 	code = model_open(&m, a.path, &err);
 	if (!code)
-		code = write_packed(&a, m, &result, &err);
+		code = model_failed(m, write_packed(&a, m, &result, &err), &err);
 	if (!code)
 		code = print_result(argv[0], &a, m, &result, &err);
 	if (code)

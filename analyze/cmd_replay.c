@@ -211,7 +211,7 @@ int cmd_replay(int argc, char **argv)
 	options_parse(&argp, argc, argv, &o);
 	code = model_open(&m, o.path, &err);
 	if (!code)
-		code = replay(&o, m, &err);
+		code = model_failed(m, replay(&o, m, &err), &err);
 	status = options_finish(argv[0], code, &err);
 	if (m && (m->n_damaged_blocks || m->lost_ids))
 		fprintf(stderr, "%s: %" PRIu64 " damaged blocks left out, %" PRIu64 " references into them unknown\n",

@@ -232,6 +232,7 @@ static int run(struct arguments *a, struct stint_err *err)
 		code = functions_init(&functions, m, symbolizer, err);
 	if (!code)
 		code = make_report(a, m, symbolizer, &functions, err);
+	model_failed(m, code, err);
 	notes_done(&a->report.notes);
 	table_done(&a->report.table);
 	call_tree_done(&a->report.tree);

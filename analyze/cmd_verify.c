@@ -219,12 +219,12 @@ int cmd_verify(int argc, char **argv)
 		options_fault(argv[0], "-o %s is the recording itself: it is never repaired in place", o.output);
 	to_stdout = o.output && !strcmp(o.output, "-");
 	code = stint_reader_open(&reader, o.path, &err);
-	if (code)
-		stint_err_prefix(&err, "%s", strcmp(o.path, "-") ? o.path : "standard input");
 	if (!code)
 		code = check(&o, reader, to_stdout ? stderr : stdout, &result, &err);
 	if (!code && o.repair)
 		code = repair(&o, reader, &err);
+	if (code && code != STINT_ERR_SYSTEM) /* which names the output */
+		stint_err_prefix(&err, "%s", strcmp(o.path, "-") ? o.path : "standard input");
 	status = options_finish(argv[0], code, &err);
 	if (!status && result.n_problems && !o.repair)
 		status = EXIT_STATUS_NO;

@@ -192,6 +192,7 @@ int diff_add(struct diff *d, int side, const char *file, const struct select_spe
 		code = d->group == DIFF_FOLDED ? add_folded(d, side, &s, err) : add_table(d, side, &s, err);
 	if (!code)
 		code = add_notes(d, side, &s, err);
+	model_failed(s.m, code, err);
 	if (!code) {
 		d->sides[side].duration_ns += selected_ns(&s);
 		d->sides[side].total += s.tally.total.v[d->by];

@@ -25,7 +25,7 @@ void flame_folded_name(FILE *out, const char *name)
 		size_t len = utf8_next(at, left, &rune), i;
 		bool broken = rune == 0xfffd && !(len == 3 && at[0] == 0xef);
 
-		if (broken || rune < 0x20 || rune == 0x7f || rune == ';' || rune == '\\')
+		if (broken || utf8_is_control(rune) || rune == ';' || rune == '\\')
 			for (i = 0; i < len; i++)
 				fprintf(out, "\\x%02x", at[i]);
 		else

@@ -37,7 +37,7 @@ static void put_xml(FILE *out, const char *text, size_t max_chars)
 		}
 		if (rune == '<' || rune == '>' || rune == '&' || rune == '"')
 			fprintf(out, "&#%" PRIu32 ";", rune);
-		else if (rune < 0x20 || rune == 0x7f || rune == 0xfffd || rune == 0xfffe || rune == 0xffff)
+		else if (utf8_is_control(rune) || rune == 0xfffd || rune == 0xfffe || rune == 0xffff)
 			fputs("\xef\xbf\xbd", out);
 		else
 			fwrite(at, 1, len, out);

@@ -166,7 +166,7 @@ static void put_escaped(struct json *j, uint32_t rune)
 
 static bool must_escape(const struct json *j, uint32_t rune)
 {
-	if (rune < 0x20 || rune == '"' || rune == '\\' || rune == 0x7f || rune == 0x2028 || rune == 0x2029)
+	if (utf8_is_control(rune) || rune == '"' || rune == '\\' || rune == 0x2028 || rune == 0x2029)
 		return true;
 	return j->html_safe && (rune == '<' || rune == '>' || rune == '&');
 }

@@ -8,7 +8,7 @@
  *   Breaking this is the caller's bug (assert), as is nesting deeper than JSON_MAX_DEPTH.
  * - Each value at the top ends with a newline: one value is a document, several are JSON lines.
  * - In strings, bytes that are no UTF-8 become U+FFFD, one for each maximal part of a sequence (Unicode, 3.9);
- *   control characters, DEL, U+2028 and U+2029 are escaped. With json_html_safe also <, > and &.
+ *   control characters (C1 too), DEL, U+2028 and U+2029 are escaped. With json_html_safe also <, > and &.
  * - Integers are written in full. Readers that keep numbers as doubles are exact up to 2^53: ns of monotonic
  *   time pass that after 104 days, so such times are best given from the recording's start.
  * - A double that is no finite number becomes null. Others are the shortest text that reads back as the same.
@@ -84,5 +84,11 @@ void json_key_percent(struct json *j, const char *key, uint64_t part, uint64_t w
  * broken one (*ret_rune is U+FFFD). 0 only if size is 0. For others who must make text of bytes.
  */
 size_t utf8_next(const uint8_t *data, size_t size, uint32_t *ret_rune);
+
+/* C0, DEL and C1, which terminals act on, the latter in UTF-8 too. */
+static inline bool utf8_is_control(uint32_t rune)
+{
+	return rune < 0x20 || (rune >= 0x7f && rune < 0xa0);
+}
 
 #endif

@@ -408,6 +408,11 @@ static int open_with(struct model **ret, struct stint_reader *reader, struct sti
 	return code;
 }
 
+static void put_file_name(struct stint_err *err, const char *path)
+{
+	stint_err_prefix(err, "%s", strcmp(path, "-") ? path : "standard input");
+}
+
 int model_open(struct model **ret, const char *path, struct stint_err *err)
 {
 	struct stint_reader *reader;
@@ -416,7 +421,16 @@ int model_open(struct model **ret, const char *path, struct stint_err *err)
 	if (!code)
 		code = open_with(ret, reader, err);
 	if (code)
-		stint_err_prefix(err, "%s", strcmp(path, "-") ? path : "standard input");
+		put_file_name(err, path);
+	else
+		(*ret)->file = path;
+	return code;
+}
+
+int model_failed(const struct model *m, int code, struct stint_err *err)
+{
+	if (m->file && code && code != STINT_ERR_USAGE && code != STINT_ERR_NOTFOUND && code != STINT_ERR_SYSTEM)
+		put_file_name(err, m->file);
 	return code;
 }
 

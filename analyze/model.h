@@ -35,6 +35,7 @@ struct model_unwound {
 
 struct model {
 	struct stint_reader *reader; /* owned */
+	const char *file;	     /* the name it was opened by, the caller's; NULL for memory */
 	struct stint_arena arena;
 	MODEL_DICT(struct stint_string) strings; /* each one is NUL-terminated beyond its size */
 	MODEL_DICT(struct stint_module) modules;
@@ -99,6 +100,12 @@ int model_open(struct model **ret, const char *path, struct stint_err *err);
 /* The same for bytes in memory that outlive the model. */
 int model_open_memory(struct model **ret, const void *data, size_t size, struct stint_err *err);
 void model_free(struct model *m); /* NULL is fine */
+
+/*
+ * For what fails with an open recording: a message about its contents, or about what they need (every code but _USAGE,
+ * _NOTFOUND and _SYSTEM, whose messages are of other things), gets the file's name in front. Returns code.
+ */
+int model_failed(const struct model *m, int code, struct stint_err *err);
 
 /* True when this block (of the reader's) couldn't be decoded, as far as it was tried. */
 static inline bool model_block_is_damaged(const struct model *m, size_t i)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "analyze/debuginfod.h"
+#include "analyze/text.h"
 #include "base/amount.h"
 #include "base/buf.h"
 #include "base/usage.h"
@@ -70,11 +71,15 @@ void options_parse(const struct argp *argp, int argc, char **argv, void *input)
 	}
 }
 
+/* Messages may have text from a recording, or names of files: neither may harm a terminal. */
 static void __attribute__((noreturn)) usage_fault(const char *command, const char *fmt, va_list ap)
 {
+	char text[1024];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
 	fflush(stdout);
 	fprintf(stderr, "%s: ", command);
-	vfprintf(stderr, fmt, ap);
+	text_print_name(stderr, text);
 	fprintf(stderr, "; see '%s --help'\n", command);
 	exit(EXIT_STATUS_USAGE);
 }
@@ -100,7 +105,9 @@ int options_failed(const char *command, const struct stint_err *err)
 	if (err->code == STINT_ERR_USAGE)
 		options_fault(command, "%s", err->msg);
 	fflush(stdout);
-	fprintf(stderr, "%s: %s\n", command, err->msg);
+	fprintf(stderr, "%s: ", command);
+	text_print_name(stderr, err->msg);
+	fputc('\n', stderr);
 	return stint_err_exit_status(err->code);
 }
 

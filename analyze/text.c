@@ -94,7 +94,7 @@ size_t text_escape_next(const char *name, size_t size, char out[TEXT_ESCAPED_BYT
 	bool broken = rune == 0xfffd && !(n == 3 && at[0] == 0xef);
 
 	out[0] = '\0';
-	if (broken || rune < 0x20 || (rune >= 0x7f && rune < 0xa0)) {
+	if (broken || utf8_is_control(rune)) {
 		for (i = 0; i < n; i++)
 			snprintf(out + 4 * i, TEXT_ESCAPED_BYTES - 4 * i, "\\x%02x", at[i]);
 	} else if (is_directional(rune)) {

@@ -122,6 +122,7 @@ static void check_string(const void *data, size_t size, const char *want)
 static void escapes(void **state)
 {
 	(void)state;
+	check_string("\xc2\x80\xc2\x9b\xc2\xa0", 6, "\"\\u0080\\u009b\xc2\xa0\"\n");
 	check_string("a\"b\\c/\b\f\n\r\t\x1b\x7f", 13, "\"a\\\"b\\\\c/\\b\\f\\n\\r\\t\\u001b\\u007f\"\n");
 	check_string("nul\0in", 6, "\"nul\\u0000in\"\n");
 	check_string("\xe2\x80\xa8\xe2\x80\xa9", 6, "\"\\u2028\\u2029\"\n");
