@@ -30,7 +30,8 @@ struct program {
 };
 
 /*
- * Finds the files and reads their symbol tables; servers are asked last. Missing and bad files are no failure. Fails with STINT_ERR_NOMEM.
+ * Finds the files and reads their symbol tables; servers are asked last. Missing and bad files are no failure. Fails
+ * with STINT_ERR_NOMEM.
  */
 int program_load(struct program **ret, const struct symbol_module *module, const struct symbolizer_options *options,
 		 struct stint_err *err);
