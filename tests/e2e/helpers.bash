@@ -70,10 +70,13 @@ start() {
 	started_pids+=("$started")
 }
 
-# wait_for_line FILE REGEX: until a line of the file matches; fails after 20 s.
+# How long conditions are waited for, in s. What takes that long has failed: no machine is that slow.
+patience=120
+
+# wait_for_line FILE REGEX: until a line of the file matches.
 wait_for_line() {
-	local i
-	for ((i = 0; i < 400; i++)); do
+	local until=$((SECONDS + patience))
+	while [ $SECONDS -lt $until ]; do
 		grep -qE "$2" "$1" 2>/dev/null && return
 		sleep 0.05
 	done
@@ -82,8 +85,8 @@ wait_for_line() {
 
 # Until recording has begun: until the file has blocks behind its header.
 wait_for_recorder() {
-	local i
-	for ((i = 0; i < 400; i++)); do
+	local until=$((SECONDS + patience))
+	while [ $SECONDS -lt $until ]; do
 		[ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -gt 64 ] && return
 		kill -0 "$started" 2>/dev/null || break
 		sleep 0.05
@@ -129,14 +132,13 @@ lost() {
 	info "$1" | jq '[.loss[] | select(.cause != "below-min") | .count] | add'
 }
 
-# Waits for a process that start started to end by itself, and gives its exit status; 124 after 30 s.
+# Waits for a process that start started to end by itself, and gives its exit status; 124 where it doesn't end.
 end_of() {
-	local i
-	for ((i = 0; i < 600; i++)); do
-		kill -0 "$1" 2>/dev/null || break
+	local until=$((SECONDS + patience))
+	while kill -0 "$1" 2>/dev/null; do
+		[ $SECONDS -lt $until ] || return 124
 		sleep 0.05
 	done
-	[ "$i" -lt 600 ] || return 124
 	wait "$1"
 }
 

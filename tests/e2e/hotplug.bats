@@ -42,12 +42,12 @@ came() {
 }
 
 wait_until_noticed() {
-	local i
-	for ((i = 0; i < 400; i++)); do
+	local until=$((SECONDS + patience))
+	while [ $SECONDS -lt $until ]; do
 		[ "$(came h.stint)" -gt 0 ] && return
 		sleep 0.05
 	done
-	fail "no word of the CPU in the ledger after 20 s:" "$("$stint" info h.stint)"
+	fail "no word of the CPU in the ledger:" "$("$stint" info h.stint)"
 }
 
 # A program that nobody has seen before, on that CPU alone: its samples, its stacks by tables that are made for it while

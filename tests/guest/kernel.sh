@@ -6,6 +6,7 @@
 # usage: tests/guest/kernel.sh [DIR]
 #   DIR keeps what is downloaded (310 MB) and unpacked (1.9 GB); it is made in the build directory by default.
 #   Needs qemu-system-x86, binutils, llvm-14, jq, python3, and Debian's archive the first time. Not part of make test.
+#   Another kernel comes from another archive: APT_CONFIG names an apt.conf whose sources have, say, backports alone.
 set -eu
 cd "$(dirname "$0")/../.."
 build=$(realpath "${STINT_BUILD:-build}")
@@ -56,6 +57,19 @@ insmod /brd.ko rd_nr=1 rd_size=16384
 (while :; do find / -xdev >/dev/null; cat /proc/kallsyms >/dev/null; done) &
 stint-record -a -F 499 -d 8 -o /tmp/r.stint
 echo "recorder: $?"
+# A CPU that goes away and comes back is recorded again, which the last line says.
+cd /tmp
+stint-record -a -F 499 --flush=100ms -o h.stint 2>h.err &
+recorder=$!
+until [ -s h.stint ]; do sleep 0.1; done
+sleep 1
+echo 0 >/sys/devices/system/cpu/cpu1/online
+echo 1 >/sys/devices/system/cpu/cpu1/online
+sleep 2
+kill -INT $recorder
+wait $recorder
+echo "recorder, with a CPU less: $?"
+cat h.err
 grep -w _text /proc/kallsyms | sed 's/^/text: /'
 base64 /tmp/r.stint >/dev/ttyS1
 poweroff -f
@@ -63,10 +77,12 @@ END
 chmod +x guest/init
 "$here/initramfs.py" guest initramfs.gz
 rm -f recorded.base64
-timeout 300 qemu-system-x86_64 -accel tcg -m 1024 -smp 2 -nographic -no-reboot -monitor none \
+timeout 900 qemu-system-x86_64 -accel tcg -m 1024 -smp 2 -nographic -no-reboot -monitor none \
 	-kernel "root/boot/vmlinuz-$release" -initrd initramfs.gz -append "console=ttyS0 quiet panic=-1" \
 	-serial file:console.txt -serial file:recorded.base64 </dev/null || die "qemu: $? (see $dir/console.txt)"
 grep -q 'recorder: 0' console.txt || die "the recorder failed in the guest: $(tail -n 20 console.txt)"
+grep -q 'recorder, with a CPU less: 0' console.txt && grep 'on CPUs that came online' console.txt ||
+	die "a CPU that came back wasn't noticed: $(tail -n 20 console.txt)"
 tr -d '\r' <recorded.base64 | base64 -d >kernel.stint
 grep 'text: ' console.txt
 "$build/stint" verify kernel.stint

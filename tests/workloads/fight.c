@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fight [THREADS] [ROUNDS] [HOLD_US]: threads fight for one lock that hands itself on: the thread
- * that unlocks writes its id to the first waiter and wakes it. A holder sleeps while it holds the
- * lock, so the others are truly asleep in lock_wait() when it unlocks. Prints how often each thread
+ * that unlocks writes its id to the first waiter and wakes it, once that is truly asleep in lock_wait(). A holder
+ * sleeps while it holds the lock, so that there are waiters. Prints how often each thread
  * was woken by each other: woken=WAITER,WAKER,COUNT.
  */
 #include "workload.h"
@@ -12,6 +12,7 @@
 struct waiter {
 	uint32_t word;	/* 0 until the lock was handed over */
 	uint32_t waker; /* index of the thread that did it */
+	pid_t tid;
 	struct waiter *next;
 };
 
@@ -36,7 +37,7 @@ NOINLINE int lock_wait(struct waiter *self)
 
 NOINLINE void lock_take(uint32_t me)
 {
-	struct waiter self = {0};
+	struct waiter self = {.tid = tids[me]};
 
 	pthread_spin_lock(&queue_lock);
 	if (!held) {
@@ -67,6 +68,7 @@ NOINLINE void lock_give(uint32_t me)
 		queue_tail = &queue_head;
 	pthread_spin_unlock(&queue_lock);
 	first->waker = me;
+	wait_until_blocked(getpid(), first->tid, SYS_futex);
 	__atomic_store_n(&first->word, 1, __ATOMIC_RELEASE);
 	raw_futex(&first->word, FUTEX_WAKE, 1);
 }

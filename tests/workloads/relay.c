@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * relay [RUNNERS] [LAPS]: threads in a ring; each one waits in wait_for_baton() and wakes the next
- * one. The baton's hops are 1 ms apart, so that every runner is asleep when it comes. Prints
+ * one. The baton's hops are 1 ms apart or more: every runner is asleep when it comes. Prints
  * runner=INDEX,TID and how often each was woken.
  */
 #include "workload.h"
@@ -51,8 +51,10 @@ static void *run(void *arg)
 		else
 			raw_sleep_ns(10000000);
 		carry_baton();
-		if (lap + 1 < n_laps || me + 1 < n_runners)
-			pass_baton(&batons[(me + 1) % n_runners]);
+		if (lap + 1 == n_laps && me + 1 == n_runners)
+			break;
+		wait_until_blocked(getpid(), tids[(me + 1) % n_runners], SYS_futex);
+		pass_baton(&batons[(me + 1) % n_runners]);
 	}
 	return NULL;
 }

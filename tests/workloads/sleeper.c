@@ -22,8 +22,15 @@ NOINLINE void sleep_middle(uint64_t ns)
 
 NOINLINE void sleep_outer(uint64_t n, uint64_t ns)
 {
-	while (n--)
+	uint64_t before, blocked, preempted;
+
+	/* Who is preempted between setting the timer and leaving for it may find it expired, and not leave at all. */
+	while (n_sleeps < n) {
+		switches_so_far(&before, &preempted);
 		sleep_middle(ns);
+		switches_so_far(&blocked, &preempted);
+		n_sleeps -= blocked == before;
+	}
 }
 
 int main(int argc, char **argv)

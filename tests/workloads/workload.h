@@ -114,6 +114,30 @@ static inline __attribute__((unused)) void start_thread(pthread_t *thread, void 
 	}
 }
 
+/* Waits until a thread of a process of our own is off the CPU, blocked in that system call: no sooner, even if it is
+ * preempted on its way there. */
+static inline __attribute__((unused)) void wait_until_blocked(pid_t pid, pid_t tid, long nr)
+{
+	char path[64], text[32] = "";
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", pid, tid);
+	for (;;) {
+		FILE *f = fopen(path, "r");
+		char *end = text;
+
+		if (!f) {
+			perror(path);
+			exit(1);
+		}
+		if (fgets(text, sizeof text, f) && strtol(text, &end, 10) == nr && end != text && *end == ' ') {
+			fclose(f);
+			return;
+		}
+		fclose(f);
+		raw_sleep_ns(200000);
+	}
+}
+
 static inline __attribute__((unused)) void say(const char *key, uint64_t value)
 {
 	printf("%s=%llu\n", key, (unsigned long long)value);
