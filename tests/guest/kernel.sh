@@ -18,8 +18,8 @@ die() {
 	exit 4
 }
 
-for tool in qemu-system-x86_64 addr2line jq python3; do
-	command -v $tool >/dev/null || die "$tool is missing: apt-get install qemu-system-x86 binutils jq python3"
+for tool in qemu-system-x86_64 addr2line jq python3 xz; do
+	command -v $tool >/dev/null || die "$tool is missing: apt-get install qemu-system-x86 binutils jq python3 xz-utils"
 done
 
 # The kernel and its debug package, by Debian's own meta packages.
@@ -41,7 +41,8 @@ rm -rf guest
 mkdir -p guest/bin guest/proc guest/sys guest/dev guest/tmp
 cp root/bin/busybox guest/bin/busybox
 cp "$build/stint-record" guest/bin/
-cp "root/lib/modules/$release/kernel/drivers/block/brd.ko" guest/
+module=root/lib/modules/$release/kernel/drivers/block/brd.ko
+if [ -e "$module" ]; then cp "$module" guest/; else xz -dc "$module.xz" >guest/brd.ko; fi
 cat >guest/init <<'END'
 #!/bin/busybox sh
 export PATH=/bin
