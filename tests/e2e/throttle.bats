@@ -47,10 +47,13 @@ throttled() {
 }
 
 @test "a frequency over the kernel's limit is refused, and names it" {
+	if ! echo 3000 2>err >"$limit_file"; then
+		echo "# the limit can't be changed here ($(cat err)): checked only that a frequency within it is taken" >&3
+		record -F 99 -d 0.1 -p $$ -o t.stint
+		return
+	fi
 	status=0
-	"$recorder" -a -F 100000 -d 0.2 -o t.stint >out 2>err </dev/null || status=$?
-	# As many are allowed as the limit of most hosts.
-	[ "$limit" -lt 100000 ] || { equal "exit status ($(cat err))" $status 0; return; }
-	equal "exit status" $status 4
+	"$recorder" -F 4000 -d 0.1 -p $$ -o t.stint >out 2>err </dev/null || status=$?
+	equal "exit status ($(cat err))" $status 4
 	grep -q perf_event_max_sample_rate err || fail "no word of the limit: $(cat err)"
 }
