@@ -136,6 +136,20 @@ chains() {
 	! grep -q kernel.c got || false
 }
 
+@test "vmlinux and a module from a debuginfod server: by build ID alone" {
+	ldconfig -p | grep -q libdebuginfod.so.1 || skip "libdebuginfod is not installed"
+	local file id
+	export DEBUGINFOD_CACHE_PATH=$BATS_TEST_TMPDIR/cache
+	for file in kernel/vmlinux-6.1.0-test modules/my-driver.ko; do
+		id=$(readelf -n "$file" | sed -n 's/.*Build ID: //p')
+		mkdir -p "$BATS_TEST_TMPDIR/buildid/$id"
+		objcopy --only-keep-debug "$file" "$BATS_TEST_TMPDIR/buildid/$id/debuginfo"
+	done
+	chains --debuginfod="file://$BATS_TEST_TMPDIR" | tee got
+	[ "$(grep -c '^deep kernel.c:2, fault kernel.c:6$' got)" -eq 2 ]
+	grep -q 'deep kernel.c:2, slow_path kernel.c:10$' got
+}
+
 @test "packed, and read without the files" {
 	"$stint" pack --symbols=kernel --symbols=modules rec.stint -o packed.stint
 	"$stint" report --group=line --symbols=kernel --symbols=modules rec.stint >here
