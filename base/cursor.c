@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/cursor.h"
 
-static uint64_t get_le(struct stint_cursor *cur, size_t size)
+static inline uint64_t get_le(struct stint_cursor *cur, size_t size)
 {
 	const uint8_t *at = stint_cursor_bytes(cur, size);
 	uint64_t value = 0;
@@ -10,11 +10,6 @@ static uint64_t get_le(struct stint_cursor *cur, size_t size)
 	for (i = 0; at && i < size; i++)
 		value |= (uint64_t)at[i] << (8 * i);
 	return value;
-}
-
-uint8_t stint_cursor_u8(struct stint_cursor *cur)
-{
-	return (uint8_t)get_le(cur, 1);
 }
 
 uint16_t stint_cursor_u16(struct stint_cursor *cur)
@@ -32,7 +27,7 @@ uint64_t stint_cursor_u64(struct stint_cursor *cur)
 	return get_le(cur, 8);
 }
 
-uint64_t stint_cursor_varint(struct stint_cursor *cur)
+uint64_t stint_cursor_long_varint(struct stint_cursor *cur)
 {
 	uint64_t value = 0;
 	unsigned shift;

@@ -41,10 +41,24 @@ static inline const uint8_t *stint_cursor_bytes(struct stint_cursor *cur, size_t
 	return at;
 }
 
-uint8_t stint_cursor_u8(struct stint_cursor *cur);
+static inline uint8_t stint_cursor_u8(struct stint_cursor *cur)
+{
+	const uint8_t *at = stint_cursor_bytes(cur, 1);
+
+	return at ? *at : 0;
+}
+
 uint16_t stint_cursor_u16(struct stint_cursor *cur);
 uint32_t stint_cursor_u32(struct stint_cursor *cur);
 uint64_t stint_cursor_u64(struct stint_cursor *cur);
-uint64_t stint_cursor_varint(struct stint_cursor *cur); /* ULEB128; over 64 bits is bad */
+uint64_t stint_cursor_long_varint(struct stint_cursor *cur);
+
+/* ULEB128; over 64 bits is bad. Most are one byte. */
+static inline uint64_t stint_cursor_varint(struct stint_cursor *cur)
+{
+	if (!cur->bad && cur->at < cur->end && *cur->at < 0x80)
+		return *cur->at++;
+	return stint_cursor_long_varint(cur);
+}
 
 #endif

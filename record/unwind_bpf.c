@@ -44,9 +44,9 @@ int unwind_bpf_delete(int map_fd, const void *key)
 	return bpf(BPF_MAP_DELETE_ELEM, &attr);
 }
 
-void *unwind_bpf_mmap(int map_fd, size_t size_bytes)
+void *unwind_bpf_mmap(int map_fd, size_t offset, size_t size_bytes)
 {
-	void *at = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
+	void *at = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, (off_t)offset);
 
 	return at == MAP_FAILED ? NULL : at;
 }

@@ -18,11 +18,15 @@ int unwind_bpf_create_array(const char *name, uint32_t value_bytes, uint32_t fla
 int unwind_bpf_update(int map_fd, const void *key, const void *value);
 int unwind_bpf_delete(int map_fd, const void *key);
 
-/* An mmapable map's only value, in this process's memory; NULL on failure with errno set. */
-void *unwind_bpf_mmap(int map_fd, size_t size_bytes);
+/*
+ * A part of an mmapable map's only value, in this process's memory until it is unmapped; NULL on failure with errno
+ * set. The offset is a page's.
+ */
+void *unwind_bpf_mmap(int map_fd, size_t offset, size_t size_bytes);
 
 /*
- * The same, piece by piece: BPF maps every page at once, used or not, and all of them count as this process's memory.
+ * All of the value, whose pieces are mapped as they are used: BPF maps every page at once, used or not, and all of them
+ * count as this process's memory.
  * Zeroed is fine for unwind_view_done.
  */
 #define UNWIND_VIEW_PIECES 256u

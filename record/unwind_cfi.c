@@ -7,6 +7,7 @@
 
 #include "base/cursor.h"
 #include "record/unwind_arch.h"
+#include "record/unwind_elf.h"
 #include "record/unwind_entries.h"
 #include "record/unwind_expr.h"
 
@@ -17,23 +18,25 @@ struct run {
 	struct cfi_state remembered[CFI_MAX_REMEMBERED];
 	uint32_t n_remembered;
 	uint64_t at, end; /* where state holds from, and where the function ends */
+	uint64_t bias;	  /* of the program, as in struct cfi_fde */
 	int (*row)(void *context, uint64_t start, uint64_t end, const struct cfi_state *state);
 	void *context;
 };
 
-void cfi_init(struct cfi *cfi, const struct cfi_section *section, const struct unwind_arch *arch)
+void cfi_init(struct cfi *cfi, const struct unwind_source *source, const struct unwind_section *section, bool eh,
+	      const struct unwind_arch *arch)
 {
-	*cfi = (struct cfi){.section = *section, .arch = arch};
+	*cfi = (struct cfi){.section = {.vaddr = section->vaddr, .eh = eh}, .arch = arch};
+	unwind_section_open(&cfi->section.bytes, source, section);
 }
 
 void cfi_done(struct cfi *cfi)
 {
 	if (!cfi)
 		return;
+	unwind_bytes_done(&cfi->section.bytes);
 	free(cfi->cies);
-	stint_map_done(&cfi->cie_by_off);
 	cfi->cies = NULL;
-	cfi->n_cies = cfi->cap_cies = 0;
 }
 
 /* The rule of a register that is followed; NULL for all others. */
@@ -147,7 +150,7 @@ static int set_location(struct run *run, struct stint_cursor *cur)
 {
 	uint64_t to;
 
-	if (!cfi_read_address(cur, run->cie->encoding, &run->cfi->section, &to))
+	if (!cfi_read_address(cur, run->cie->encoding, run->bias, &to))
 		return STINT_ERR_FORMAT;
 	return advance(run, to);
 }
@@ -294,7 +297,7 @@ static int run_program(struct run *run, struct stint_cursor cur)
 int cfi_run(const struct cfi *cfi, const struct cfi_fde *fde,
 	    int (*row)(void *context, uint64_t start, uint64_t end, const struct cfi_state *state), void *context)
 {
-	const struct cfi_cie *cie = &cfi->cies[fde->cie];
+	const struct cfi_cie *cie = fde->cie;
 	struct run run; /* not cleared: what was remembered is several KB, and n_remembered guards
 	                   it */
 	int rc;
@@ -305,9 +308,10 @@ int cfi_run(const struct cfi *cfi, const struct cfi_fde *fde,
 	run.n_remembered = 0;
 	run.at = fde->start;
 	run.end = fde->start + fde->size_bytes;
+	run.bias = fde->bias;
 	run.row = row;
 	run.context = context;
-	rc = run_program(&run, stint_cursor_of(cfi->section.data + fde->code, fde->code_bytes));
+	rc = run_program(&run, stint_cursor_of(fde->code, fde->code_bytes));
 	if (rc == STINT_ERR_FORMAT)
 		return run.at < run.end ? row(context, run.at, run.end, NULL) : 0;
 	return rc ? rc : advance(&run, run.end);
@@ -322,7 +326,7 @@ int cfi_run_initial(const struct cfi *cfi, struct cfi_cie *cie, struct stint_cur
 	run.cie = cie;
 	run.state = (struct cfi_state){0};
 	run.n_remembered = 0;
-	run.at = run.end = 0;
+	run.at = run.end = run.bias = 0;
 	run.row = NULL;
 	run.context = NULL;
 	rc = run_program(&run, code);

@@ -3,7 +3,7 @@
  * Call frame information as it stands in .eh_frame (LSB 5.0, chapter 10) and .debug_frame (DWARF
  * 5, 6.4): finds its entries and runs their programs. Only the registers that lead from frame to
  * frame are followed: stack pointer, frame pointer and return address. The bytes are not trusted:
- * whatever they hold, time and memory are linear in their size.
+ * whatever they hold, time is linear in their size, and memory is fixed.
  */
 #ifndef STINT_RECORD_UNWIND_CFI_H
 #define STINT_RECORD_UNWIND_CFI_H
@@ -13,16 +13,17 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "base/map.h"
+#include "record/unwind_bytes.h"
 
 struct unwind_arch;
+struct unwind_section;
 
-#define CFI_MAX_CIES (256u << 10) /* in one section */
-#define CFI_MAX_CIE_BYTES                                                                                              \
-	4096u		       /* each FDE may name another CIE, and it is read again each time    \
-	                        */
-#define CFI_MAX_REMEMBERED 64u /* DW_CFA_remember_state without a restore */
-#define CFI_MAX_EXPR_OPS   32u
+#define CFI_MAX_CIE_BYTES   4096u
+#define CFI_MAX_CIE_READS   (256u << 10) /* each FDE may name another CIE, and each is read again when it isn't held */
+#define CFI_CIES	    256u	 /* held: linkers leave a few in a file */
+#define CFI_MAX_ENTRY_BYTES UNWIND_BYTES_MAX
+#define CFI_MAX_REMEMBERED  64u /* DW_CFA_remember_state without a restore */
+#define CFI_MAX_EXPR_OPS    32u
 
 enum cfi_rule_kind {
 	CFI_SAME = 0,  /* as in this frame; for the stack pointer: the CFA */
@@ -61,13 +62,13 @@ struct cfi_state {
 };
 
 struct cfi_section {
-	const uint8_t *data;
-	size_t size_bytes; /* below 4 GiB */
-	uint64_t vaddr;	   /* of its first byte, for addresses relative to it */
-	bool eh;	   /* .eh_frame; else .debug_frame */
+	struct unwind_bytes bytes; /* below 4 GiB */
+	uint64_t vaddr;		   /* of its first byte, for addresses relative to it */
+	bool eh;		   /* .eh_frame; else .debug_frame */
 };
 
 struct cfi_cie {
+	uint64_t off; /* in the section */
 	uint64_t code_align;
 	int64_t data_align;
 	uint64_t ra_reg;
@@ -78,32 +79,42 @@ struct cfi_cie {
 	struct cfi_state initial;
 };
 
-/* A function's entry: what is needed to run its program later. */
+/* A function's entry. */
 struct cfi_fde {
+	uint32_t off;		    /* in the section */
 	uint64_t start, size_bytes; /* addresses as linked */
-	uint32_t code, code_bytes;  /* its program, as offsets in the section */
-	uint32_t cie;		    /* index */
+	const uint8_t *code;	    /* its program; valid until the next entry is read */
+	uint32_t code_bytes;
+	uint64_t bias;		   /* address of a byte of the program, as linked, less where it is in memory */
+	const struct cfi_cie *cie; /* likewise */
 };
 
 struct cfi {
 	struct cfi_section section;
 	const struct unwind_arch *arch;
-	struct cfi_cie *cies; /* those that FDEs asked for */
-	uint32_t n_cies, cap_cies;
-	struct stint_map cie_by_off;
+	struct cfi_cie *cies; /* those read last, by their offsets' hash; NULL until one is read */
+	uint32_t n_cie_reads;
 	uint64_t n_bad; /* entries left out since they are malformed or of a kind unknown here */
 };
 
-/* The section's bytes must outlive cfi. */
-void cfi_init(struct cfi *cfi, const struct cfi_section *section, const struct unwind_arch *arch);
+/* The source must outlive cfi. */
+void cfi_init(struct cfi *cfi, const struct unwind_source *source, const struct unwind_section *section, bool eh,
+	      const struct unwind_arch *arch);
 void cfi_done(struct cfi *cfi); /* NULL and zeroed are fine */
 
 /*
  * Calls each(context, fde) for every FDE in the section's order; bad entries are counted and
  * skipped, and a bad length ends the section. Returns 0, what each returned when that wasn't 0,
- * STINT_ERR_NOMEM, or STINT_ERR_LIMIT for more than CFI_MAX_CIES.
+ * or with err set what the section's bytes failed with, STINT_ERR_NOMEM, or _LIMIT for more than CFI_MAX_CIE_READS.
  */
-int cfi_each_fde(struct cfi *cfi, int (*each)(void *context, const struct cfi_fde *fde), void *context);
+int cfi_each_fde(struct cfi *cfi, int (*each)(void *context, const struct cfi_fde *fde), void *context,
+		 struct stint_err *err);
+
+/*
+ * The FDE at an offset that cfi_each_fde has given. Returns 1, or 0 where there is none (the file is another one by
+ * now), or errors as above.
+ */
+int cfi_fde_at(struct cfi *cfi, uint32_t off, struct cfi_fde *ret, struct stint_err *err);
 
 /*
  * Runs an FDE's program: calls row(context, start, end, state) for every range of addresses with

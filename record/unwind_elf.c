@@ -2,10 +2,8 @@
 #include "record/unwind_elf.h"
 
 #include <elf.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cursor.h"
 #include "record/unwind_inflate.h"
@@ -26,32 +24,6 @@ struct load {
 	char *names; /* NUL-terminated beyond their size */
 	size_t names_bytes;
 };
-
-int unwind_source_read(const struct unwind_source *source, uint64_t off, void *to, size_t size, struct stint_err *err)
-{
-	uint8_t *at = to;
-
-	if (off > source->size_bytes || size > source->size_bytes - off)
-		return stint_err_set(err, STINT_ERR_FORMAT, 0, (int64_t)off, "the ELF file ends too early");
-	if (source->data) {
-		memcpy(to, source->data + off, size);
-		return 0;
-	}
-	while (size) {
-		ssize_t n = pread(source->fd, at, size, (off_t)off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return stint_err_set(err, STINT_ERR_IO, errno, (int64_t)off, "reading the ELF file");
-		if (n == 0)
-			return stint_err_set(err, STINT_ERR_FORMAT, 0, (int64_t)off, "the ELF file shrank");
-		at += n;
-		off += (uint64_t)n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
 
 static int read_at(const struct load *load, uint64_t off, void *to, size_t size)
 {
@@ -169,54 +141,54 @@ static const char *section_name(const struct load *load, const Elf64_Shdr *sh)
 	return sh->sh_name < load->names_bytes ? load->names + sh->sh_name : "";
 }
 
+/* A compressed section can't be read piece by piece. */
 static int inflate_section(const struct load *load, struct unwind_section *section)
 {
-	struct stint_cursor cur = stint_cursor_of(section->data, section->size_bytes);
-	uint32_t type = stint_cursor_u32(&cur);
+	struct stint_cursor cur;
+	uint32_t type;
 	uint64_t size;
-	uint8_t *plain;
+	void *data;
 	int rc;
 
+	if (section->size_bytes > UNWIND_ELF_MAX_PLAIN)
+		return stint_err_set(load->err, STINT_ERR_LIMIT, 0, -1, "a compressed section of more than %u bytes",
+				     UNWIND_ELF_MAX_PLAIN);
+	rc = read_new(load, section->file_off, section->size_bytes, &data);
+	if (rc)
+		return rc;
+	cur = stint_cursor_of(data, section->size_bytes);
+	type = stint_cursor_u32(&cur);
 	stint_cursor_u32(&cur); /* reserved */
 	size = stint_cursor_u64(&cur);
 	stint_cursor_u64(&cur); /* alignment */
 	if (cur.bad)
-		return stint_err_set(load->err, STINT_ERR_FORMAT, 0, -1, "a compressed section has no header");
-	if (type != ELFCOMPRESS_ZLIB)
-		return stint_err_set(load->err, STINT_ERR_UNSUPPORTED, 0, -1,
-				     "the unwind section's compression (%u) isn't zlib", type);
-	if (size > UNWIND_ELF_MAX_SECTION)
-		return stint_err_set(load->err, STINT_ERR_LIMIT, 0, -1, "an unwind section of more than %u bytes",
-				     UNWIND_ELF_MAX_SECTION);
-	rc = unwind_inflate(cur.at, stint_cursor_left(&cur), &plain, size, load->err);
-	if (rc)
-		return rc;
-	free(section->data);
-	section->data = plain;
-	section->size_bytes = size;
-	return 0;
+		rc = stint_err_set(load->err, STINT_ERR_FORMAT, 0, -1, "a compressed section has no header");
+	else if (type != ELFCOMPRESS_ZLIB)
+		rc = stint_err_set(load->err, STINT_ERR_UNSUPPORTED, 0, -1,
+				   "the unwind section's compression (%u) isn't zlib", type);
+	else if (size > UNWIND_ELF_MAX_PLAIN)
+		rc = stint_err_set(load->err, STINT_ERR_LIMIT, 0, -1, "a compressed section of more than %u bytes",
+				   UNWIND_ELF_MAX_PLAIN);
+	else
+		rc = unwind_inflate(cur.at, stint_cursor_left(&cur), &section->plain, size, load->err);
+	free(data);
+	section->size_bytes = rc ? 0 : size;
+	return rc;
 }
 
-static int read_section(const struct load *load, const Elf64_Shdr *sh, struct unwind_section *ret)
+static int find_part(const struct load *load, const Elf64_Shdr *sh, struct unwind_section *ret)
 {
-	void *data;
-	int rc;
+	uint64_t file_bytes = load->source->size_bytes;
 
+	*ret = (struct unwind_section){0};
 	if (sh->sh_size > UNWIND_ELF_MAX_SECTION)
 		return stint_err_set(load->err, STINT_ERR_LIMIT, 0, -1, "an unwind section of more than %u bytes",
 				     UNWIND_ELF_MAX_SECTION);
-	rc = read_new(load, sh->sh_offset, sh->sh_size, &data);
-	if (rc)
-		return rc;
-	*ret = (struct unwind_section){
-		.data = data, .size_bytes = sh->sh_size, .vaddr = sh->sh_addr, .file_off = sh->sh_offset};
-	if (sh->sh_flags & SHF_COMPRESSED)
-		rc = inflate_section(load, ret);
-	if (rc) {
-		free(ret->data);
-		*ret = (struct unwind_section){0};
-	}
-	return rc;
+	if (sh->sh_offset > file_bytes || sh->sh_size > file_bytes - sh->sh_offset)
+		return stint_err_set(load->err, STINT_ERR_FORMAT, 0, (int64_t)sh->sh_offset,
+				     "the ELF file ends too early");
+	*ret = (struct unwind_section){.file_off = sh->sh_offset, .size_bytes = sh->sh_size, .vaddr = sh->sh_addr};
+	return sh->sh_flags & SHF_COMPRESSED ? inflate_section(load, ret) : 0;
 }
 
 /* The section of that name that has contents; the first one counts. */
@@ -234,7 +206,7 @@ static const Elf64_Shdr *find_section(const struct load *load, const char *name)
 	return NULL;
 }
 
-static int read_stubs(struct load *load)
+static int find_stubs(struct load *load)
 {
 	static const char *const names[] = {".plt", ".plt.sec", ".plt.got", ".iplt", ".init", ".fini"};
 	struct unwind_elf *elf = load->elf;
@@ -247,7 +219,7 @@ static int read_stubs(struct load *load)
 		const Elf64_Shdr *sh = find_section(load, names[i]);
 
 		if (sh && (sh->sh_flags & SHF_EXECINSTR)) {
-			int rc = read_section(load, sh, &elf->stubs[elf->n_stubs]);
+			int rc = find_part(load, sh, &elf->stubs[elf->n_stubs]);
 
 			if (rc)
 				return rc;
@@ -258,7 +230,7 @@ static int read_stubs(struct load *load)
 }
 
 /* Go's runtime has functions that switch stacks, which only their names tell. */
-static int read_go_functions(struct load *load)
+static int find_go_functions(struct load *load)
 {
 	const Elf64_Shdr *pclntab = find_section(load, ".gopclntab"), *text = find_section(load, ".text");
 
@@ -267,7 +239,7 @@ static int read_go_functions(struct load *load)
 	if (!pclntab || !text)
 		return 0;
 	load->elf->go_text_vaddr = text->sh_addr;
-	return read_section(load, pclntab, &load->elf->go_pclntab);
+	return find_part(load, pclntab, &load->elf->go_pclntab);
 }
 
 /* The bytes of a loaded address up to the end of its segment in the file. */
@@ -293,7 +265,7 @@ static bool loaded_at(const struct load *load, uint64_t vaddr, Elf64_Shdr *ret)
  * isn't known: it is taken to reach to the end of the segment, and the parser stops at the zero
  * that ends it or at nonsense.
  */
-static int read_eh_frame_by_segment(struct load *load)
+static int find_eh_frame_by_segment(struct load *load)
 {
 	uint32_t i;
 
@@ -316,7 +288,7 @@ static int read_eh_frame_by_segment(struct load *load)
 		if (!loaded_at(load, ph->p_vaddr + 4 + (uint64_t)(int64_t)to, &found))
 			return stint_err_set(load->err, STINT_ERR_FORMAT, 0, (int64_t)ph->p_offset,
 					     ".eh_frame_hdr points outside the file");
-		return read_section(load, &found, &load->elf->eh_frame);
+		return find_part(load, &found, &load->elf->eh_frame);
 	}
 	return 0;
 }
@@ -336,14 +308,17 @@ static int read_contents(struct load *load)
 	eh_frame = find_section(load, ".eh_frame");
 	debug_frame = find_section(load, ".debug_frame");
 	if (eh_frame)
-		rc = read_section(load, eh_frame, &load->elf->eh_frame);
+		rc = find_part(load, eh_frame, &load->elf->eh_frame);
 	else
-		rc = read_eh_frame_by_segment(load);
+		rc = find_eh_frame_by_segment(load);
 	if (!rc && debug_frame)
-		rc = read_section(load, debug_frame, &load->elf->debug_frame);
+		rc = find_part(load, debug_frame, &load->elf->debug_frame);
+	/* Few programs have both, and those have their frames in the other one, nearly all. */
+	if ((rc == STINT_ERR_LIMIT || rc == STINT_ERR_UNSUPPORTED) && debug_frame && eh_frame)
+		rc = 0;
 	if (!rc)
-		rc = read_stubs(load);
-	return rc ? rc : read_go_functions(load);
+		rc = find_stubs(load);
+	return rc ? rc : find_go_functions(load);
 }
 
 int unwind_elf_read(struct unwind_elf *ret, const struct unwind_source *source, struct stint_err *err)
@@ -368,13 +343,24 @@ void unwind_elf_done(struct unwind_elf *elf)
 	if (!elf)
 		return;
 	for (i = 0; i < elf->n_stubs; i++)
-		free(elf->stubs[i].data);
+		free(elf->stubs[i].plain);
 	free(elf->stubs);
 	free(elf->segments);
-	free(elf->eh_frame.data);
-	free(elf->debug_frame.data);
-	free(elf->go_pclntab.data);
+	free(elf->eh_frame.plain);
+	free(elf->debug_frame.plain);
+	free(elf->go_pclntab.plain);
 	*elf = (struct unwind_elf){0};
+}
+
+void unwind_section_open(struct unwind_bytes *ret, const struct unwind_source *source,
+			 const struct unwind_section *section)
+{
+	const struct unwind_source plain = {.fd = -1, .data = section->plain, .size_bytes = section->size_bytes};
+
+	if (section->plain)
+		unwind_bytes_init(ret, &plain, 0, section->size_bytes);
+	else
+		unwind_bytes_init(ret, source, section->file_off, section->size_bytes);
 }
 
 bool unwind_elf_offset(const struct unwind_elf *elf, uint64_t vaddr, uint64_t *ret_off, uint64_t *ret_left)

@@ -12,14 +12,17 @@
 #define PE_FORMAT(encoding) ((encoding)&0x0fu)
 #define PE_BASE(encoding)   ((encoding)&0x70u)
 
-/* One entry of the section, of either kind. */
+/* One entry of the section, of either kind, without its body. */
 struct entry {
-	struct stint_cursor body; /* behind the CIE id or pointer */
-	uint64_t id;		  /* as it stands */
-	uint64_t id_off;	  /* where it stands in the section */
-	bool is_64;
+	uint64_t off;
+	uint64_t body_off; /* what stands behind the CIE id or pointer */
+	uint64_t body_bytes;
+	uint64_t end;	 /* of the entry */
+	uint64_t id;	 /* as it stands */
+	uint64_t id_off; /* where it stands in the section */
 	bool is_cie;
 	bool is_end; /* a terminator, or padding of zeros */
+	bool is_bad;
 };
 
 int64_t cfi_read_sleb(struct stint_cursor *cur)
@@ -73,9 +76,9 @@ static bool read_format(struct stint_cursor *cur, uint8_t encoding, uint64_t *re
 	return !cur->bad;
 }
 
-bool cfi_read_address(struct stint_cursor *cur, uint8_t encoding, const struct cfi_section *section, uint64_t *ret)
+bool cfi_read_address(struct stint_cursor *cur, uint8_t encoding, uint64_t bias, uint64_t *ret)
 {
-	uint64_t here = section->vaddr + (uint64_t)(cur->at - section->data);
+	uint64_t here = (uint64_t)(uintptr_t)cur->at + bias;
 
 	if (encoding == DW_EH_PE_omit || (encoding & DW_EH_PE_indirect) || !read_format(cur, encoding, ret))
 		return false;
@@ -86,35 +89,54 @@ bool cfi_read_address(struct stint_cursor *cur, uint8_t encoding, const struct c
 	return true;
 }
 
-/* Reads the entry at the cursor and moves past it. False if its length is malformed: nothing behind
- * it can be found. */
-static bool next_entry(const struct cfi_section *section, struct stint_cursor *cur, struct entry *ret)
+/* Reads how an entry begins. False if its length is malformed or can't be read: nothing behind it can be found. */
+static bool read_entry(struct cfi_section *section, uint64_t off, struct entry *ret)
 {
-	uint64_t length = stint_cursor_u32(cur);
-	const uint8_t *start;
+	uint64_t left = section->bytes.size_bytes - off, length;
+	size_t n = left < 20 ? (size_t)left : 20; /* as long as it can be */
+	const uint8_t *at = unwind_bytes_at(&section->bytes, off, n);
+	struct stint_cursor cur = stint_cursor_of(at, at ? n : 0);
+	uint32_t first = stint_cursor_u32(&cur), length_bytes = 4, id_bytes = 4;
 
-	*ret = (struct entry){.is_64 = length == UINT32_MAX};
-	if (ret->is_64)
-		length = stint_cursor_u64(cur);
-	else if (length >= 0xfffffff0u)
-		return false;
-	if (cur->bad)
-		return false;
-	if (!length) {
-		ret->is_end = true;
-		return true;
+	*ret = (struct entry){.off = off, .is_end = first == 0, .end = off + 4};
+	length = first;
+	if (first == UINT32_MAX) {
+		length = stint_cursor_u64(&cur);
+		length_bytes = 12;
+		id_bytes = 8;
 	}
-	start = cur->at;
-	if (length > stint_cursor_left(cur) || !stint_cursor_bytes(cur, (size_t)length))
+	if (cur.bad || !at || (first >= 0xfffffff0u && first != UINT32_MAX))
 		return false;
-	ret->body = stint_cursor_of(start, (size_t)length);
-	ret->id_off = (uint64_t)(start - section->data);
-	ret->id = ret->is_64 ? stint_cursor_u64(&ret->body) : stint_cursor_u32(&ret->body);
+	if (ret->is_end)
+		return true;
+	if (length > left - length_bytes)
+		return false;
+	ret->id_off = off + length_bytes;
+	ret->end = ret->id_off + length;
+	ret->is_bad = length < id_bytes;
+	if (ret->is_bad)
+		return true;
+	ret->id = id_bytes == 8 ? stint_cursor_u64(&cur) : stint_cursor_u32(&cur);
+	ret->body_off = ret->id_off + id_bytes;
+	ret->body_bytes = length - id_bytes;
 	if (section->eh)
 		ret->is_cie = ret->id == 0;
 	else
-		ret->is_cie = ret->id == (ret->is_64 ? UINT64_MAX : UINT32_MAX);
+		ret->is_cie = ret->id == (id_bytes == 8 ? UINT64_MAX : UINT32_MAX);
 	return true;
+}
+
+/* False if the entry is too long or can't be read. bias as in struct cfi_fde. */
+static bool read_body(struct cfi_section *section, const struct entry *entry, struct stint_cursor *ret,
+		      uint64_t *ret_bias)
+{
+	const uint8_t *at = NULL;
+
+	if (entry->body_bytes <= CFI_MAX_ENTRY_BYTES)
+		at = unwind_bytes_at(&section->bytes, entry->body_off, (size_t)entry->body_bytes);
+	*ret = stint_cursor_of(at, at ? (size_t)entry->body_bytes : 0);
+	*ret_bias = section->vaddr + entry->body_off - (uint64_t)(uintptr_t)at;
+	return at != NULL;
 }
 
 static bool skip_personality(struct stint_cursor *cur, uint8_t encoding)
@@ -169,13 +191,16 @@ static bool read_letters(struct stint_cursor *cur, char *letters, size_t size)
 	return false;
 }
 
-static bool read_cie(const struct cfi *cfi, const struct entry *entry, struct cfi_cie *cie)
+static bool read_cie(struct cfi *cfi, uint64_t off, struct cfi_cie *cie)
 {
-	struct stint_cursor cur = entry->body;
+	struct stint_cursor cur;
+	struct entry entry;
 	char letters[16];
 	uint8_t version;
+	uint64_t bias;
 
-	if (!entry->is_cie || stint_cursor_left(&cur) > CFI_MAX_CIE_BYTES)
+	if (!read_entry(&cfi->section, off, &entry) || !entry.is_cie || entry.body_bytes > CFI_MAX_CIE_BYTES ||
+	    !read_body(&cfi->section, &entry, &cur, &bias))
 		return false;
 	version = stint_cursor_u8(&cur);
 	if ((version != 1 && version != 3 && version != 4) || !read_letters(&cur, letters, sizeof(letters)))
@@ -191,37 +216,27 @@ static bool read_cie(const struct cfi *cfi, const struct entry *entry, struct cf
 	return !cfi_run_initial(cfi, cie, cur);
 }
 
-/* The index of the CIE at an offset, read when it is first asked for. */
-static int cie_at(struct cfi *cfi, uint64_t off, uint32_t *ret)
+/* The CIE at an offset, read when it isn't held. */
+static int cie_at(struct cfi *cfi, uint64_t off, const struct cfi_cie **ret, struct stint_err *err)
 {
-	struct stint_cursor cur;
-	struct entry entry;
-	uint64_t *index;
-	bool fresh;
+	struct cfi_cie *cie;
+	uint32_t i;
 
-	index = stint_map_put(&cfi->cie_by_off, off, &fresh);
-	if (!index)
-		return STINT_ERR_NOMEM;
-	*ret = (uint32_t)*index;
-	if (!fresh)
-		return 0;
-	if (cfi->n_cies == cfi->cap_cies) {
-		uint32_t cap = cfi->cap_cies ? 2 * cfi->cap_cies : 16;
-		struct cfi_cie *cies;
-
-		if (cap > CFI_MAX_CIES)
-			return STINT_ERR_LIMIT;
-		cies = realloc(cfi->cies, cap * sizeof(*cies));
-		if (!cies)
-			return STINT_ERR_NOMEM;
-		cfi->cies = cies;
-		cfi->cap_cies = cap;
+	if (!cfi->cies) {
+		cfi->cies = malloc(CFI_CIES * sizeof(*cfi->cies));
+		if (!cfi->cies)
+			return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for unwind information");
+		for (i = 0; i < CFI_CIES; i++)
+			cfi->cies[i].off = UINT64_MAX;
 	}
-	*index = *ret = cfi->n_cies++;
-	cfi->cies[*ret] = (struct cfi_cie){.bad = true};
-	cur = stint_cursor_of(cfi->section.data + off, cfi->section.size_bytes - off);
-	if (next_entry(&cfi->section, &cur, &entry) && !entry.is_end)
-		cfi->cies[*ret].bad = !read_cie(cfi, &entry, &cfi->cies[*ret]);
+	cie = &cfi->cies[(off * 0x9e3779b97f4a7c15u >> 32) % CFI_CIES];
+	*ret = cie;
+	if (cie->off == off)
+		return 0;
+	if (cfi->n_cie_reads++ == CFI_MAX_CIE_READS)
+		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "more than %u CIEs", CFI_MAX_CIE_READS);
+	*cie = (struct cfi_cie){.off = off};
+	cie->bad = !read_cie(cfi, off, cie);
 	return 0;
 }
 
@@ -234,54 +249,79 @@ static bool cie_offset(const struct cfi *cfi, const struct entry *entry, uint64_
 		return false;
 	else
 		*ret = entry->id_off - entry->id;
-	return *ret < cfi->section.size_bytes;
+	return *ret < cfi->section.bytes.size_bytes;
 }
 
-static bool read_fde(const struct cfi *cfi, const struct cfi_cie *cie, const struct entry *entry, struct cfi_fde *ret)
+/* The FDE that an entry is. Returns 1, 0 for a bad one, or an error. */
+static int read_fde(struct cfi *cfi, const struct entry *entry, struct cfi_fde *ret, struct stint_err *err)
 {
-	struct stint_cursor cur = entry->body;
+	const struct cfi_cie *cie = NULL;
+	struct stint_cursor cur;
+	uint64_t off;
+	int rc;
 
-	if (cie->bad || !cfi_read_address(&cur, cie->encoding, &cfi->section, &ret->start) ||
+	if (entry->is_bad || !cie_offset(cfi, entry, &off))
+		return 0;
+	rc = cie_at(cfi, off, &cie, err);
+	if (rc)
+		return rc;
+	if (cie->bad || !read_body(&cfi->section, entry, &cur, &ret->bias) ||
+	    !cfi_read_address(&cur, cie->encoding, ret->bias, &ret->start) ||
 	    !read_format(&cur, cie->encoding, &ret->size_bytes))
-		return false;
+		return 0;
 	if (cie->has_augmentation) {
 		uint64_t size = stint_cursor_varint(&cur);
 
 		if (size > stint_cursor_left(&cur) || !stint_cursor_bytes(&cur, (size_t)size))
-			return false;
+			return 0;
 	}
-	ret->code = (uint32_t)(cur.at - cfi->section.data);
+	ret->off = (uint32_t)entry->off;
+	ret->cie = cie;
+	ret->code = cur.at;
 	ret->code_bytes = (uint32_t)stint_cursor_left(&cur);
 	return !cur.bad && ret->start + ret->size_bytes >= ret->start;
 }
 
-int cfi_each_fde(struct cfi *cfi, int (*each)(void *context, const struct cfi_fde *fde), void *context)
+static int failure(const struct cfi *cfi, struct stint_err *err)
 {
-	struct stint_cursor cur = stint_cursor_of(cfi->section.data, cfi->section.size_bytes);
-	struct entry entry;
+	const struct unwind_bytes *bytes = &cfi->section.bytes;
+
+	if (bytes->status && err)
+		*err = bytes->err;
+	return bytes->status;
+}
+
+int cfi_each_fde(struct cfi *cfi, int (*each)(void *context, const struct cfi_fde *fde), void *context,
+		 struct stint_err *err)
+{
+	struct entry entry = {0};
 	int rc = 0;
 
-	while (!rc && cur.at < cur.end) {
+	while (!rc && entry.end < cfi->section.bytes.size_bytes) {
 		struct cfi_fde fde;
-		uint64_t off;
 
-		if (!next_entry(&cfi->section, &cur, &entry)) {
+		if (!read_entry(&cfi->section, entry.end, &entry)) {
 			cfi->n_bad++;
 			break;
 		}
 		if (entry.is_end || entry.is_cie)
 			continue;
-		if (entry.body.bad || !cie_offset(cfi, &entry, &off)) {
+		rc = read_fde(cfi, &entry, &fde, err);
+		if (rc == 0)
 			cfi->n_bad++;
-			continue;
-		}
-		rc = cie_at(cfi, off, &fde.cie);
-		if (rc)
-			break;
-		if (read_fde(cfi, &cfi->cies[fde.cie], &entry, &fde))
+		else if (rc > 0)
 			rc = each(context, &fde);
-		else
-			cfi->n_bad++;
 	}
-	return rc;
+	return rc ? rc : failure(cfi, err);
+}
+
+int cfi_fde_at(struct cfi *cfi, uint32_t off, struct cfi_fde *ret, struct stint_err *err)
+{
+	struct entry entry;
+	int rc = 0;
+
+	if (off < cfi->section.bytes.size_bytes && read_entry(&cfi->section, off, &entry) && !entry.is_end &&
+	    !entry.is_cie)
+		rc = read_fde(cfi, &entry, ret, err);
+	return rc ? rc : failure(cfi, err);
 }

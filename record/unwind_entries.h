@@ -12,9 +12,10 @@
 /* SLEB128 of at most 10 bytes; longer is bad. */
 int64_t cfi_read_sleb(struct stint_cursor *cur);
 
-/* An address in a DW_EH_PE_* encoding, at the cursor in the section. False if malformed or of a
- * kind not supported. */
-bool cfi_read_address(struct stint_cursor *cur, uint8_t encoding, const struct cfi_section *section, uint64_t *ret);
+/*
+ * An address in a DW_EH_PE_* encoding; bias as in struct cfi_fde. False if malformed or of a kind not supported.
+ */
+bool cfi_read_address(struct stint_cursor *cur, uint8_t encoding, uint64_t bias, uint64_t *ret);
 
 /* Runs a CIE's program and keeps the state it ends with in cie->initial. 0 or STINT_ERR_FORMAT. */
 int cfi_run_initial(const struct cfi *cfi, struct cfi_cie *cie, struct stint_cursor code);

@@ -7,6 +7,8 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
+#include "record/unwind_pass.h"
+
 /* Reading a large file in vain takes time: after each time, it is tried again half as often. */
 #define RETRY_NS	    1000000000ull
 #define MAX_RETRY_DOUBLINGS 6u
@@ -242,85 +244,132 @@ static bool make_room(struct unwind_files *files, uint64_t n_rows, uint64_t *now
 }
 
 /* The vDSO's image ends with its section headers. */
-static int read_vdso(struct unwind_table *ret, struct stint_err *err)
+static int vdso_image(struct unwind_source *ret)
 {
 	const Elf64_Ehdr *ehdr = (const Elf64_Ehdr *)(uintptr_t)getauxval(AT_SYSINFO_EHDR);
 
-	*ret = (struct unwind_table){0};
 	if (!ehdr)
-		return stint_err_set(err, STINT_ERR_NOTFOUND, 0, -1, "there is no vDSO");
-	return unwind_table_read_memory(ret, ehdr, ehdr->e_shoff + (size_t)ehdr->e_shnum * ehdr->e_shentsize, err);
+		return STINT_ERR_NOTFOUND;
+	*ret = (struct unwind_source){.fd = -1,
+				      .data = (const uint8_t *)ehdr,
+				      .size_bytes = ehdr->e_shoff + (size_t)ehdr->e_shnum * ehdr->e_shentsize};
+	return 0;
 }
 
-void unwind_files_read(int fd, struct unwind_table *ret, bool *ret_unreadable)
+void unwind_files_read(int fd, struct unwind_prepared *ret, bool *ret_unreadable)
 {
-	*ret_unreadable = (fd >= 0 ? unwind_table_read(ret, fd, NULL) : read_vdso(ret, NULL)) != 0;
+	struct unwind_source source;
+	int rc = fd >= 0 ? unwind_source_of(&source, fd, NULL) : vdso_image(&source);
+
+	*ret = (struct unwind_prepared){0};
+	*ret_unreadable = rc || unwind_prepare(ret, &source, NULL);
 }
 
-/* The table's rows, if a file has them already; or NULL. */
-static struct unwind_rows *find_same(struct unwind_files *files, const struct unwind_table *table, uint64_t hash)
+/* Rows that may be the table's: of the same hash. NULL where there are none. */
+static struct unwind_rows *find_same(const struct unwind_files *files, const struct unwind_prepared *prepared)
 {
-	const uint64_t *known = stint_map_get(&files->by_rows, hash);
+	const uint64_t *known = stint_map_get(&files->by_rows, prepared->hash);
 	struct unwind_rows *rows = known ? (struct unwind_rows *)(uintptr_t)*known : NULL;
 
-	return rows && unwind_store_holds(&files->store, rows->chunks, rows->n_chunks, table) ? rows : NULL;
+	return rows && rows->n_rows == prepared->n_rows ? rows : NULL;
 }
 
-/* Loads the table's rows, for which there is room or room is made. NULL where there is none. */
-static struct unwind_rows *load(struct unwind_files *files, const struct unwind_table *table, uint64_t hash,
-				uint64_t now_ns, uint64_t keep_ns)
+/* Takes room for the rows, which is there or is made. NULL where there is none. */
+static struct unwind_rows *take_room(struct unwind_files *files, const struct unwind_prepared *prepared,
+				     uint64_t now_ns, uint64_t keep_ns)
 {
-	bool fits = unwind_store_fits(&files->store, table->n_rows);
+	bool fits = unwind_store_fits(&files->store, prepared->n_rows);
 	struct unwind_rows *rows = fits ? calloc(1, sizeof(*rows)) : NULL;
-	uint64_t *known;
 
 	if (!rows)
 		return NULL;
-	rows->hash = hash;
-	rows->n_rows = table->n_rows;
-	while (unwind_store_add(&files->store, table, now_ns, &rows->chunks, &rows->n_chunks, NULL)) {
-		if (!make_room(files, table->n_rows, &now_ns, keep_ns)) {
+	rows->hash = prepared->hash;
+	rows->n_rows = prepared->n_rows;
+	while (unwind_store_take(&files->store, prepared->n_rows, now_ns, &rows->chunks, &rows->n_chunks, NULL)) {
+		if (!make_room(files, prepared->n_rows, &now_ns, keep_ns)) {
 			free(rows);
 			return NULL;
 		}
 	}
-	known = stint_map_put(&files->by_rows, hash, NULL);
-	if (known)
-		*known = (uint64_t)(uintptr_t)rows;
 	return rows;
 }
 
-void unwind_files_store(struct unwind_files *files, struct unwind_file *file, const struct unwind_table *table,
-			uint64_t now_ns, uint64_t keep_ns)
+bool unwind_files_begin(struct unwind_files *files, struct unwind_file *file, const struct unwind_prepared *prepared,
+			bool share, uint64_t now_ns, uint64_t keep_ns, struct unwind_storing *ret)
 {
-	uint64_t hash;
-
+	*ret = (struct unwind_storing){0};
+	if (file->state != UNWIND_FILE_NEW && file->state != UNWIND_FILE_EVICTED) {
+		file->queued = false;
+		return false;
+	}
+	if (!prepared->n_rows) {
+		file->queued = false;
+		file->state = UNWIND_FILE_NO_ROWS;
+		publish_none(files, file);
+		return false;
+	}
+	file->state = UNWIND_FILE_EVICTED;
+	ret->rows = share ? find_same(files, prepared) : NULL;
+	ret->known = ret->rows != NULL;
+	if (!ret->rows)
+		ret->rows = take_room(files, prepared, now_ns, keep_ns);
+	if (ret->rows) {
+		ret->rows->n_files++;
+		return true;
+	}
 	file->queued = false;
-	if (file->state != UNWIND_FILE_NEW && file->state != UNWIND_FILE_EVICTED)
-		return;
-	file->state = table->n_rows ? UNWIND_FILE_EVICTED : UNWIND_FILE_NO_ROWS;
-	if (!table->n_rows) {
-		publish_none(files, file);
-		return;
+	files->n_refused++;
+	file->retry_ns = now_ns + (RETRY_NS << file->n_refused);
+	file->n_refused += file->n_refused < MAX_RETRY_DOUBLINGS;
+	publish_none(files, file);
+	return false;
+}
+
+static int write_rows(void *context, const struct unwind_row *rows, uint32_t n)
+{
+	return unwind_pass_write(context, rows, n);
+}
+
+static int compare_rows(void *context, const struct unwind_row *rows, uint32_t n)
+{
+	return unwind_pass_compare(context, rows, n);
+}
+
+bool unwind_files_write(const struct unwind_files *files, struct unwind_prepared *prepared,
+			const struct unwind_storing *storing)
+{
+	struct unwind_pass pass = {
+		.store = &files->store, .chunks = storing->rows->chunks, .n_chunks = storing->rows->n_chunks};
+	int rc = unwind_prepared_rows(prepared, storing->known ? compare_rows : write_rows, &pass);
+
+	unwind_pass_done(&pass);
+	return rc == 0 && unwind_pass_ended(&pass);
+}
+
+bool unwind_files_end(struct unwind_files *files, struct unwind_file *file, const struct unwind_storing *storing,
+		      bool written, uint64_t now_ns)
+{
+	uint64_t *known;
+
+	if (!written) {
+		rows_put(files, storing->rows, now_ns);
+		if (storing->known)
+			return false;
+		file->queued = false; /* it changes while it is read */
+		unwind_files_give_up(files, file);
+		return true;
 	}
-	hash = stint_hash_bytes(table->rows, table->n_rows * sizeof(*table->rows));
-	file->rows = find_same(files, table, hash);
-	if (file->rows)
-		files->n_shared++;
-	else
-		file->rows = load(files, table, hash, now_ns, keep_ns);
-	if (!file->rows) {
-		files->n_refused++;
-		file->retry_ns = now_ns + (RETRY_NS << file->n_refused);
-		file->n_refused += file->n_refused < MAX_RETRY_DOUBLINGS;
-		publish_none(files, file);
-		return;
-	}
+	known = stint_map_put(&files->by_rows, storing->rows->hash, NULL);
+	if (known)
+		*known = (uint64_t)(uintptr_t)storing->rows;
+	files->n_shared += storing->known;
+	files->n_loaded++;
+	file->queued = false;
 	file->n_refused = 0;
-	file->rows->n_files++;
+	file->rows = storing->rows;
 	file->state = UNWIND_FILE_LOADED;
 	publish(files, file);
-	files->n_loaded++;
+	return true;
 }
 
 void unwind_files_give_up(struct unwind_files *files, struct unwind_file *file)

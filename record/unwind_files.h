@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "record/unwind_bpf.h"
+#include "record/unwind_prepare.h"
 #include "record/unwind_store.h"
 
 enum unwind_file_state {
@@ -27,7 +28,7 @@ struct unwind_rows {
 	uint64_t n_rows;
 	struct unwind_chunk *chunks;
 	uint32_t n_chunks;
-	uint32_t n_files;
+	uint32_t n_files; /* that have them; one more while they are compared or written */
 	uint32_t n_maps;  /* of these files; only while a victim is looked for */
 	uint64_t used_ns; /* likewise */
 };
@@ -42,7 +43,7 @@ struct unwind_file {
 	uint64_t used_ns;	  /* when a walk last used it, as far as was noticed */
 	uint32_t n_refused;	  /* times in a row that there was no room */
 	uint64_t retry_ns;	  /* and until when it needn't be read again for that */
-	bool queued;		  /* somebody is about to read it: it stays */
+	bool queued;		  /* somebody is about to read it, or at it: it stays */
 	struct unwind_file *next; /* of the same hash */
 };
 
@@ -81,18 +82,34 @@ struct unwind_file *unwind_files_vdso(struct unwind_files *files);
 struct unwind_file *unwind_files_get(struct unwind_files *files, uint64_t dev, uint64_t ino, const struct stat *st);
 
 /*
- * Makes a table from an open descriptor (-1: the vDSO of this process). Takes some time for large
- * files, and touches nothing else: no lock is needed. *ret is empty where there are no rows;
+ * Makes the rows of an open descriptor (-1: the vDSO of this process), which stays open until they are stored. Takes
+ * some time for large files, and touches nothing else: no lock is needed. *ret is empty where there are no rows;
  * *ret_unreadable tells that the file couldn't be read or isn't ELF.
  */
-void unwind_files_read(int fd, struct unwind_table *ret, bool *ret_unreadable);
+void unwind_files_read(int fd, struct unwind_prepared *ret, bool *ret_unreadable);
+
+/* Rows on their way to the store. */
+struct unwind_storing {
+	struct unwind_rows *rows;
+	bool known; /* another file has rows that may be the same ones: they are compared, not written */
+};
 
 /*
- * Gives the table to a file whose state is NEW or EVICTED. Room is made by dropping files that no
- * process maps, then those whose use is longest ago, never one used after keep_ns.
+ * Gives a prepared table to a file whose state is NEW or EVICTED, in three steps of which the one that takes some time
+ * needs no lock. Room is made by dropping files that no process maps, then those whose use is longest ago, never one
+ * used after keep_ns.
+ *
+ * _begin finds room, or the same rows of another file if share is set. False where nothing is left to be done.
+ * _write writes or compares the rows. False where that failed.
+ * _end gives them to the file, with what _write returned. False where rows that had seemed to be the same ones are
+ * others: then begin again, with share cleared.
  */
-void unwind_files_store(struct unwind_files *files, struct unwind_file *file, const struct unwind_table *table,
-			uint64_t now_ns, uint64_t keep_ns);
+bool unwind_files_begin(struct unwind_files *files, struct unwind_file *file, const struct unwind_prepared *prepared,
+			bool share, uint64_t now_ns, uint64_t keep_ns, struct unwind_storing *ret);
+bool unwind_files_write(const struct unwind_files *files, struct unwind_prepared *prepared,
+			const struct unwind_storing *storing);
+bool unwind_files_end(struct unwind_files *files, struct unwind_file *file, const struct unwind_storing *storing,
+		      bool written, uint64_t now_ns);
 
 /* Nobody can read it: it has no rows from now on. */
 void unwind_files_give_up(struct unwind_files *files, struct unwind_file *file);

@@ -17,7 +17,7 @@ enum go_magic {
 };
 
 struct go_table {
-	const struct unwind_section *bytes;
+	struct unwind_bytes *bytes;
 	uint64_t n_functions;
 	uint64_t text;	    /* what entries are relative to */
 	uint64_t names;	    /* offset of the names */
@@ -25,25 +25,19 @@ struct go_table {
 	bool wide;	    /* its entries are of 8 bytes, else of 4 */
 };
 
-static struct stint_cursor cursor_at(const struct unwind_section *bytes, uint64_t off)
+/* Some bytes of the table. A bad cursor where it has none there. */
+static struct stint_cursor cursor_at(struct unwind_bytes *bytes, uint64_t off, size_t size)
 {
-	struct stint_cursor cur = stint_cursor_of(bytes->data, bytes->size_bytes);
+	const uint8_t *at = unwind_bytes_at(bytes, off, size);
+	struct stint_cursor cur = stint_cursor_of(at, at ? size : 0);
 
-	if (off > bytes->size_bytes)
-		cur.bad = true;
-	else
-		cur.at += off;
+	cur.bad = !at;
 	return cur;
 }
 
-static uint64_t entry(const struct go_table *table, struct stint_cursor *cur)
+static bool read_table(struct unwind_bytes *bytes, uint64_t text_vaddr, struct go_table *table)
 {
-	return table->wide ? stint_cursor_u64(cur) : stint_cursor_u32(cur);
-}
-
-static bool read_table(const struct unwind_elf *elf, struct go_table *table)
-{
-	struct stint_cursor cur = cursor_at(&elf->go_pclntab, 0);
+	struct stint_cursor cur = cursor_at(bytes, 0, 8 + 8 * sizeof(uint64_t));
 	uint32_t magic = stint_cursor_u32(&cur), sizes = stint_cursor_u32(&cur), i;
 	uint64_t fields[8];
 
@@ -51,10 +45,10 @@ static bool read_table(const struct unwind_elf *elf, struct go_table *table)
 		fields[i] = stint_cursor_u64(&cur);
 	if (cur.bad || sizes >> 24 != 8) /* bytes of a pointer */
 		return false;
-	*table = (struct go_table){.bytes = &elf->go_pclntab, .n_functions = fields[0]};
+	*table = (struct go_table){.bytes = bytes, .n_functions = fields[0]};
 	if (magic == GO_1_18 || magic == GO_1_20) {
 		/* Position-independent programs have a zero where the loader writes the address. */
-		table->text = fields[2] ? fields[2] : elf->go_text_vaddr;
+		table->text = fields[2] ? fields[2] : text_vaddr;
 		table->names = fields[3];
 		table->functions = fields[7];
 	} else if (magic == GO_1_16) {
@@ -67,17 +61,31 @@ static bool read_table(const struct unwind_elf *elf, struct go_table *table)
 	return table->n_functions <= MAX_FUNCTIONS;
 }
 
+/* Of the list of functions: where one begins, and where its record is. Behind the last one stands the end alone. */
+static bool read_function(const struct go_table *table, uint64_t i, uint64_t *ret_start, uint64_t *ret_record)
+{
+	bool last = i == table->n_functions;
+	size_t width = table->wide ? 8 : 4;
+	struct stint_cursor cur = cursor_at(table->bytes, table->functions + i * 2 * width, last ? width : 2 * width);
+
+	*ret_start = table->text + (table->wide ? stint_cursor_u64(&cur) : stint_cursor_u32(&cur));
+	*ret_record = last ? 0 : table->wide ? stint_cursor_u64(&cur) : stint_cursor_u32(&cur);
+	return !cur.bad;
+}
+
 /* The name in the record of a function; NULL where it is longer than MAX_NAME or has no end. */
-static const char *name_of(const struct go_table *table, uint64_t function)
+static const char *name_of(const struct go_table *table, uint64_t record)
 {
 	/* The record begins with the function's entry; the name's offset comes next. */
-	struct stint_cursor cur = cursor_at(table->bytes, table->functions + function + (table->wide ? 8 : 4));
-	struct stint_cursor name = cursor_at(table->bytes, table->names + stint_cursor_u32(&cur));
-	size_t left = stint_cursor_left(&name);
+	struct stint_cursor cur = cursor_at(table->bytes, table->functions + record + (table->wide ? 8 : 4), 4);
+	uint64_t off = table->names + stint_cursor_u32(&cur), left = table->bytes->size_bytes - off;
+	size_t size = left < MAX_NAME ? (size_t)left : MAX_NAME;
+	const char *name;
 
-	if (cur.bad || name.bad || !left || !memchr(name.at, '\0', left < MAX_NAME ? left : MAX_NAME))
+	if (cur.bad || off >= table->bytes->size_bytes)
 		return NULL;
-	return (const char *)name.at;
+	name = (const char *)unwind_bytes_at(table->bytes, off, size);
+	return name && memchr(name, '\0', size) ? name : NULL;
 }
 
 /* What is special about the function of that name; false for all but a few. */
@@ -114,27 +122,42 @@ static bool is_known(const char *name, struct unwind_go_function *ret)
 	return false;
 }
 
-uint32_t unwind_go_find(const struct unwind_elf *elf, struct unwind_go_function *ret)
+static uint32_t find(const struct go_table *table, struct unwind_go_function *ret)
 {
+	uint64_t i, start, next, record, next_record;
 	uint32_t n_found = 0;
-	struct go_table table;
-	struct stint_cursor cur;
-	uint64_t i, next;
 
-	if (!elf->go_pclntab.data || !read_table(elf, &table))
+	if (!read_function(table, 0, &start, &record))
 		return 0;
-	cur = cursor_at(table.bytes, table.functions);
-	next = table.text + entry(&table, &cur);
-	for (i = 0; i < table.n_functions && n_found < UNWIND_GO_MAX_FOUND; i++) {
-		const char *name = name_of(&table, entry(&table, &cur));
+	for (i = 0; i < table->n_functions && n_found < UNWIND_GO_MAX_FOUND; i++) {
+		const char *name;
 
-		ret[n_found].vaddr = next;
-		next = table.text + entry(&table, &cur); /* behind the last one stands the end */
-		if (cur.bad)
+		if (!read_function(table, i + 1, &next, &next_record))
 			break;
-		ret[n_found].size_bytes = next - ret[n_found].vaddr;
-		if (name && next > ret[n_found].vaddr && is_known(name, &ret[n_found]))
+		name = name_of(table, record);
+		ret[n_found].vaddr = start;
+		ret[n_found].size_bytes = next - start;
+		if (name && next > start && is_known(name, &ret[n_found]))
 			n_found++;
+		start = next;
+		record = next_record;
 	}
+	return n_found;
+}
+
+uint32_t unwind_go_find(const struct unwind_elf *elf, const struct unwind_source *source,
+			struct unwind_go_function *ret)
+{
+	const struct unwind_section *section = &elf->go_pclntab;
+	struct unwind_bytes bytes;
+	struct go_table table;
+	uint32_t n_found = 0;
+
+	if (!section->size_bytes)
+		return 0;
+	unwind_section_open(&bytes, source, section);
+	if (read_table(&bytes, elf->go_text_vaddr, &table))
+		n_found = find(&table, ret);
+	unwind_bytes_done(&bytes);
 	return n_found;
 }

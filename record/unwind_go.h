@@ -22,6 +22,7 @@ struct unwind_go_function {
 
 /* Fills in at most UNWIND_GO_MAX_FOUND functions, in the order of addresses, and returns how many; 0 for programs not
  * made by Go 1.16 or later. */
-uint32_t unwind_go_find(const struct unwind_elf *elf, struct unwind_go_function *ret);
+uint32_t unwind_go_find(const struct unwind_elf *elf, const struct unwind_source *source,
+			struct unwind_go_function *ret);
 
 #endif

@@ -20,22 +20,8 @@ void unwind_store_init(struct unwind_store *store, int segments_fd, uint64_t max
 		store->segments[i].fd = -1;
 }
 
-/*
- * The segment's rows, mapped when they are first needed. BPF maps every page at once, and the pages count as this
- * process's memory, so unwind_store_rest() lets go of them again. NULL when the kernel refuses.
- */
-static struct unwind_row *segment_rows(struct unwind_store_segment *seg)
-{
-	if (!seg->mapped)
-		seg->mapped = unwind_bpf_mmap(seg->fd, SEGMENT_BYTES);
-	return seg->mapped ? seg->mapped->rows : NULL;
-}
-
 static void segment_rest(struct unwind_store_segment *seg)
 {
-	if (seg->mapped)
-		munmap(seg->mapped, SEGMENT_BYTES);
-	seg->mapped = NULL;
 	unwind_view_done(seg->read);
 	free(seg->read);
 	seg->read = NULL;
@@ -44,8 +30,6 @@ static void segment_rest(struct unwind_store_segment *seg)
 /* One row, to be looked at; NULL when the kernel refuses. */
 static const struct unwind_row *segment_row(struct unwind_store_segment *seg, uint32_t i)
 {
-	if (seg->mapped)
-		return &seg->mapped->rows[i];
 	if (!seg->read) {
 		seg->read = malloc(sizeof(*seg->read));
 		if (!seg->read || unwind_view_init(seg->read, seg->fd, SEGMENT_BYTES)) {
@@ -93,14 +77,13 @@ static int segment_new(struct unwind_store *store, uint32_t i, struct stint_err 
 	seg->fd = unwind_bpf_create_array("unwind_segment", SEGMENT_BYTES, 0);
 	if (seg->fd < 0)
 		return stint_err_set(err, STINT_ERR_SYSTEM, -seg->fd, -1, "creating a map for unwind rows");
-	rc = segment_rows(seg) ? unwind_bpf_update(store->segments_fd, &i, &seg->fd) : -1;
+	rc = unwind_bpf_update(store->segments_fd, &i, &seg->fd);
 	if (!rc)
 		rc = unwind_extents_init(&seg->extents, UNWIND_SEGMENT_ROWS);
 	if (!rc) {
 		store->n_segments++;
 		return 0;
 	}
-	segment_rest(seg);
 	close(seg->fd);
 	*seg = (struct unwind_store_segment){.fd = -1};
 	return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1, "no room for unwind rows in the kernel");
@@ -139,55 +122,28 @@ bool unwind_store_fits(const struct unwind_store *store, uint32_t n_rows)
 	       (store->max_bytes / SEGMENT_BYTES + 1) * (uint64_t)UNWIND_SEGMENT_ROWS;
 }
 
-int unwind_store_add(struct unwind_store *store, const struct unwind_table *table, uint64_t now_ns,
-		     struct unwind_chunk **ret_chunks, uint32_t *ret_n, struct stint_err *err)
+int unwind_store_take(struct unwind_store *store, uint32_t n_rows, uint64_t now_ns, struct unwind_chunk **ret_chunks,
+		      uint32_t *ret_n, struct stint_err *err)
 {
-	uint32_t n = (table->n_rows + UNWIND_SEGMENT_ROWS - 1) / UNWIND_SEGMENT_ROWS, i, done = 0;
+	uint32_t n = (n_rows + UNWIND_SEGMENT_ROWS - 1) / UNWIND_SEGMENT_ROWS, i, left = n_rows;
 	struct unwind_chunk *chunks = calloc(n + !n, sizeof(*chunks));
 	int rc;
 
 	if (!chunks)
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for unwind rows");
 	for (i = 0; i < n; i++) {
-		uint32_t left = table->n_rows - done;
-		struct unwind_row *rows;
-
 		chunks[i].n_rows = left < UNWIND_SEGMENT_ROWS ? left : UNWIND_SEGMENT_ROWS;
-		chunks[i].pc = i ? table->rows[done].pc : 0;
 		rc = take(store, chunks[i].n_rows, now_ns, &chunks[i], err);
 		if (rc) {
 			unwind_store_remove(store, chunks, i, now_ns);
 			free(chunks);
 			return rc;
 		}
-		rows = segment_rows(&store->segments[chunks[i].segment]);
-		if (!rows) {
-			unwind_store_remove(store, chunks, i + 1, now_ns);
-			free(chunks);
-			return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "mapping unwind rows");
-		}
-		memcpy(&rows[chunks[i].first_row], &table->rows[done], chunks[i].n_rows * sizeof(struct unwind_row));
-		done += chunks[i].n_rows;
+		left -= chunks[i].n_rows;
 	}
 	*ret_chunks = chunks;
 	*ret_n = n;
 	return 0;
-}
-
-bool unwind_store_holds(struct unwind_store *store, const struct unwind_chunk *chunks, uint32_t n,
-			const struct unwind_table *table)
-{
-	uint32_t i, done = 0;
-
-	for (i = 0; i < n; i++) {
-		const struct unwind_row *rows = segment_rows(&store->segments[chunks[i].segment]);
-
-		if (!rows || chunks[i].n_rows > table->n_rows - done ||
-		    memcmp(rows + chunks[i].first_row, table->rows + done, chunks[i].n_rows * sizeof(*rows)) != 0)
-			return false;
-		done += chunks[i].n_rows;
-	}
-	return done == table->n_rows;
 }
 
 void unwind_store_remove(struct unwind_store *store, const struct unwind_chunk *chunks, uint32_t n, uint64_t now_ns)

@@ -10,12 +10,10 @@
 #include "bpf/unwind_tables.h"
 #include "record/unwind_bpf.h"
 #include "record/unwind_extents.h"
-#include "record/unwind_table.h"
 
 struct unwind_store_segment {
-	int fd;			       /* -1 where there is no segment */
-	struct unwind_segment *mapped; /* NULL while nobody writes its rows from here */
-	struct unwind_view *read;      /* where rows are found, piece by piece; NULL while nobody does */
+	int fd;			  /* -1 where there is no segment */
+	struct unwind_view *read; /* where rows are found, piece by piece; NULL while nobody does */
 	struct unwind_extents extents;
 };
 
@@ -42,16 +40,12 @@ uint64_t unwind_store_bytes(const struct unwind_store *store);
 bool unwind_store_fits(const struct unwind_store *store, uint32_t n_rows);
 
 /*
- * Copies a table into one or several chunks, which the caller frees. Fails with STINT_ERR_LIMIT
+ * Takes room for a table, in one or several chunks, which the caller frees. Fails with STINT_ERR_LIMIT
  * when there is no room within max_bytes (nothing is changed), STINT_ERR_SYSTEM when the kernel
  * refuses a segment, _NOMEM.
  */
-int unwind_store_add(struct unwind_store *store, const struct unwind_table *table, uint64_t now_ns,
-		     struct unwind_chunk **ret_chunks, uint32_t *ret_n, struct stint_err *err);
-
-/* Are the table's rows those that the chunks have? */
-bool unwind_store_holds(struct unwind_store *store, const struct unwind_chunk *chunks, uint32_t n,
-			const struct unwind_table *table);
+int unwind_store_take(struct unwind_store *store, uint32_t n_rows, uint64_t now_ns, struct unwind_chunk **ret_chunks,
+		      uint32_t *ret_n, struct stint_err *err);
 
 /* Gives their room back once no walk can be reading it. */
 void unwind_store_remove(struct unwind_store *store, const struct unwind_chunk *chunks, uint32_t n, uint64_t now_ns);
@@ -59,7 +53,7 @@ void unwind_store_remove(struct unwind_store *store, const struct unwind_chunk *
 /* Frees segments that have been empty for long enough. */
 void unwind_store_trim(struct unwind_store *store, uint64_t now_ns);
 
-/* Gives back the memory through which rows were written and found; the kernel's walker keeps its own. */
+/* Gives back the memory through which rows were found; the kernel's walker keeps its own. */
 void unwind_store_rest(struct unwind_store *store);
 
 /* The row of pc in a chunk; NULL where it has none. Valid until unwind_store_rest(). */

@@ -63,28 +63,46 @@ static void changed(struct unwind_tables *t)
 }
 
 /*
+ * Stores a file's rows. The lock is held but for the writing itself. Where they seem to be those of another file and
+ * are not, once more.
+ */
+static void store(struct unwind_tables *t, struct unwind_file *file, struct unwind_prepared *prepared, uint64_t keep_ns)
+{
+	uint64_t now_ns = clock_now_ns(), keep_from_ns = now_ns > keep_ns ? now_ns - keep_ns : 0;
+	struct unwind_storing storing;
+	bool share = true, written, done = false;
+
+	while (!done && unwind_files_begin(&t->files, file, prepared, share, now_ns, keep_from_ns, &storing)) {
+		pthread_mutex_unlock(&t->lock);
+		written = unwind_files_write(&t->files, prepared, &storing);
+		pthread_mutex_lock(&t->lock);
+		now_ns = clock_now_ns();
+		done = unwind_files_end(&t->files, file, &storing, written, now_ns);
+		share = false;
+	}
+}
+
+/*
  * Reads the next file that mappings are waiting for, and writes those mappings with their rows; no table used in the
- * last keep_ns gives way. The lock is held but for the reading itself: new mappings are taken note of meanwhile.
+ * last keep_ns gives way. The lock is held but for what takes long: new mappings are taken note of meanwhile.
  */
 static void load_next(struct unwind_tables *t, uint64_t keep_ns)
 {
 	struct pending next = t->pending[0];
 	uint64_t start_ns = clock_now_ns();
-	struct unwind_table table;
+	struct unwind_prepared prepared;
 	bool unreadable;
 
 	memmove(t->pending, t->pending + 1, --t->n_pending * sizeof(next));
 	pthread_mutex_unlock(&t->lock);
-	unwind_files_read(next.fd, &table, &unreadable);
+	unwind_files_read(next.fd, &prepared, &unreadable);
+	pthread_mutex_lock(&t->lock);
+	t->files.n_unreadable += unreadable;
+	store(t, next.file, &prepared, keep_ns);
+	t->files.load_ns += clock_now_ns() - start_ns;
 	if (next.fd >= 0)
 		close(next.fd);
-	pthread_mutex_lock(&t->lock);
-	t->files.load_ns += clock_now_ns() - start_ns;
-	t->files.n_unreadable += unreadable;
-	start_ns = clock_now_ns();
-	unwind_files_store(&t->files, next.file, &table, start_ns, start_ns > keep_ns ? start_ns - keep_ns : 0);
-	unwind_store_rest(&t->files.store);
-	unwind_table_done(&table);
+	unwind_prepared_done(&prepared);
 	unwind_procs_touch(&t->procs, next.file);
 	unwind_procs_commit(&t->procs, clock_now_ns());
 	changed(t);

@@ -156,7 +156,7 @@ static void test_mutants(void **state)
 		if (read_copy(data, subject.size, &table, &err))
 			n_errors++;
 		n_rows += table.n_rows;
-		n_bad += table.n_bad;
+		n_bad += table.counts.n_bad;
 		unwind_table_done(&table);
 	}
 	print_message("%ld mutants: %ld errors, %ld rows and %ld bad entries in the others\n", n, n_errors, n_rows,
@@ -280,8 +280,8 @@ static void test_bad_programs(void **state)
 		memcpy(m->eh_frame + at + 8, "\x40\x00\x20\x00\x00", 5);
 		memcpy(m->eh_frame + at + 13, programs[i], 6);
 		assert_int_equal(read_copy((uint8_t *)m, size, &table, &err), 0);
-		assert_int_equal(table.n_fdes, 1);
-		assert_int_equal(table.n_unsupported, i ? 1 : 0);
+		assert_int_equal(table.counts.n_fdes, 1);
+		assert_int_equal(table.counts.n_unsupported, i ? 1 : 0);
 		unwind_table_done(&table);
 		free(m);
 	}

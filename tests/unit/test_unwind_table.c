@@ -166,7 +166,7 @@ static void test_vdso(void **state)
 	if (!image)
 		skip();
 	assert_int_equal(unwind_table_read_memory(&table, image, 2 * (size_t)sysconf(_SC_PAGESIZE), &err), 0);
-	assert_true(table.n_fdes > 3);
+	assert_true(table.counts.n_fdes > 3);
 	for (i = 0; i < table.n_rows; i++)
 		assert_int_not_equal(table.rows[i].kind, UNWIND_UNSUPPORTED);
 	unwind_table_done(&table);
@@ -202,7 +202,7 @@ static void test_without_sections(void **state)
 	assert_int_equal(unwind_table_read_memory(&with, data, size, NULL), 0);
 	ehdr->e_shoff = ehdr->e_shnum = ehdr->e_shstrndx = 0;
 	assert_int_equal(unwind_table_read_memory(&without, data, size, NULL), 0);
-	assert_int_equal(with.n_fdes, without.n_fdes);
+	assert_int_equal(with.counts.n_fdes, without.counts.n_fdes);
 	for (i = 0; i < with.n_rows; i++) {
 		const struct unwind_row *row = unwind_table_find(&without, with.rows[i].pc);
 

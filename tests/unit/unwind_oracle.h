@@ -358,7 +358,7 @@ static struct tally check_file(const char *path)
 	if (unwind_table_read(&table, o.fd, &err))
 		fail_msg("%s: %s", path, err.msg);
 	assert_true(table.n_rows > 0);
-	o.machine = &machines[table.machine == EM_AARCH64];
+	o.machine = &machines[table.counts.machine == EM_AARCH64];
 	stride = table.n_rows / 60000 + 1;
 	for (i = 0; i < table.n_rows; i += stride) {
 		assert_true(!i || table.rows[i - 1].pc < table.rows[i].pc);
@@ -371,8 +371,8 @@ static struct tally check_file(const char *path)
 		check_address(&o, &table, (uint64_t)(erand48(seed) * (double)span), &tally);
 	print_message("%s: %u rows, %u functions; %lu addresses agree, %lu in neither, %lu only here, "
 		      "%lu unsupported (%u rows), %u bad entries\n",
-		      path, table.n_rows, table.n_fdes, tally.n_same, tally.n_none, tally.n_more, tally.n_given_up,
-		      table.n_unsupported, table.n_bad);
+		      path, table.n_rows, table.counts.n_fdes, tally.n_same, tally.n_none, tally.n_more,
+		      tally.n_given_up, table.counts.n_unsupported, table.counts.n_bad);
 	unwind_table_done(&table);
 	oracle_close(&o);
 	return tally;
