@@ -489,6 +489,11 @@ int unwind_build_new(struct unwind_build **ret, const struct unwind_source *sour
 	return rc;
 }
 
+uint32_t unwind_build_functions(const struct unwind_build *b)
+{
+	return b->counts.n_fdes;
+}
+
 void unwind_build_free(struct unwind_build *b)
 {
 	if (!b)

@@ -47,4 +47,7 @@ void unwind_build_free(struct unwind_build *build); /* NULL is fine */
 int unwind_build_run(struct unwind_build *build, unwind_take_fn *take, void *context, struct unwind_counts *ret,
 		     struct stint_err *err);
 
+/* How many functions it has found so far; all of them once a run has begun to hand on rows. */
+uint32_t unwind_build_functions(const struct unwind_build *build);
+
 #endif

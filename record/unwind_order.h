@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define UNWIND_ORDER_MAX (512u << 10) /* held at a time: 4 MiB */
+#define UNWIND_ORDER_MAX (256u << 10) /* held at a time: 2 MiB */
 
 /* Where a range of code has its rule from; of ranges that start at one place, the lower number was there first. */
 enum unwind_origin {

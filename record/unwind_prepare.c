@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "record/unwind_prepare.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,8 @@ static uint64_t hash_on(uint64_t hash, const struct unwind_row *rows, uint32_t n
 static void hold_more(struct unwind_prepared *p)
 {
 	uint32_t cap = 2 * p->cap_held; /* enough: a run hands on no more at a time than FIRST_ROWS */
-	void *grown = cap <= UNWIND_HELD_ROWS ? realloc(p->held, cap * sizeof(*p->held)) : NULL;
+	bool few = cap <= UNWIND_HELD_ROWS && unwind_build_functions(p->build) <= UNWIND_HELD_FDES;
+	void *grown = few ? realloc(p->held, cap * sizeof(*p->held)) : NULL;
 
 	if (!grown)
 		free(p->held);
@@ -33,7 +35,7 @@ static int count_rows(void *context, const struct unwind_row *rows, uint32_t n)
 	struct unwind_prepared *p = context;
 
 	p->hash = hash_on(p->hash, rows, n);
-	if (p->held && p->cap_held - p->n_rows < n)
+	if (p->held && (p->cap_held - p->n_rows < n || unwind_build_functions(p->build) > UNWIND_HELD_FDES))
 		hold_more(p);
 	if (p->held)
 		memcpy(p->held + p->n_rows, rows, n * sizeof(*rows));

@@ -12,6 +12,7 @@
 #include "record/unwind_build.h"
 
 #define UNWIND_HELD_ROWS (512u << 10) /* at most: 4 MiB */
+#define UNWIND_HELD_FDES (128u << 10) /* a file with more functions than these has more rows, as a rule */
 
 struct unwind_prepared {
 	uint32_t n_rows; /* 0 for a file without unwind information */
