@@ -498,24 +498,6 @@ uint64_t unwind_tables_left_out(const struct unwind_tables *t)
 	       __atomic_load_n(&t->procs.n_left_out, __ATOMIC_RELAXED);
 }
 
-void unwind_tables_stats(struct unwind_tables *t, struct unwind_tables_stats *ret)
-{
-	pthread_mutex_lock(&t->lock);
-	*ret = (struct unwind_tables_stats){
-		.n_files = t->files.n_files,
-		.n_processes = t->procs.n_procs,
-		.memory_bytes = unwind_store_bytes(&t->files.store),
-		.n_loaded = t->files.n_loaded,
-		.load_ns = t->files.load_ns,
-		.n_evicted = t->files.n_evicted,
-		.n_refused = t->files.n_refused,
-		.n_unreadable = t->files.n_unreadable,
-		.n_left_out = t->procs.n_left_out,
-		.n_lost = t->n_lost,
-	};
-	pthread_mutex_unlock(&t->lock);
-}
-
 /* Whose stack is walked: the lock is held. */
 struct walk {
 	struct unwind_tables *tables;

@@ -28,16 +28,6 @@ struct unwind_tables_options {
 	uint64_t memory_bytes; /* for rows; 0 for the default */
 };
 
-struct unwind_tables_stats {
-	uint64_t n_files, n_processes; /* now */
-	uint64_t memory_bytes;	       /* of rows, now */
-	uint64_t n_loaded, load_ns;    /* tables made so far, and the time that took */
-	uint64_t n_evicted, n_refused; /* tables dropped, or not loaded, for want of memory */
-	uint64_t n_unreadable;	       /* mapped files without unwind information that could be read */
-	uint64_t n_left_out;	       /* processes and mappings for which there was no room */
-	uint64_t n_lost;	       /* times that reports of mappings were lost, and all were read again */
-};
-
 /*
  * Reads the processes there are, prepares their tables and starts the thread. When it returns,
  * walks of processes that ran before are complete. Fails with STINT_ERR_SYSTEM, _NOMEM.
@@ -56,8 +46,6 @@ int unwind_tables_reopen(struct unwind_tables *tables, int cpu);
  * Waits for nobody. 0 for NULL.
  */
 uint64_t unwind_tables_left_out(const struct unwind_tables *tables);
-
-void unwind_tables_stats(struct unwind_tables *tables, struct unwind_tables_stats *ret);
 
 /*
  * Walks the stack of a thread that sleeps, from outside, by the same rules as the walker in the

@@ -194,7 +194,6 @@ int main(int argc, char **argv)
 {
 	static struct bench b;
 	struct unwind_tables_options options = {0};
-	struct unwind_tables_stats stats;
 	struct stint_err err = STINT_ERR_INIT;
 	struct unwind_tables *tables;
 	pid_t pids[MAX_COPIES];
@@ -233,8 +232,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "walk: %s\n", err.msg);
 		return 1;
 	}
-	unwind_tables_stats(tables, &stats);
-	printf("tables=%" PRIu64 " bytes=%" PRIu64 "\n", stats.n_files, stats.memory_bytes);
 	stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	if (stats_fd < 0)
 		fail("turning BPF statistics on");
