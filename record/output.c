@@ -17,7 +17,7 @@
 #define N_TEMP_TRIES	100
 #define OUTPUT_MAX_TEMP (sizeof(((struct output *)NULL)->path) + 32)
 
-static int open_stdout(struct output *out, struct stint_err *err)
+static int take_stdout(struct output *out, struct stint_err *err)
 {
 	if (isatty(STDOUT_FILENO))
 		return stint_err_set(err, STINT_ERR_USAGE, 0, -1,
@@ -26,9 +26,12 @@ static int open_stdout(struct output *out, struct stint_err *err)
 	if (out->fd < 0)
 		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot use standard output");
 	out->owned = true;
-	if (dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
-		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot redirect standard output");
-	return 0;
+	if (dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
+		return 0;
+	stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot redirect standard output");
+	close(out->fd);
+	out->fd = -1;
+	return STINT_ERR_SYSTEM;
 }
 
 /* Does path name something that must be written to in place: a FIFO, a device? A directory fails in open. */
@@ -208,10 +211,9 @@ static bool is_stdout(const char *path)
 	       !strcmp(path, "/proc/self/fd/1");
 }
 
-int output_open(struct output *out, const char *path, uint64_t max_bytes, struct stint_err *err)
+int output_init(struct output *out, const char *path, uint64_t max_bytes, struct stint_err *err)
 {
 	size_t length = strlen(path);
-	int ret;
 
 	memset(out, 0, sizeof(*out));
 	out->fd = -1;
@@ -223,9 +225,16 @@ int output_open(struct output *out, const char *path, uint64_t max_bytes, struct
 		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "the size limit is too small: at least %u bytes",
 				     OUTPUT_MIN_BYTES);
 	memcpy(out->path, path, length + 1);
-	if (is_stdout(path))
-		ret = open_stdout(out, err);
-	else if (is_special(path))
+	return is_stdout(path) ? take_stdout(out, err) : 0;
+}
+
+int output_open(struct output *out, struct stint_err *err)
+{
+	int ret;
+
+	if (out->fd >= 0)
+		return 0;
+	if (is_special(out->path))
 		ret = open_special(out, err);
 	else
 		ret = create_file(out, err);

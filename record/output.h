@@ -27,15 +27,20 @@ struct output {
 #define OUTPUT_MIN_BYTES     (2 * OUTPUT_RESERVE_BYTES) /* of max_bytes */
 
 /*
- * Opens path for writing. A file is made anew, readable by its owner only (mode 0600: a recording tells what a
+ * Prepares to write to path; waits for nothing. "-" and "/dev/stdout" are standard output, refused when that is a
+ * terminal; from then on the process's standard output is its standard error, so that neither a message nor the
+ * recorded command's own output gets into the stream: call it before command_start. Fails with STINT_ERR_USAGE or
+ * STINT_ERR_SYSTEM. A max_bytes too small for any recording is STINT_ERR_USAGE.
+ */
+int output_init(struct output *out, const char *path, uint64_t max_bytes, struct stint_err *err);
+
+/*
+ * Opens it for writing. A file is made anew, readable by its owner only (mode 0600: a recording tells what a
  * host runs), without a name, or in memory where the file system has no nameless files, so that a killed recorder
  * leaves nothing that isn't a recording; it replaces an existing regular file when it is published; a symbolic link to
- * a regular file is replaced, not followed. A FIFO or a device is written to as it is. "-" and "/dev/stdout" are
- * standard output, refused when that is a terminal; from then on the process's standard output is its standard error,
- * so that neither a message nor the recorded command's own output gets into the stream: call it before command_start.
- * Fails with STINT_ERR_USAGE or STINT_ERR_SYSTEM. A max_bytes too small for any recording is STINT_ERR_USAGE.
+ * a regular file is replaced, not followed. A FIFO or a device is written to as it is. Fails with STINT_ERR_SYSTEM.
  */
-int output_open(struct output *out, const char *path, uint64_t max_bytes, struct stint_err *err);
+int output_open(struct output *out, struct stint_err *err);
 
 /*
  * Gives a file its name, over an old file of that name: the recording has begun. It takes the same rights as

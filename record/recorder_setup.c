@@ -171,17 +171,20 @@ void recorder_check_targets(struct recorder *r)
 	r->stop |= r->targets_gone;
 }
 
+static int init_output(struct recorder *r, struct stint_err *err)
+{
+	char path[sizeof(r->output.path)];
+
+	if (!r->options->output)
+		output_default_path(path, sizeof(path));
+	return output_init(&r->output, r->options->output ? r->options->output : path, r->options->max_bytes, err);
+}
+
 static int open_output(struct recorder *r, struct stint_err *err)
 {
 	struct stint_writer_options wo = {.max_dictionary_bytes = DICTIONARY_BYTES};
-	char path[sizeof(r->output.path)];
-	int rc;
+	int rc = output_open(&r->output, err);
 
-	if (r->options->output)
-		snprintf(path, sizeof(path), "%s", r->options->output);
-	else
-		output_default_path(path, sizeof(path));
-	rc = output_open(&r->output, path, r->options->max_bytes, err);
 	if (rc)
 		return rc;
 	if (getrandom(wo.recording_id, sizeof(wo.recording_id), 0) != sizeof(wo.recording_id))
@@ -298,6 +301,9 @@ int recorder_open(struct recorder *r, struct stint_err *err)
 
 	if (rc == 0)
 		rc = open_session(r, err);
+	/* Where the recording goes to standard output, the command must not. */
+	if (rc == 0)
+		rc = init_output(r, err);
 	if (rc == 0 && r->options->command)
 		rc = command_start(&r->command, r->options->command, err);
 	raise_file_limit(); /* the command keeps its own */

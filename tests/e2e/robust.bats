@@ -79,9 +79,13 @@ load helpers
 }
 
 @test "-o - streams into a pipe, and stint reads it from there" {
-	"$recorder" -d 1 -o - -- "$workloads/sleeper" 100 2000 2>err | tee copy.stint |
-		"$stint" report --view=off-cpu --format=json --limit=0 - >report.json
-	# The workload's own output must not be in the stream.
+	# shellcheck disable=SC2016
+	"$recorder" -d 1 -o - -- sh -c 'echo first line; "$0" 100 2000; echo last line' "$workloads/sleeper" 2>err |
+		tee copy.stint | "$stint" report --view=off-cpu --format=json --limit=0 - >report.json
+	# The command's own output isn't in the stream: it is where messages go.
+	"$stint" verify copy.stint
+	! grep -aqE '(first|last) line' copy.stint || fail "the command writes into the recording"
+	equal "the command's lines" "$(grep -cE '^(first|last) line$' err)" 2
 	equal "sleeps" "$(field count.total sleep_here "$(rows copy.stint --view=off-cpu --state=S)")" \
 		"$(jq '[.rows[] | select(.name == "sleep_here") | .count.total] | add' <<<"$("$stint" report --view=off-cpu --state=S --format=json copy.stint)")"
 	jq -e '.rows | length > 0' report.json

@@ -55,6 +55,13 @@ static const char *in_dir(const char *name)
 	return path;
 }
 
+static int open_at(struct output *out, const char *path, uint64_t max_bytes, struct stint_err *err)
+{
+	int ret = output_init(out, path, max_bytes, err);
+
+	return ret ? ret : output_open(out, err);
+}
+
 static off_t size_of(const char *path)
 {
 	struct stat st;
@@ -82,7 +89,7 @@ static void a_new_file_is_private(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(output_open(&out, in_dir("new"), 0, &err), 0);
+	assert_int_equal(open_at(&out, in_dir("new"), 0, &err), 0);
 	assert_int_equal(files_in_dir(), 0);
 	assert_int_equal(output_sink(&out).write(&out, piece, sizeof(piece), &err), 0);
 	assert_int_equal(out.written_bytes, sizeof(piece));
@@ -105,7 +112,7 @@ static void an_old_file_stays_until_the_new_one_is_there(void **state)
 	(void)state;
 	reader = open(in_dir("old"), O_RDWR | O_CREAT, 0644);
 	assert_int_equal(write(reader, "o", 1), 1);
-	assert_int_equal(output_open(&out, in_dir("old"), 0, &err), 0);
+	assert_int_equal(open_at(&out, in_dir("old"), 0, &err), 0);
 	/* Who has the old file open keeps it as it was. */
 	assert_int_equal(pread(reader, &byte, 1, 0), 1);
 	assert_int_equal(byte, 'o');
@@ -118,18 +125,18 @@ static void an_old_file_stays_until_the_new_one_is_there(void **state)
 	close(reader);
 	n_before = files_in_dir();
 	/* A recording that never began leaves the old one, and nothing else. */
-	assert_int_equal(output_open(&out, in_dir("old"), 0, &err), 0);
+	assert_int_equal(open_at(&out, in_dir("old"), 0, &err), 0);
 	assert_int_equal(output_sink(&out).write(&out, piece, sizeof(piece), &err), 0);
 	assert_int_equal(output_close(&out, &err), 0);
 	assert_int_equal(size_of(in_dir("old")), 0);
 	assert_int_equal(files_in_dir(), n_before);
 	/* What can't be created leaves nothing behind. */
-	assert_int_equal(output_open(&out, in_dir("missing/file"), 0, &err), STINT_ERR_SYSTEM);
+	assert_int_equal(open_at(&out, in_dir("missing/file"), 0, &err), STINT_ERR_SYSTEM);
 	assert_int_equal(err.sys_errno, ENOENT);
-	assert_int_equal(output_open(&out, dir, 0, &err), STINT_ERR_SYSTEM);
-	assert_int_equal(output_open(&out, "", 0, &err), STINT_ERR_USAGE);
+	assert_int_equal(open_at(&out, dir, 0, &err), STINT_ERR_SYSTEM);
+	assert_int_equal(open_at(&out, "", 0, &err), STINT_ERR_USAGE);
 	memset(long_name, 'n', NAME_MAX + 1);
-	assert_int_equal(output_open(&out, in_dir(long_name), 0, &err), STINT_ERR_SYSTEM);
+	assert_int_equal(open_at(&out, in_dir(long_name), 0, &err), STINT_ERR_SYSTEM);
 	assert_int_equal(err.sys_errno, ENAMETOOLONG);
 	assert_int_equal(files_in_dir(), n_before);
 }
@@ -172,7 +179,7 @@ static void be_killed_before_it_begins(void)
 	struct output out;
 
 	refuse_nameless_files();
-	if (output_open(&out, in_dir("killed"), 0, &err) || output_sink(&out).write(&out, piece, sizeof(piece), &err))
+	if (open_at(&out, in_dir("killed"), 0, &err) || output_sink(&out).write(&out, piece, sizeof(piece), &err))
 		_exit(1);
 	raise(SIGKILL);
 }
@@ -185,11 +192,11 @@ static void write_without_nameless_files(void)
 	int n;
 
 	refuse_nameless_files();
-	if (output_open(&out, in_dir("missing/file"), 0, &err) != STINT_ERR_SYSTEM || err.sys_errno != ENOENT)
+	if (open_at(&out, in_dir("missing/file"), 0, &err) != STINT_ERR_SYSTEM || err.sys_errno != ENOENT)
 		_exit(1);
 	/* Anew, and in place of an old one. */
 	for (n = 0; n < 2; n++) {
-		if (output_open(&out, in_dir("unnamed"), 0, &err) ||
+		if (open_at(&out, in_dir("unnamed"), 0, &err) ||
 		    output_sink(&out).write(&out, piece, sizeof(piece), &err) ||
 		    files_in_dir() != n_before + (unsigned)n || output_publish(&out, &err) ||
 		    output_sink(&out).write(&out, "more", 4, &err) || output_close(&out, &err) ||
@@ -197,7 +204,7 @@ static void write_without_nameless_files(void)
 			_exit(2 + n);
 	}
 	/* One that never began. */
-	if (output_open(&out, in_dir("unnamed"), 0, &err) || output_close(&out, &err) ||
+	if (open_at(&out, in_dir("unnamed"), 0, &err) || output_close(&out, &err) ||
 	    size_of(in_dir("unnamed")) != (off_t)sizeof(piece) + 4 || files_in_dir() != n_before + 1)
 		_exit(4);
 }
@@ -227,7 +234,7 @@ static uint64_t owner_with(const char *uid, const char *gid)
 
 	setenv("SUDO_UID", uid, 1);
 	setenv("SUDO_GID", gid, 1);
-	assert_int_equal(output_open(&out, in_dir("sudo"), 0, &err), 0);
+	assert_int_equal(open_at(&out, in_dir("sudo"), 0, &err), 0);
 	assert_int_equal(output_publish(&out, &err), 0);
 	assert_int_equal(output_close(&out, &err), 0);
 	unsetenv("SUDO_UID");
@@ -264,7 +271,7 @@ static void a_file_made_under_sudo_is_the_users(void **state)
 	setenv("SUDO_UID", "1234", 1);
 	setenv("SUDO_GID", "567", 1);
 	reader = open(device, O_RDONLY | O_NONBLOCK);
-	assert_int_equal(output_open(&out, device, 0, &err), 0);
+	assert_int_equal(open_at(&out, device, 0, &err), 0);
 	assert_int_equal(output_publish(&out, &err), 0);
 	assert_int_equal(output_close(&out, &err), 0);
 	close(reader);
@@ -307,7 +314,7 @@ static void a_file_that_takes_a_devices_place_is_not_written_over(void **state)
 	swapping = true;
 	assert_int_equal(pthread_create(&thread, NULL, swap, file), 0);
 	for (i = 0; i < 20000; i++) {
-		if (output_open(&out, link, 0, &err))
+		if (open_at(&out, link, 0, &err))
 			continue;
 		assert_int_equal(fstat(out.fd, &st), 0);
 		assert_true(out.regular || !S_ISREG(st.st_mode));
@@ -331,7 +338,7 @@ static void a_symbolic_link_is_replaced_not_followed(void **state)
 	assert_int_equal(write(fd, "precious", 8), 8);
 	close(fd);
 	assert_int_equal(symlink(target, in_dir("link")), 0);
-	assert_int_equal(output_open(&out, in_dir("link"), 0, &err), 0);
+	assert_int_equal(open_at(&out, in_dir("link"), 0, &err), 0);
 	assert_int_equal(output_publish(&out, &err), 0);
 	assert_int_equal(output_close(&out, &err), 0);
 	assert_int_equal(size_of(target), 8);
@@ -348,8 +355,8 @@ static void the_limit_holds_and_leaves_room_for_the_end(void **state)
 	int ret;
 
 	(void)state;
-	assert_int_equal(output_open(&out, in_dir("limit"), 1000, &err), STINT_ERR_USAGE);
-	assert_int_equal(output_open(&out, in_dir("limit"), max, &err), 0);
+	assert_int_equal(open_at(&out, in_dir("limit"), 1000, &err), STINT_ERR_USAGE);
+	assert_int_equal(open_at(&out, in_dir("limit"), max, &err), 0);
 	assert_int_equal(output_publish(&out, &err), 0);
 	sink = output_sink(&out);
 	while (!(ret = sink.write(sink.context, piece, sizeof(piece), &err)))
@@ -375,14 +382,14 @@ static void a_full_device(void **state)
 	struct output out;
 
 	(void)state;
-	assert_int_equal(output_open(&out, "/dev/full", 0, &err), 0);
+	assert_int_equal(open_at(&out, "/dev/full", 0, &err), 0);
 	assert_int_equal(output_sink(&out).write(&out, piece, sizeof(piece), &err), STINT_ERR_SYSTEM);
 	assert_int_equal(err.sys_errno, ENOSPC);
 	assert_non_null(strstr(err.msg, "/dev/full"));
 	assert_true(out.full);
 	assert_int_equal(out.written_bytes, 0);
 	assert_int_equal(output_close(&out, &err), 0);
-	assert_int_equal(output_open(&out, "/dev/null", 0, &err), 0);
+	assert_int_equal(open_at(&out, "/dev/null", 0, &err), 0);
 	assert_int_equal(output_sink(&out).write(&out, piece, sizeof(piece), &err), 0);
 	assert_int_equal(output_close(&out, &err), 0);
 }
@@ -397,7 +404,7 @@ static void fill_tmpfs(void)
 	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("tmpfs", dir, "tmpfs", 0, "size=64k"))
 		_exit(77);
-	if (output_open(&out, in_dir("small"), 0, &err) || output_publish(&out, &err))
+	if (open_at(&out, in_dir("small"), 0, &err) || output_publish(&out, &err))
 		_exit(1);
 	while (!(ret = output_sink(&out).write(&out, piece, sizeof(piece), &err)))
 		;
@@ -447,7 +454,7 @@ static void the_stream_is_clean(void **state)
 		dup2(null_fd, STDERR_FILENO);
 		close(fds[0]);
 		close(fds[1]);
-		if (output_open(&out, "/dev/stdout", 0, &err) || output_publish(&out, &err))
+		if (open_at(&out, "/dev/stdout", 0, &err) || output_publish(&out, &err))
 			_exit(1);
 		if (system("echo output of the recorded command"))
 			_exit(2);
