@@ -42,16 +42,24 @@ static bool is_special(const char *path)
 	return !stat(path, &st) && !S_ISREG(st.st_mode);
 }
 
+/* Opening waits for nobody, writing does. */
 static int open_special(struct output *out, struct stint_err *err)
 {
 	struct stat st;
+	int failed_errno;
 
-	out->fd = open(out->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	if (out->fd < 0)
-		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot write to %s", out->path);
+	out->fd = open(out->path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (out->fd < 0) {
+		failed_errno = errno;
+		if (failed_errno == ENXIO && !stat(out->path, &st) && S_ISFIFO(st.st_mode))
+			return OUTPUT_NO_READER;
+		return stint_err_set(err, STINT_ERR_SYSTEM, failed_errno, -1, "cannot write to %s", out->path);
+	}
 	/* Somebody may have put a file in its place since: that one isn't written over. */
 	if (fstat(out->fd, &st) || S_ISREG(st.st_mode))
 		return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1, "%s has become another file", out->path);
+	if (fcntl(out->fd, F_SETFL, O_WRONLY))
+		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1, "cannot write to %s", out->path);
 	out->owned = true;
 	return 0;
 }

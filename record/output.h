@@ -26,6 +26,8 @@ struct output {
 #define OUTPUT_RESERVE_BYTES (64u << 10)
 #define OUTPUT_MIN_BYTES     (2 * OUTPUT_RESERVE_BYTES) /* of max_bytes */
 
+#define OUTPUT_NO_READER 1 /* of output_open: nobody has the FIFO open for reading yet */
+
 /*
  * Prepares to write to path; waits for nothing. "-" and "/dev/stdout" are standard output, refused when that is a
  * terminal; from then on the process's standard output is its standard error, so that neither a message nor the
@@ -38,7 +40,8 @@ int output_init(struct output *out, const char *path, uint64_t max_bytes, struct
  * Opens it for writing. A file is made anew, readable by its owner only (mode 0600: a recording tells what a
  * host runs), without a name, or in memory where the file system has no nameless files, so that a killed recorder
  * leaves nothing that isn't a recording; it replaces an existing regular file when it is published; a symbolic link to
- * a regular file is replaced, not followed. A FIFO or a device is written to as it is. Fails with STINT_ERR_SYSTEM.
+ * a regular file is replaced, not followed. A FIFO or a device is written to as it is. It never waits: where a FIFO
+ * has no reader it returns OUTPUT_NO_READER, and may be called again. Fails with STINT_ERR_SYSTEM.
  */
 int output_open(struct output *out, struct stint_err *err);
 

@@ -18,6 +18,7 @@
 #define INITIAL_PID_NAMESPACE 0xeffffffcu /* its inode: the same on every kernel */
 
 #define TARGETS_POLL_NS 100000000ull
+#define READER_POLL_MS	20 /* of a FIFO */
 
 #define PRIORITY	   -10
 #define WINDOWS_PER_SECOND 500u	      /* of processes that start and of files that are being loaded */
@@ -180,11 +181,28 @@ static int init_output(struct recorder *r, struct stint_err *err)
 	return output_init(&r->output, r->options->output ? r->options->output : path, r->options->max_bytes, err);
 }
 
+/* Between the steps, which may take a while: who asks for an end gets it, and the sideband's rings
+ * are small. */
+static int between_steps(struct recorder *r, struct stint_err *err)
+{
+	struct signal_taken taken;
+
+	if (signals_take(&r->signals, &taken))
+		return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1, "stopped before recording began");
+	return r->sideband ? sideband_drain(r->sideband, err) : 0;
+}
+
 static int open_output(struct recorder *r, struct stint_err *err)
 {
 	struct stint_writer_options wo = {.max_dictionary_bytes = DICTIONARY_BYTES};
 	int rc = output_open(&r->output, err);
 
+	while (rc == OUTPUT_NO_READER) {
+		signals_wait(&r->signals, READER_POLL_MS);
+		rc = between_steps(r, err);
+		if (rc == 0)
+			rc = output_open(&r->output, err);
+	}
 	if (rc)
 		return rc;
 	if (getrandom(wo.recording_id, sizeof(wo.recording_id), 0) != sizeof(wo.recording_id))
@@ -282,17 +300,6 @@ static void raise_file_limit(void)
 		limit.rlim_cur = limit.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &limit);
 	}
-}
-
-/* Between the steps, which may take a while: who asks for an end gets it, and the sideband's rings
- * are small. */
-static int between_steps(struct recorder *r, struct stint_err *err)
-{
-	struct signal_taken taken;
-
-	if (signals_take(&r->signals, &taken))
-		return stint_err_set(err, STINT_ERR_SYSTEM, 0, -1, "stopped before recording began");
-	return r->sideband ? sideband_drain(r->sideband, err) : 0;
 }
 
 int recorder_open(struct recorder *r, struct stint_err *err)

@@ -267,6 +267,34 @@ wait_for_output() {
 	exec {held}>&-
 }
 
+# Until the recorder takes signals, which is before it opens its output.
+wait_for_handlers() {
+	for ((i = 0; i < 400; i++)); do
+		((0x$(sed -n 's/^SigCgt:\s*//p' "/proc/$1/status") & 1 << 14)) && return
+		sleep 0.05
+	done
+	fail "it takes no signals"
+}
+
+@test "a FIFO that nobody reads is waited for, until a signal" {
+	mkfifo pipe
+	start rec.out "$recorder" -p $$ -o pipe
+	wait_for_handlers "$started"
+	sleep 0.3
+	kill -TERM "$started"
+	status=0
+	patience=10 end_of "$started" || status=$?
+	equal "exit status" "$status" 4
+	grep -q 'before recording began' rec.out.err || fail "$(cat rec.out.err)"
+	# A reader that comes late gets all of it.
+	start rec.out "$recorder" -p $$ -d 0.3 -o pipe
+	wait_for_handlers "$started"
+	sleep 0.3
+	cat pipe >copy.stint
+	end_of "$started"
+	"$stint" verify copy.stint
+}
+
 @test "few descriptors are no obstacle where more are to be had" {
 	run bash -c "ulimit -S -n 50; exec '$recorder' -o n.stint -d 0.2"
 	equal "exit status" "$status" 0

@@ -20,8 +20,10 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -282,6 +284,34 @@ static void a_file_made_under_sudo_is_the_users(void **state)
 	assert_int_equal(st.st_gid, 0);
 }
 
+static void a_fifo_without_a_reader_is_not_waited_for(void **state)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct stint_err err = STINT_ERR_INIT;
+	struct output out;
+	int reader, listener;
+	char path[512];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s", in_dir("fifo"));
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(output_init(&out, path, 0, &err), 0);
+	assert_int_equal(output_open(&out, &err), OUTPUT_NO_READER);
+	assert_int_equal(output_open(&out, &err), OUTPUT_NO_READER);
+	reader = open(path, O_RDONLY | O_NONBLOCK);
+	assert_int_equal(output_open(&out, &err), 0);
+	assert_false(fcntl(out.fd, F_GETFL) & O_NONBLOCK);
+	assert_int_equal(output_close(&out, &err), 0);
+	close(reader);
+	/* What nobody will ever read is refused. */
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", dir);
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(open_at(&out, address.sun_path, 0, &err), STINT_ERR_SYSTEM);
+	assert_int_equal(err.sys_errno, ENXIO);
+	close(listener);
+}
+
 static bool swapping;
 
 /* A name that is a device's and a file's by turns. */
@@ -506,6 +536,7 @@ int main(void)
 		cmocka_unit_test(an_old_file_stays_until_the_new_one_is_there),
 		cmocka_unit_test(where_files_need_names_a_killed_recorder_leaves_nothing),
 		cmocka_unit_test(a_file_made_under_sudo_is_the_users),
+		cmocka_unit_test(a_fifo_without_a_reader_is_not_waited_for),
 		cmocka_unit_test(a_file_that_takes_a_devices_place_is_not_written_over),
 		cmocka_unit_test(a_symbolic_link_is_replaced_not_followed),
 		cmocka_unit_test(the_limit_holds_and_leaves_room_for_the_end),
