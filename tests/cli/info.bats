@@ -21,7 +21,7 @@ setup() {
 	[ "$(j '.counts | [.processes, .threads, .stacks, .mappings, .modules]')" = '[2,3,6,0,4]' ]
 	# every cause is there, zero included
 	[ "$(j '[.loss[] | select(.count > 0)]')" = '[{"cause":"ring-full","count":5}]' ]
-	[ "$(j '[.loss[].cause] | sort')" = '["below-min","cut-off","module","no-storage","output","repaired","ring-full","size-limit","stack","task-event","throttled","unwind","window"]' ]
+	[ "$(j '[.loss[].cause] | sort')" = '["below-min","cpu-came","cut-off","module","no-storage","output","repaired","ring-full","size-limit","stack","task-event","throttled","unwind","window"]' ]
 }
 
 @test "info: processes and files have what reports have, whichever threads share a stack" {

@@ -17,7 +17,7 @@ parts() {
 	case $1 in
 	reader) echo "format/*.c base/*.c -lzstd -lxxhash" ;;
 	symbols) echo "analyze/symbolize*.c analyze/elf_*.c analyze/dwarf*.c analyze/debug*.c analyze/demangle.c" \
-		"analyze/program*.c analyze/addr_map.c analyze/progress.c base/*.c -liberty -lzstd -lz -llzma -ldl" ;;
+		"analyze/program*.c analyze/addr_*.c analyze/progress.c base/*.c -liberty -lzstd -lz -llzma -ldl" ;;
 	*) echo "tests/fuzz/run.sh: no harness '$1'" >&2; return 2 ;;
 	esac
 }

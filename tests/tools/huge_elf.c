@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes an ELF file with many functions, out of order, whose unwind table is large. usage: huge_elf FILE FUNCTIONS ROWS */
+/*
+ * Writes an ELF file with many functions, out of order, whose unwind table is large.
+ * usage: huge_elf FILE FUNCTIONS ROWS
+ */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
