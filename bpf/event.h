@@ -214,7 +214,9 @@ struct control {
 	EVENT_U32
 	stack_generation; /* goes up whenever the recorder empties the map of sent stacks */
 	EVENT_U64 start_ns;
-	EVENT_U64 n_cpu_steps; /* written by the kernel side: steps of CPUs to being online or offline */
+	/* Written by the kernel side: */
+	EVENT_U64 n_cpu_steps; /* steps of CPUs to being online or offline */
+	EVENT_U64 replaced_ns; /* when code was last mapped in the place of other code, in any process */
 };
 
 _Static_assert(sizeof(struct event_header) == 16, "ring ABI");

@@ -45,6 +45,15 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	return 0;
 }
 
+/* The kernel has chosen addresses for a new mapping: those of a whole library, before any of its code is there. */
+SEC("tp_btf/vm_unmapped_area")
+int BPF_PROG(on_map, unsigned long addr, struct vm_unmapped_area_info *info)
+{
+	if ((long)addr > 0) /* no error */
+		unwind_on_map(bpf_get_current_task_btf(), addr, addr + info->length);
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {

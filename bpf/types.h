@@ -110,6 +110,10 @@ struct vm_area_struct {
 	struct file *vm_file;
 };
 
+struct vm_unmapped_area_info {
+	unsigned long length;
+};
+
 struct kernfs_node {
 	__u64 id;
 };

@@ -62,12 +62,29 @@ struct {
 	__type(value, struct unwind_fresh);
 } unwind_fresh SEC(".maps");
 
+/*
+ * Addresses where a process has mapped code in the place of other code: one library after another one was unloaded.
+ * There its slice doesn't count until it is of a later time.
+ */
+struct unwind_replaced {
+	__u64 start, end;
+	__u64 time_ns; /* the last time */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct unwind_replaced);
+} unwind_replaced SEC(".maps");
+
 const __u64 unwind_no_fresh[sizeof(struct unwind_fresh) / 8]; /* too large for a stack */
 
 /* The process that is walked, and where in it the walk is. */
 struct unwind_place {
-	struct unwind_slice slice; /* n is 0 while there is none */
-	__u64 generation;	   /* of the tables when the walk began, or before */
+	struct unwind_slice slice;    /* n is 0 while there is none */
+	__u64 replaced, replaced_end; /* where it doesn't count */
+	__u64 generation;	      /* of the tables when the walk began, or before */
 	__u64 vdso;
 	__u32 pid;
 	__u32 looked_up;	     /* mappings looked up in this walk: more than one can't be */
@@ -95,9 +112,21 @@ static __always_inline struct unwind_mappings *unwind_all_mappings(void)
 	return bpf_map_lookup_elem(&unwind_mappings, &zero);
 }
 
+/* What the slice of a process doesn't know yet; NULL as a rule. */
+static __always_inline struct unwind_replaced *unwind_replaced_since(__u32 pid, const struct unwind_slice *slice)
+{
+	struct unwind_replaced *replaced;
+
+	if (slice->as_of_ns >= control.replaced_ns)
+		return NULL;
+	replaced = bpf_map_lookup_elem(&unwind_replaced, &pid);
+	return replaced && slice->as_of_ns < replaced->time_ns ? replaced : NULL;
+}
+
 static __always_inline void unwind_start(struct unwind_place *place, struct task_struct *task)
 {
 	struct unwind_mappings *all = unwind_all_mappings();
+	struct unwind_replaced *replaced;
 	struct unwind_slice *slice;
 
 	place->generation = all ? all->generation : 0;
@@ -107,20 +136,26 @@ static __always_inline void unwind_start(struct unwind_place *place, struct task
 	place->looked_up = 0;
 	place->found.start = place->found.end = 0;
 	place->slice.n = 0;
+	place->replaced = place->replaced_end = 0;
 	slice = bpf_map_lookup_elem(&unwind_slices, &place->pid);
-	if (slice && slice->vdso == place->vdso)
-		place->slice = *slice;
+	if (!slice || slice->vdso != place->vdso)
+		return;
+	place->slice = *slice;
+	replaced = unwind_replaced_since(place->pid, slice);
+	if (replaced) {
+		place->replaced = replaced->start;
+		place->replaced_end = replaced->end;
+	}
 }
 
-/* The recorder's mapping that covers addr. */
-static __always_inline bool unwind_find_prepared(struct unwind_place *place, __u64 addr)
+/* The recorder's last mapping that begins at addr or before it, or else its first one. NULL when there is none. */
+static __always_inline struct unwind_mapping *unwind_last_prepared(const struct unwind_place *place, __u64 addr)
 {
 	struct unwind_mappings *all = unwind_all_mappings();
 	__u32 base = place->slice.first, n = place->slice.n, half, middle, i;
-	struct unwind_mapping *m;
 
 	if (!all || n == 0)
-		return false;
+		return NULL;
 	for (i = 0; i < UNWIND_SLICE_STEPS && n > 1; i++) {
 		half = n >> 1;
 		middle = base + half;
@@ -130,8 +165,20 @@ static __always_inline bool unwind_find_prepared(struct unwind_place *place, __u
 		n -= half;
 	}
 	asm volatile("%[base] &= 131071" : [base] "+r"(base));
-	m = &all->m[base];
-	if (addr < m->start || addr >= m->end)
+	return &all->m[base];
+}
+
+static __always_inline bool unwind_is_replaced(const struct unwind_place *place, __u64 addr)
+{
+	return addr >= place->replaced && addr < place->replaced_end;
+}
+
+/* The recorder's mapping that covers addr. */
+static __always_inline bool unwind_find_prepared(struct unwind_place *place, __u64 addr)
+{
+	struct unwind_mapping *m = unwind_last_prepared(place, addr);
+
+	if (!m || addr < m->start || addr >= m->end || unwind_is_replaced(place, addr))
 		return false;
 	place->found = *m;
 	if (!m->used)
@@ -271,9 +318,11 @@ static __always_inline void unwind_keep(struct unwind_place *place)
 	fresh->m[at] = place->found;
 }
 
-/* What a walk without rows is, where the recorder hasn't told of the process yet. */
-static __always_inline enum unwind_found unwind_not_known(const struct unwind_place *place)
+/* What a walk without rows is, where the recorder hasn't told of the process or of what is mapped there yet. */
+static __always_inline enum unwind_found unwind_not_known(const struct unwind_place *place, __u64 addr)
 {
+	if (unwind_is_replaced(place, addr))
+		return UNWIND_FOUND_PENDING;
 	return place->slice.n ? UNWIND_FOUND_NO_MAPPING : UNWIND_FOUND_UNKNOWN;
 }
 
@@ -290,7 +339,7 @@ static __always_inline enum unwind_found unwind_look_up(struct unwind_place *pla
 	long failed = bpf_find_vma(task, addr, unwind_take_vma, &vma, 0);
 
 	if (failed == -EBUSY)
-		return unwind_not_known(place);
+		return unwind_not_known(place, addr);
 	if (failed || !vma.executable)
 		return UNWIND_FOUND_NO_MAPPING;
 	rows = bpf_map_lookup_elem(&unwind_files, &vma.key);
@@ -310,7 +359,7 @@ static __always_inline enum unwind_found unwind_find_mapping(struct unwind_place
 	if (unwind_find_prepared(place, addr) || unwind_find_fresh(place, addr))
 		return UNWIND_FOUND_ROW;
 	if (place->looked_up)
-		return unwind_not_known(place);
+		return unwind_not_known(place, addr);
 	place->looked_up = 1;
 	return unwind_look_up(place, bpf_get_current_task_btf(), addr);
 }
@@ -377,13 +426,58 @@ static __always_inline enum unwind_found unwind_find(struct unwind_place *place,
 /* A forked process has its parent's mappings until it maps others or execs. */
 static __always_inline void unwind_on_fork(__u32 parent_pid, __u32 child_pid)
 {
+	struct unwind_replaced *replaced;
 	struct unwind_slice *slice;
 
 	if (!unwind_by_tables() || parent_pid == child_pid)
 		return;
 	slice = bpf_map_lookup_elem(&unwind_slices, &parent_pid);
-	if (slice)
-		bpf_map_update_elem(&unwind_slices, &child_pid, slice, BPF_ANY);
+	if (!slice)
+		return;
+	replaced = unwind_replaced_since(parent_pid, slice);
+	if (replaced)
+		bpf_map_update_elem(&unwind_replaced, &child_pid, replaced, BPF_ANY);
+	bpf_map_update_elem(&unwind_slices, &child_pid, slice, BPF_ANY);
+}
+
+/* What was looked up here is void where something else is mapped now. */
+static __always_inline void unwind_drop_fresh(const struct unwind_place *place, __u64 start, __u64 end)
+{
+	struct unwind_fresh *fresh = unwind_fresh_of(place);
+	bool overlaps = false;
+	__u32 i;
+
+	if (!fresh)
+		return;
+	for (i = 0; i < UNWIND_MAX_FRESH; i++)
+		overlaps |= fresh->m[i].start < end && fresh->m[i].end > start;
+	if (overlaps)
+		bpf_map_delete_elem(&unwind_fresh, &place->pid);
+}
+
+/* Something is being mapped in this process. Where its slice has code, that doesn't count any more. */
+static __always_inline void unwind_on_map(struct task_struct *task, __u64 start, __u64 end)
+{
+	struct unwind_replaced now = {.start = start, .end = end};
+	struct unwind_mappings *all = unwind_all_mappings();
+	struct unwind_mapping *m;
+	struct unwind_place place;
+
+	if (!unwind_by_tables() || !task->mm)
+		return;
+	unwind_start(&place, task);
+	unwind_drop_fresh(&place, start, end);
+	m = unwind_last_prepared(&place, end - 1);
+	if (!all || !m || m->start >= end || m->end <= start)
+		return;
+	if (place.replaced_end) {
+		now.start = place.replaced < start ? place.replaced : start;
+		now.end = place.replaced_end > end ? place.replaced_end : end;
+	}
+	now.time_ns = bpf_ktime_get_ns();
+	bpf_map_update_elem(&unwind_replaced, &place.pid, &now, BPF_ANY);
+	control.replaced_ns = now.time_ns;
+	__sync_fetch_and_add(&all->version, 1);
 }
 
 /*
@@ -415,6 +509,7 @@ static __always_inline void unwind_forget(__u32 pid)
 		return;
 	bpf_map_delete_elem(&unwind_slices, &pid);
 	bpf_map_delete_elem(&unwind_fresh, &pid);
+	bpf_map_delete_elem(&unwind_replaced, &pid);
 }
 
 #endif

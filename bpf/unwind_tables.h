@@ -60,6 +60,7 @@ struct unwind_mappings {
  */
 struct unwind_slice {
 	uint64_t vdso;
+	uint64_t as_of_ns; /* what was mapped later isn't in it */
 	uint32_t first, n;
 };
 

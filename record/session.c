@@ -31,7 +31,7 @@ struct session {
 	const char *source, *source_unit;
 	/* The tracepoints that tell an interrupt from the thread it interrupts. */
 	bool has_interrupts, has_softirqs;
-	bool has_cpu_steps;
+	bool has_cpu_steps, has_map_hook;
 	struct bpf_link *sample_links[CPUS_MAX];
 	int n_cpus;
 	/* libbpf's consumer returns only what the callback said last, so the count is kept here. */
@@ -105,6 +105,7 @@ static int probe_kernel(struct session *s, struct stint_err *err)
 	s->has_softirqs = has_tracepoint(btf, "softirq_entry") && has_tracepoint(btf, "softirq_exit") &&
 			  access("/sys/kernel/realtime", F_OK) != 0;
 	s->has_cpu_steps = has_tracepoint(btf, "cpuhp_enter");
+	s->has_map_hook = has_tracepoint(btf, "vm_unmapped_area");
 	/* With its fifth argument, which the verifier provides. */
 	s->options.config.late_stacks = has_function(btf, "bpf_task_work_schedule_resume_impl", 5) &&
 					has_function(btf, "bpf_preempt_disable", 0) &&
@@ -138,9 +139,11 @@ static void choose_programs(struct session *s)
 	bool wakers = opt->off_cpu && opt->config.wakers != WAKERS_NONE;
 	bool interrupts = wakers && s->has_interrupts, softirqs = wakers && s->has_softirqs;
 	bool unwinds = opt->config.unwind == UNWIND_BY_CFI || opt->config.unwind == UNWIND_BY_BOTH;
+	bool maps = unwinds && s->has_map_hook;
 	bool dumps = opt->config.unwind == UNWIND_BY_BOTH || opt->config.unwind == UNWIND_BY_DUMP;
 
 	bpf_program__set_autoload(s->bpf->progs.on_sample, opt->freq_hz > 0);
+	bpf_program__set_autoload(s->bpf->progs.on_map, maps);
 	bpf_program__set_autoload(s->bpf->progs.on_switch, opt->off_cpu);
 	bpf_program__set_autoload(s->bpf->progs.on_waking, opt->off_cpu);
 	bpf_program__set_autoload(s->bpf->progs.list_off_cpu, opt->off_cpu);
@@ -366,6 +369,7 @@ int session_attach(struct session *s, const struct sideband *sideband, struct st
 		{s->bpf->progs.on_fork, &s->bpf->links.on_fork},
 		{s->bpf->progs.on_exec, &s->bpf->links.on_exec},
 		{s->bpf->progs.on_exit, &s->bpf->links.on_exit},
+		{s->bpf->progs.on_map, &s->bpf->links.on_map},
 		/* Ends before beginnings: a beginning without its end would count for ever. */
 		{s->bpf->progs.on_timer_exit, &s->bpf->links.on_timer_exit},
 		{s->bpf->progs.on_irq_exit, &s->bpf->links.on_irq_exit},

@@ -221,15 +221,29 @@ static uint32_t cut_out(struct unwind_proc *proc, uint64_t start, uint64_t end)
 	return i;
 }
 
-bool unwind_proc_map(struct unwind_proc *proc, const struct unwind_map *map)
+static bool has_code(const struct unwind_proc *proc, uint64_t start, uint64_t end)
 {
+	uint32_t i = 0;
+
+	while (i < proc->n_maps && proc->maps[i].end <= start)
+		i++;
+	return i < proc->n_maps && proc->maps[i].start < end;
+}
+
+bool unwind_proc_map(struct unwind_proc *proc, const struct unwind_map *map, uint64_t time_ns)
+{
+	bool replaces = has_code(proc, map->start, map->end);
 	uint32_t i;
 
 	proc->dirty = true;
+	if (time_ns > proc->as_of_ns)
+		proc->as_of_ns = time_ns;
 	i = cut_out(proc, map->start, map->end);
 	if (i == UINT32_MAX || !make_room(proc, i))
 		return false;
 	proc->maps[i] = *map;
+	if (replaces)
+		proc->maps[i].since_ns = time_ns;
 	if (map->file)
 		map->file->n_maps++;
 	return true;
@@ -267,6 +281,7 @@ void unwind_procs_fork(struct unwind_procs *procs, pid_t parent_pid, pid_t child
 	child->cap_maps = parent->n_maps + 1u;
 	child->n_maps = parent->n_maps;
 	child->vdso = parent->vdso;
+	child->as_of_ns = parent->as_of_ns;
 	memcpy(child->maps, parent->maps, parent->n_maps * sizeof(*child->maps));
 	for (i = 0; i < child->n_maps; i++)
 		if (child->maps[i].file)
@@ -278,7 +293,7 @@ void unwind_procs_fork(struct unwind_procs *procs, pid_t parent_pid, pid_t child
 	child->run->n_users++;
 	/* The kernel side has done the same already, unless the fork was before it was watching. */
 	unwind_bpf_update(procs->slices_fd, &(uint32_t){(uint32_t)child_pid},
-			  &(struct unwind_slice){child->vdso, child->run->first, child->run->n});
+			  &(struct unwind_slice){child->vdso, child->as_of_ns, child->run->first, child->run->n});
 }
 
 void unwind_procs_touch(struct unwind_procs *procs, const struct unwind_file *file)
@@ -377,7 +392,8 @@ static void commit(struct unwind_procs *procs, struct unwind_proc *proc, uint64_
 			to += write_map(&proc->maps[i], to);
 		__atomic_thread_fence(__ATOMIC_RELEASE);
 	}
-	if (!to || unwind_bpf_update(procs->slices_fd, &key, &(struct unwind_slice){proc->vdso, run->first, run->n})) {
+	if (!to || unwind_bpf_update(procs->slices_fd, &key,
+				     &(struct unwind_slice){proc->vdso, proc->as_of_ns, run->first, run->n})) {
 		procs->n_left_out++;
 		unwind_bpf_delete(procs->slices_fd, &key);
 	}

@@ -20,6 +20,7 @@
 struct unwind_map {
 	uint64_t start, end;
 	uint64_t file_off;
+	uint64_t since_ns;	  /* in the place of other code since then; 0 where there was none */
 	struct unwind_file *file; /* NULL: memory without a file, or one that can't be examined */
 	bool lost;		  /* it had a file, which nobody could open in time */
 };
@@ -32,6 +33,7 @@ struct unwind_run {
 
 struct unwind_proc {
 	pid_t pid;
+	uint64_t as_of_ns;	 /* maps have what was mapped until then */
 	uint64_t vdso;		 /* its address tells this image from the one before; 0 for none */
 	struct unwind_map *maps; /* sorted, apart */
 	uint32_t n_maps, cap_maps;
@@ -65,8 +67,8 @@ void unwind_procs_remove(struct unwind_procs *procs, pid_t pid, uint64_t now_ns)
 /* The child starts with the parent's mappings; an unknown parent's child is left unknown. */
 void unwind_procs_fork(struct unwind_procs *procs, pid_t parent, pid_t child, uint64_t now_ns);
 
-/* Adds or replaces what is mapped there. Returns false without memory. */
-bool unwind_proc_map(struct unwind_proc *proc, const struct unwind_map *map);
+/* Adds or replaces what is mapped there, since that time. Returns false without memory. */
+bool unwind_proc_map(struct unwind_proc *proc, const struct unwind_map *map, uint64_t time_ns);
 void unwind_proc_clear(struct unwind_proc *proc);
 void unwind_procs_exec(struct unwind_procs *procs, struct unwind_proc *proc, uint64_t now_ns);
 

@@ -1,59 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-#include "record/unwind_tables.h"
+#include "record/unwind_tables_internal.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "bpf/event.h"
 #include "record/clock.h"
 #include "record/privileges.h"
-#include "record/unwind_bpf.h"
-#include "record/unwind_files.h"
 #include "record/unwind_proc_maps.h"
-#include "record/unwind_procs.h"
-#include "record/unwind_watch.h"
 
-#define MAX_PENDING 256u /* each holds a descriptor */
-#define SWEEP_NS    1000000000ull
-#define KEEP_NS	    2000000000ull  /* a table used so lately isn't dropped for another one */
-#define EXPIRE_NS   30000000000ull /* a file that nobody maps any more is kept that long */
-#define BATCH_NS    300000	   /* a new process maps one file after the other */
-
-/* A file that is to be read, already open. */
-struct pending {
-	struct unwind_file *file;
-	int fd; /* -1 for the vDSO */
-};
-
-struct unwind_tables {
-	struct unwind_files files;
-	struct unwind_procs procs;
-	struct unwind_watch *watch;
-	struct unwind_view mappings; /* a struct unwind_mappings */
-	uint64_t *generation;	     /* the one in it */
-	uint64_t *version;	     /* likewise */
-	struct pending pending[MAX_PENDING];
-	uint32_t n_pending;
-	bool all;
-	bool started, loader_started, stopping;
-	int wake_fd; /* an eventfd: stopping, or the watch has a new ring */
-	uint64_t now_ns, sweep_ns, n_lost;
-	pthread_t thread, loader;
-	pthread_cond_t work;  /* something is pending, or the loader is to stop */
-	pthread_mutex_t lock; /* of everything above, but for waiting for watch */
-};
+#define SWEEP_NS  1000000000ull
+#define KEEP_NS	  2000000000ull	 /* a table used so lately isn't dropped for another one */
+#define EXPIRE_NS 30000000000ull /* a file that nobody maps any more is kept that long */
+#define BATCH_NS  300000	 /* a new process maps one file after the other */
 
 /* Whose mappings are being added. */
 struct add_context {
 	struct unwind_tables *tables;
 	struct unwind_proc *proc;
+	uint64_t time_ns; /* since when they are there; 0 for before anybody asked */
 };
 
 /* What the walker remembers of walks may not be so any more. */
@@ -153,7 +123,7 @@ static void add_map(void *context, const struct proc_exec_map *map)
 	mapped.lost = map->ino && !mapped.file;
 	if (map->is_vdso)
 		add->proc->vdso = map->start;
-	if (!unwind_proc_map(add->proc, &mapped))
+	if (!unwind_proc_map(add->proc, &mapped, add->time_ns))
 		add->tables->procs.n_left_out++;
 }
 
@@ -166,6 +136,7 @@ static void read_process(void *context, pid_t pid)
 	if (pid == getpid() || !add.proc)
 		return;
 	unwind_proc_clear(add.proc);
+	add.proc->as_of_ns = clock_now_ns();
 	if (!proc_exec_maps(pid, add_map, &add) && t->all)
 		unwind_procs_remove(&t->procs, pid, t->now_ns); /* a kernel thread, or it ended */
 }
@@ -214,7 +185,7 @@ static void apply(struct unwind_tables *t, const struct unwind_event *event)
 					     .dev = event->dev,
 					     .ino = event->ino,
 					     .is_vdso = event->is_vdso};
-		add_map(&(struct add_context){t, proc}, &map);
+		add_map(&(struct add_context){t, proc, event->time_ns}, &map);
 		break;
 	default:
 		/* Other threads may go on without the first one. */
@@ -496,105 +467,4 @@ uint64_t unwind_tables_left_out(const struct unwind_tables *t)
 	return __atomic_load_n(&t->files.n_evicted, __ATOMIC_RELAXED) +
 	       __atomic_load_n(&t->files.n_refused, __ATOMIC_RELAXED) +
 	       __atomic_load_n(&t->procs.n_left_out, __ATOMIC_RELAXED);
-}
-
-/* Whose stack is walked: the lock is held. */
-struct walk {
-	struct unwind_tables *tables;
-	const struct unwind_proc *proc; /* NULL while it isn't known */
-	pid_t pid;
-	const struct unwind_memory *memory; /* NULL: the process's own */
-	bool left_memory;
-};
-
-static bool read_word(void *context, uint64_t addr, uint64_t *ret)
-{
-	struct walk *walk = context;
-	struct iovec to = {.iov_base = ret, .iov_len = sizeof(*ret)};
-	struct iovec from = {.iov_base = (void *)(uintptr_t)addr, .iov_len = sizeof(*ret)};
-	const struct unwind_memory *memory = walk->memory;
-
-	if (!memory)
-		return process_vm_readv(walk->pid, &to, 1, &from, 1, 0) == (ssize_t)sizeof(*ret);
-	if (addr < memory->start || addr - memory->start + sizeof(*ret) > memory->size_bytes)
-		return false;
-	memcpy(ret, memory->bytes + (addr - memory->start), sizeof(*ret));
-	return true;
-}
-
-/* A walk from outside goes on without rows as well as it can; one of copied memory can wait for them. */
-static bool is_pending(const struct walk *walk, const struct unwind_map *map)
-{
-	if (!walk->memory)
-		return false;
-	if (!map)
-		return true; /* it was code when the stack was copied, as far as the walk is right */
-	return map->file ? map->file->state == UNWIND_FILE_NEW || map->file->state == UNWIND_FILE_EVICTED : map->lost;
-}
-
-static enum unwind_at find_row(void *context, uint64_t addr, const struct unwind_row **ret)
-{
-	struct walk *walk = context;
-	const struct unwind_map *map;
-	uint64_t pc;
-	uint32_t i;
-
-	if (!walk->proc)
-		return walk->memory ? UNWIND_AT_PENDING : UNWIND_AT_UNKNOWN;
-	map = unwind_proc_find(walk->proc, addr);
-	if (is_pending(walk, map))
-		return UNWIND_AT_PENDING;
-	if (!map)
-		return UNWIND_AT_NOWHERE;
-	pc = addr - map->start + map->file_off;
-	for (i = map->file && map->file->rows ? map->file->rows->n_chunks : 0; i-- > 0;) {
-		const struct unwind_chunk *chunk = &map->file->rows->chunks[i];
-
-		if (pc < chunk->pc)
-			continue;
-		*ret = unwind_store_find(&walk->tables->files.store, chunk->segment, chunk->first_row, chunk->n_rows,
-					 (uint32_t)pc);
-		return *ret ? UNWIND_AT_ROW : UNWIND_AT_GAP;
-	}
-	return UNWIND_AT_GAP;
-}
-
-enum stint_user_end unwind_tables_walk(struct unwind_tables *t, pid_t pid, const struct unwind_regs *first,
-				       uint64_t *addrs, uint32_t max_addrs, uint32_t *ret_n)
-{
-	struct walk walk = {.tables = t, .pid = pid};
-	struct unwind_process process = {.find = find_row, .read = read_word, .context = &walk};
-	enum stint_user_end end;
-
-	pthread_mutex_lock(&t->lock);
-	walk.proc = unwind_procs_find(&t->procs, pid);
-	end = unwind_walk(&process, first, addrs, max_addrs, ret_n);
-	pthread_mutex_unlock(&t->lock);
-	return end;
-}
-
-void unwind_tables_rest(struct unwind_tables *t)
-{
-	if (pthread_mutex_trylock(&t->lock))
-		return;
-	unwind_store_rest(&t->files.store);
-	pthread_mutex_unlock(&t->lock);
-}
-
-enum stint_user_end unwind_tables_walk_copy(struct unwind_tables *t, const struct unwind_image *image,
-					    const struct unwind_memory *memory, const struct unwind_regs *first,
-					    uint64_t *addrs, uint32_t max_addrs, uint32_t *ret_n)
-{
-	struct walk walk = {.tables = t, .pid = image->pid, .memory = memory};
-	struct unwind_process process = {.find = find_row, .read = read_word, .context = &walk, .top = image->top};
-	enum stint_user_end end;
-
-	*ret_n = 0;
-	/* Who holds the lock may be at it for a while. */
-	if (pthread_mutex_trylock(&t->lock))
-		return STINT_USER_WINDOW;
-	walk.proc = unwind_procs_find_image(&t->procs, image->pid, image->vdso);
-	end = unwind_walk(&process, first, addrs, max_addrs, ret_n);
-	pthread_mutex_unlock(&t->lock);
-	return end;
 }

@@ -63,8 +63,9 @@ void unwind_tables_rest(struct unwind_tables *tables);
 /* A process's image, which may be gone: those that have just ended are remembered for a moment. */
 struct unwind_image {
 	pid_t pid;
-	uint64_t vdso; /* its address */
-	uint64_t top;  /* where its first stack pointer was */
+	uint64_t vdso;	  /* its address */
+	uint64_t top;	  /* where its first stack pointer was */
+	uint64_t time_ns; /* when it was copied */
 };
 
 /* A copy of a part of its memory. */

@@ -96,7 +96,10 @@ static bool is_final(enum stint_user_end end)
 
 static enum stint_user_end walk(struct windows *w, const struct event_window *window, uint64_t *frames, uint32_t *ret_n)
 {
-	struct unwind_image image = {.pid = (pid_t)window->stack.pid, .vdso = window->vdso, .top = window->top};
+	struct unwind_image image = {.pid = (pid_t)window->stack.pid,
+				     .vdso = window->vdso,
+				     .top = window->top,
+				     .time_ns = window->stack.h.time_ns};
 	struct unwind_memory memory = {.start = window->regs[UNWIND_REG_SP],
 				       .bytes = (const uint8_t *)(window + 1),
 				       .size_bytes = window->stack.n_frames * sizeof(uint64_t)};

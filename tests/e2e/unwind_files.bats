@@ -88,6 +88,23 @@ os.execve(fd, ["app", "alloca"], {})'
 		fail "one.so has $one intervals, two.so $two"
 }
 
+# Faster than the recorder can be told. Its rows are those of another library's until then: what a walk finds by them is
+# wrong, or even looks whole.
+@test "libraries that take each other's place all the time, with frames of different sizes" {
+	local both stacks
+	gcc -O2 "$root/tests/unwind/replaced.c" -o replaced -ldl
+	gcc -O2 -shared -fPIC -DROOM=40 "$root/tests/unwind/library.c" -o small.so
+	gcc -O2 -shared -fPIC -DROOM=3000 "$root/tests/unwind/library.c" -o large.so
+	mapfile -t both < <(for _ in {1..75}; do printf '%s\n' "$PWD/small.so" "$PWD/large.so"; done)
+	record -F 0 -o x.stint -- ./replaced 4 "${both[@]}"
+	equal "places of the libraries" "$(said at | sort -u | wc -l)" 1
+	"$stint" flame --format=folded --view=off-cpu --by=count x.stint 2>/dev/null | grep ';nap;' >naps
+	[ "$(awk '{ n += $NF } END { print n }' naps)" -ge 150 ]
+	stacks=$(grep -v ';main;call_back;nap;' naps || true)
+	[ -z "$stacks" ] || fail "wrong stacks: $stacks"
+	all_complete x.stint "$(info x.stint | jq '.processes[] | select(.name | startswith("replaced")) | .pid')"
+}
+
 # The recorder is stopped while another program runs from the same inode, so the walker has nothing to go by but what it
 # was told of that file before.
 @test "a program that was written over doesn't get the tables of the one before" {

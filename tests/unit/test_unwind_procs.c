@@ -68,7 +68,7 @@ static void test_maps(void **state)
 	enum { PAGES = 200 };
 	static struct {
 		struct unwind_file *file;
-		uint64_t off;
+		uint64_t off, since;
 	} pages[PAGES];
 	struct unwind_file files[4] = {0};
 	struct unwind_proc proc = {.pid = 1};
@@ -82,14 +82,20 @@ static void test_maps(void **state)
 		uint64_t n = 1 + (uint64_t)nrand48(seed) % 20;
 		uint64_t off = (uint64_t)nrand48(seed) % 1000;
 		struct unwind_file *file = &files[nrand48(seed) % 4];
+		bool replaces = false;
 
 		if (start + n > PAGES)
 			n = PAGES - start;
-		assert_true(unwind_proc_map(&proc, &(struct unwind_map){.start = start << 12,
-									.end = (start + n) << 12,
-									.file_off = off << 12,
-									.file = file}));
+		assert_true(unwind_proc_map(
+			&proc,
+			&(struct unwind_map){
+				.start = start << 12, .end = (start + n) << 12, .file_off = off << 12, .file = file},
+			step + 1));
+		assert_int_equal(proc.as_of_ns, step + 1);
+		for (i = 0; i < n; i++)
+			replaces |= pages[start + i].file != NULL;
 		for (i = 0; i < n; i++) {
+			pages[start + i].since = replaces ? step + 1 : 0;
 			pages[start + i].file = file;
 			pages[start + i].off = off + i;
 		}
@@ -104,6 +110,7 @@ static void test_maps(void **state)
 		}
 		assert_non_null(map);
 		assert_ptr_equal(map->file, pages[i].file);
+		assert_int_equal(map->since_ns, pages[i].since);
 		assert_int_equal(map->file_off + (addr - map->start), (pages[i].off << 12) + 5);
 	}
 	for (i = 0; i < 4; i++)
