@@ -46,8 +46,11 @@ teardown() {
 
 end_started() {
 	local pid
+	# All of them before any is waited for: a traced one isn't gone before its tracer is.
 	for pid in "${started_pids[@]}"; do
 		kill -KILL "$pid" 2>/dev/null
+	done
+	for pid in "${started_pids[@]}"; do
 		wait "$pid" 2>/dev/null
 	done
 	return 0
