@@ -7,25 +7,23 @@
 int stint_err_set(struct stint_err *err, int code, int sys_errno, int64_t file_off, const char *fmt, ...)
 {
 	va_list ap;
-	char errno_text[64];
-	size_t len;
+	char errno_text[64], end[128] = "";
+	size_t len = 0;
 
 	if (!err)
 		return code;
 	err->code = code;
 	err->sys_errno = sys_errno;
 	err->file_off = file_off;
+	if (file_off >= 0)
+		len = (size_t)snprintf(end, sizeof(end), " (at byte %lld)", (long long)file_off);
+	if (sys_errno)
+		snprintf(end + len, sizeof(end) - len, ": %s", strerror_r(sys_errno, errno_text, sizeof(errno_text)));
 	va_start(ap, fmt);
-	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+	vsnprintf(err->msg, sizeof(err->msg) - strlen(end), fmt, ap);
 	va_end(ap);
 	len = strlen(err->msg);
-	if (file_off >= 0) {
-		snprintf(err->msg + len, sizeof(err->msg) - len, " (at byte %lld)", (long long)file_off);
-		len = strlen(err->msg);
-	}
-	if (sys_errno)
-		snprintf(err->msg + len, sizeof(err->msg) - len, ": %s",
-			 strerror_r(sys_errno, errno_text, sizeof(errno_text)));
+	snprintf(err->msg + len, sizeof(err->msg) - len, "%s", end);
 	return code;
 }
 

@@ -37,7 +37,7 @@ struct stint_err {
 /*
  * Fills in *err (NULL is allowed) and returns code, so that "return stint_err_set(…)" reads well.
  * The text of sys_errno is appended to the message when sys_errno is not 0; an offset is appended
- * when file_off is not negative. Long messages are cut, never overrun.
+ * when file_off is not negative. Long messages are cut before these, never overrun.
  */
 int stint_err_set(struct stint_err *err, int code, int sys_errno, int64_t file_off, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));

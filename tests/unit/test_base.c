@@ -51,6 +51,8 @@ static void err_long_messages_are_cut(void **state)
 	text[sizeof(text) - 1] = '\0';
 	stint_err_set(&err, STINT_ERR_IO, ENOENT, 12, "%s", text);
 	assert_int_equal(strlen(err.msg), sizeof(err.msg) - 1);
+	/* Not the reason. */
+	assert_non_null(strstr(err.msg, "aaa (at byte 12): No such file or directory"));
 	stint_err_prefix(&err, "%s", text);
 	assert_int_equal(strlen(err.msg), sizeof(err.msg) - 1);
 }
