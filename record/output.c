@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +14,8 @@
 #include <unistd.h>
 
 #define N_TEMP_TRIES	100
-#define OUTPUT_MAX_TEMP (sizeof(((struct output *)NULL)->path) + 32)
+#define MAX_TEMP_NAME	32 /* ".stint-<pid>-<n>" */
+#define OUTPUT_MAX_TEMP (sizeof(((struct output *)NULL)->path) + MAX_TEMP_NAME)
 
 static int take_stdout(struct output *out, struct stint_err *err)
 {
@@ -64,23 +64,26 @@ static int open_special(struct output *out, struct stint_err *err)
 	return 0;
 }
 
+/* How much of a path names the directory: up to its last slash. */
+static int directory_length(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? (int)(slash + 1 - path) : 0;
+}
+
 /* Without any name, so that nothing is left if the recorder is killed before the recording has begun. */
 static int open_nameless(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	char dir[sizeof(((struct output *)NULL)->path)];
+	char dir[OUTPUT_MAX_TEMP];
 
-	/* A name that is too long is refused now, not when it is needed. */
-	if (strlen(slash ? slash + 1 : path) > NAME_MAX)
-		return -1;
-	if (slash)
-		snprintf(dir, sizeof(dir), "%.*s", slash == path ? 1 : (int)(slash - path), path);
-	return open(slash ? dir : ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	snprintf(dir, sizeof(dir), "%.*s.", directory_length(path), path);
+	return open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
 }
 
 /*
- * Gives a file a name beside the path: the open file itself, or where it can have none, a new one, whose descriptor is
- * *ret_fd. Returns 0 or an errno.
+ * Gives a file a name beside the path, a short one, as the path's own may be as long as can be: the open file itself, or
+ * where it can have none, a new one, whose descriptor is *ret_fd. Returns 0 or an errno.
  */
 static int make_temp(const struct output *out, char temp[OUTPUT_MAX_TEMP], int *ret_fd)
 {
@@ -89,7 +92,8 @@ static int make_temp(const struct output *out, char temp[OUTPUT_MAX_TEMP], int *
 
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", out->fd);
 	for (i = 0; i < N_TEMP_TRIES && failed_errno == EEXIST; i++) {
-		snprintf(temp, OUTPUT_MAX_TEMP, "%s.new-%d-%d", out->path, (int)getpid(), i);
+		snprintf(temp, OUTPUT_MAX_TEMP, "%.*s.stint-%d-%d", directory_length(out->path), out->path,
+			 (int)getpid(), i);
 		failed_errno = 0;
 		if (!ret_fd) {
 			if (linkat(AT_FDCWD, self, AT_FDCWD, temp, AT_SYMLINK_FOLLOW))
@@ -124,8 +128,12 @@ static int open_memory(struct output *out)
 /* The old file stays until the recording has begun. */
 static int create_file(struct output *out, struct stint_err *err)
 {
+	struct stat st;
 	int failed_errno = 0;
 
+	/* A name that is too long is refused now, not when it is needed. */
+	if (lstat(out->path, &st) && errno == ENAMETOOLONG)
+		return stint_err_set(err, STINT_ERR_SYSTEM, ENAMETOOLONG, -1, "cannot create %s", out->path);
 	out->fd = open_nameless(out->path);
 	if (out->fd < 0)
 		failed_errno = open_memory(out);
@@ -226,7 +234,7 @@ int output_init(struct output *out, const char *path, uint64_t max_bytes, struct
 	memset(out, 0, sizeof(*out));
 	out->fd = -1;
 	out->max_bytes = max_bytes;
-	if (length == 0 || length >= sizeof(out->path))
+	if (length == 0 || length >= sizeof(out->path) - MAX_TEMP_NAME)
 		return stint_err_set(err, STINT_ERR_USAGE, 0, -1, "the output's name is %s",
 				     length ? "too long" : "empty");
 	if (max_bytes && max_bytes < OUTPUT_MIN_BYTES)

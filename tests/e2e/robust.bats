@@ -147,6 +147,17 @@ load helpers
 	[[ $output == */no/such/directory* ]]
 }
 
+@test "as long as a name can be, a recording of that name is replaced by the next; a longer one is refused at once" {
+	printf -v name 'n%.0s' {1..255}
+	record -p $$ -d 0.1 -o "$name"
+	record -p $$ -d 0.1 -o "$name"
+	"$stint" verify "$name"
+	equal "files" "$(find . -type f ! -name out ! -name err -printf '%f')" "$name"
+	run "$recorder" -p $$ -d 0.1 -o "${name}n"
+	equal "exit status" "$status" 4
+	[[ $output == *"name too long"* ]] || fail "$output"
+}
+
 @test "a second signal stops at once, and the file is readable" {
 	start load.out "$workloads/pingpong" 60000 2
 	start rec.out "$recorder" -a -o s.stint
@@ -206,7 +217,7 @@ wait_for_output() {
 		kill -TERM "$started"
 		status=0
 		end_of "$started" || status=$?
-		compgen -G 'q.stint.new-*' && fail "left behind"
+		compgen -G '.stint-*' && fail "left behind"
 		# It may have begun just before.
 		[ $status -eq 0 ] && continue
 		equal "exit status" $status 4

@@ -106,7 +106,7 @@ static void a_new_file_is_private(void **state)
 static void an_old_file_stays_until_the_new_one_is_there(void **state)
 {
 	struct stint_err err = STINT_ERR_INIT;
-	char byte, long_name[NAME_MAX + 2] = "";
+	char byte;
 	unsigned n_before;
 	struct output out;
 	int reader;
@@ -137,9 +137,34 @@ static void an_old_file_stays_until_the_new_one_is_there(void **state)
 	assert_int_equal(err.sys_errno, ENOENT);
 	assert_int_equal(open_at(&out, dir, 0, &err), STINT_ERR_SYSTEM);
 	assert_int_equal(open_at(&out, "", 0, &err), STINT_ERR_USAGE);
-	memset(long_name, 'n', NAME_MAX + 1);
-	assert_int_equal(open_at(&out, in_dir(long_name), 0, &err), STINT_ERR_SYSTEM);
+	assert_int_equal(files_in_dir(), n_before);
+}
+
+/* As long as a name can be, it is made anew and replaced; one byte more is refused at once. */
+static void the_longest_name(void **state)
+{
+	struct stint_err err = STINT_ERR_INIT;
+	char name[NAME_MAX + 2] = "", path[PATH_MAX + 1] = "";
+	unsigned n_before = files_in_dir();
+	struct output out;
+	int i;
+
+	(void)state;
+	memset(name, 'n', NAME_MAX);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(open_at(&out, in_dir(name), 0, &err), 0);
+		assert_int_equal(output_sink(&out).write(&out, piece, sizeof(piece), &err), 0);
+		assert_int_equal(output_publish(&out, &err), 0);
+		assert_int_equal(output_close(&out, &err), 0);
+		assert_int_equal(size_of(in_dir(name)), sizeof(piece));
+		assert_int_equal(files_in_dir(), n_before + 1);
+	}
+	assert_int_equal(unlink(in_dir(name)), 0);
+	name[NAME_MAX] = 'n';
+	assert_int_equal(open_at(&out, in_dir(name), 0, &err), STINT_ERR_SYSTEM);
 	assert_int_equal(err.sys_errno, ENAMETOOLONG);
+	memset(path, '/', PATH_MAX - 1);
+	assert_int_equal(open_at(&out, path, 0, &err), STINT_ERR_USAGE);
 	assert_int_equal(files_in_dir(), n_before);
 }
 
@@ -534,6 +559,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_file_is_private),
 		cmocka_unit_test(an_old_file_stays_until_the_new_one_is_there),
+		cmocka_unit_test(the_longest_name),
 		cmocka_unit_test(where_files_need_names_a_killed_recorder_leaves_nothing),
 		cmocka_unit_test(a_file_made_under_sudo_is_the_users),
 		cmocka_unit_test(a_fifo_without_a_reader_is_not_waited_for),
