@@ -30,7 +30,7 @@ struct dump {
 	__u64 sp, size;				  /* of all of it */
 };
 
-/* One a CPU and kind of program that takes stacks. */
+/* One a CPU and kind of program that takes stacks when something happens. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 3);

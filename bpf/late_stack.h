@@ -25,9 +25,9 @@ struct late_stack {
 	struct bpf_task_work work; /* the kernel's: nobody else reads it */
 };
 
-/* By hash. What is never called back (the thread ended) makes room for others in the end. */
+/* By hash. No LRU, for the sake of samples in NMIs. What is never called back keeps its place. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, LATE_STACKS);
 	__type(key, __u64);
 	__type(value, struct late_stack);
@@ -99,7 +99,8 @@ static __always_inline bool late_stack_promise(struct user_walk *walk, struct ta
 	struct late_stack fresh = {.name = {.ip = regs->ip, .sp = regs->sp, .bp = regs->bp}}, *late;
 	__u64 hash;
 
-	if (!config.late_stacks || walk->end != USER_UNREADABLE || !late_allowed(now_ns))
+	if (!config.late_stacks || config.unwind == UNWIND_BY_DUMP || walk->end != USER_UNREADABLE ||
+	    !late_allowed(now_ns))
 		return false;
 	hash = hash_mix(hash_mix(walk->hash, task->pid), now_ns) | 1;
 	fresh.name.hash = hash;

@@ -55,9 +55,10 @@ struct unwind_fresh {
 	struct unwind_mapping m[UNWIND_MAX_FRESH];
 };
 
+/* Allocated beforehand, and no LRU: those take locks that an NMI, which samples may be, could find taken for ever. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
 	__type(key, __u32);
 	__type(value, struct unwind_fresh);
 } unwind_fresh SEC(".maps");

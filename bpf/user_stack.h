@@ -381,7 +381,7 @@ static __always_inline void user_walk_start(struct user_walk *walk, struct task_
 	walk->exact = 1;
 	walk->bp_lost = 0;
 	walk->guessed = 0;
-	walk->no_window = 0;
+	walk->no_window = walk->row_cache == ROW_CACHE_LATE; /* its sample is in the file, without a copy */
 	walk->others = OTHER_REGS_TASK;
 	walk->used_others = 0;
 	walk->window.start = 0;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "record/embed_names.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,7 +20,8 @@ struct embed_file {
 	uint64_t *addresses; /* to be looked up */
 	size_t n, cap;
 	uint64_t later_ns; /* not to be read again before */
-	uint64_t asked_ns; /* when the last new address came */
+	uint64_t asked_ns; /* when the last new address came, */
+	pid_t asker;	   /* and of which process */
 	uint32_t module_row;
 	int fd;	     /* -1: not open */
 	bool failed; /* to open, since the last writing */
@@ -105,8 +108,8 @@ static void close_least_asked(struct embed_names *en)
 		close_file(en, least);
 }
 
-int embed_names_address(struct embed_names *en, uint32_t module_row, uint64_t file_off, int (*open_file)(void *context),
-			void *context, struct stint_err *err)
+int embed_names_address(struct embed_names *en, pid_t pid, uint32_t module_row, uint64_t file_off,
+			int (*open_file)(void *context), void *context, struct stint_err *err)
 {
 	struct embed_file *file = NULL;
 	uint64_t *bigger;
@@ -128,6 +131,7 @@ int embed_names_address(struct embed_names *en, uint32_t module_row, uint64_t fi
 	}
 	file->addresses[file->n++] = file_off;
 	file->asked_ns = clock_now_ns();
+	file->asker = pid;
 	if (file->fd >= 0 || file->failed)
 		return 0;
 	if (en->n_open >= EMBED_MAX_OPEN)
@@ -187,6 +191,15 @@ static int read_file(struct embed_names *en, struct embed_file *file, struct sti
 	return code;
 }
 
+static bool is_wanted(const struct embed_file *file, uint64_t now_ns)
+{
+	uint64_t idle_ns = now_ns > file->asked_ns ? now_ns - file->asked_ns : 0;
+
+	if (file->n)
+		return true;
+	return idle_ns < EMBED_KEEP_OPEN_NS && (idle_ns < EMBED_GONE_NS || kill(file->asker, 0) == 0 || errno != ESRCH);
+}
+
 int embed_names_write(struct embed_names *en, bool last, struct stint_err *err)
 {
 	struct embed_file *file;
@@ -198,7 +211,7 @@ int embed_names_write(struct embed_names *en, bool last, struct stint_err *err)
 		if (file->n && file->fd >= 0 &&
 		    (last || (now_ns >= file->later_ns && clock_now_ns() - now_ns < MAX_WRITE_NS)))
 			code = read_file(en, file, err);
-		if (!file->n && now_ns >= file->asked_ns + EMBED_KEEP_OPEN_NS)
+		if (file->fd >= 0 && !is_wanted(file, now_ns))
 			close_file(en, file);
 	}
 	return code;

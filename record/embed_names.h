@@ -9,13 +9,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/map.h"
 #include "format/writer.h"
 
-#define EMBED_MAX_FILES 4096u /* in a recording; others stay without names */
-#define EMBED_MAX_OPEN	128u  /* at a time */
+#define EMBED_MAX_FILES 4096u	      /* in a recording; others stay without names */
+#define EMBED_MAX_OPEN	128u	      /* at a time */
+#define EMBED_GONE_NS	1000000000ull /* instead, once the process is gone: an open file keeps its file system busy */
 #define EMBED_KEEP_OPEN_NS                                                                                             \
 	10000000000ull		   /* after the last new address: what a program runs at its end has a name too */
 #define EMBED_MAX_ADDRESSES 16384u /* of one file at a time */
@@ -35,12 +37,12 @@ void embed_names_init(struct embed_names *en, struct stint_writer *writer);
 void embed_names_done(struct embed_names *en); /* zeroed is fine */
 
 /*
- * An address, as an offset in the file of this module (STINT_MODULE), is in the recording; of a return address, the
+ * An address, as an offset in the file of this module (STINT_MODULE), is in the recording, in a stack of this process; of a return address, the
  * byte before. open_file gives a descriptor of the file, or -1; it is called when one is needed. The descriptor is kept
  * for a while, as the next address may come when the process is gone, and the file with it.
  */
-int embed_names_address(struct embed_names *en, uint32_t module_row, uint64_t file_off, int (*open_file)(void *context),
-			void *context, struct stint_err *err);
+int embed_names_address(struct embed_names *en, pid_t pid, uint32_t module_row, uint64_t file_off,
+			int (*open_file)(void *context), void *context, struct stint_err *err);
 
 /*
  * Looks up what is new, and writes it (STINT_SYMBOL). Call it every second or so: a file that took long waits until

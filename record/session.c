@@ -31,7 +31,7 @@ struct session {
 	const char *source, *source_unit;
 	/* The tracepoints that tell an interrupt from the thread it interrupts. */
 	bool has_interrupts, has_softirqs;
-	bool has_cpu_steps, has_map_hook;
+	bool has_cpu_steps, has_map_hook, has_bpf_alloc;
 	struct bpf_link *sample_links[CPUS_MAX];
 	int n_cpus;
 	/* libbpf's consumer returns only what the callback said last, so the count is kept here. */
@@ -104,6 +104,7 @@ static int probe_kernel(struct session *s, struct stint_err *err)
 	/* In a realtime kernel they are threads, which may be preempted in the middle. */
 	s->has_softirqs = has_tracepoint(btf, "softirq_entry") && has_tracepoint(btf, "softirq_exit") &&
 			  access("/sys/kernel/realtime", F_OK) != 0;
+	s->has_bpf_alloc = btf__find_by_name_kind(btf, "bpf_mem_alloc_init", BTF_KIND_FUNC) > 0;
 	s->has_cpu_steps = has_tracepoint(btf, "cpuhp_enter");
 	s->has_map_hook = has_tracepoint(btf, "vm_unmapped_area");
 	/* With its fifth argument, which the verifier provides. */
@@ -130,6 +131,16 @@ static int load_failed(struct session *s, int rc, struct stint_err *err)
 	return stint_err_set(err, STINT_ERR_SYSTEM, -rc, -1,
 			     "the kernel refused the BPF programs, which need Linux 5.17 or later (%s)",
 			     s->libbpf_said);
+}
+
+/* Before Linux 6.1, programs of perf events use no map that allocates its entries as they come. */
+static void allocate_maps(struct session *s)
+{
+	struct bpf_map *maps[] = {s->bpf->maps.target_pids, s->bpf->maps.unwind_slices, s->bpf->maps.unwind_files};
+	size_t i;
+
+	for (i = 0; i < sizeof(maps) / sizeof(maps[0]) && !s->has_bpf_alloc; i++)
+		bpf_map__set_map_flags(maps[i], bpf_map__map_flags(maps[i]) & ~BPF_F_NO_PREALLOC);
 }
 
 static void choose_programs(struct session *s)
@@ -164,6 +175,7 @@ static void choose_programs(struct session *s)
 		bpf_map__set_autocreate(s->bpf->maps.unwind_slices, false);
 		bpf_map__set_autocreate(s->bpf->maps.unwind_files, false);
 		bpf_map__set_autocreate(s->bpf->maps.unwind_fresh, false);
+		bpf_map__set_autocreate(s->bpf->maps.unwind_replaced, false);
 		bpf_map__set_autocreate(s->bpf->maps.row_caches, false);
 	}
 	if (!dumps)
@@ -206,6 +218,7 @@ int session_new(struct session **ret, const struct session_options *options, str
 	}
 	memcpy(&s->bpf->rodata->config, &s->options.config, sizeof(s->options.config));
 	choose_programs(s);
+	allocate_maps(s);
 	rc = stint_bpf__load(s->bpf);
 	if (rc) {
 		rc = load_failed(s, rc, err);

@@ -268,7 +268,7 @@ int tasks_user_frame(struct tasks *t, pid_t pid, uint64_t addr, uint32_t frame_f
 	if (t->embed_names && module && modules_is_file(&t->modules, module)) {
 		struct mapped_at at = {&t->modules, module, pid, frame_flags & STINT_FRAME_EXACT ? addr : addr - 1};
 
-		code = embed_names_address(&t->names, row.module, row.addr - (addr - at.addr), open_mapped_at, &at,
+		code = embed_names_address(&t->names, pid, row.module, row.addr - (addr - at.addr), open_mapped_at, &at,
 					   err);
 		if (code)
 			return code;

@@ -77,7 +77,8 @@ static void address(struct recording *rec, uint32_t module_row, void (*function)
 {
 	struct stint_err err = STINT_ERR_INIT;
 
-	assert_int_equal(embed_names_address(&rec->names, module_row, file_off(function), open_own, gone, &err), 0);
+	assert_int_equal(
+		embed_names_address(&rec->names, getpid(), module_row, file_off(function), open_own, gone, &err), 0);
 }
 
 static void write_names(struct recording *rec, bool last)
