@@ -16,7 +16,7 @@ struct arguments {
 	struct symbol_spec symbols;
 	const struct diff_emitter *emitter;
 	struct diff diff;
-	bool has_group, has_value, has_limit;
+	bool has_limit;
 };
 
 enum { KEY_GROUP = 0x500, KEY_VALUE, KEY_NORMALIZE, KEY_LIMIT, KEY_FORMAT };
@@ -48,6 +48,9 @@ static const char doc[] = "Show what changed from A to B. Rows are compared by n
 			  "what is equal is left out.\v"
 			  "Each side may be several recordings, which count as one; then a ':' stands between the "
 			  "sides.\n\n"
+			  "--format=folded has whole stacks, all of them: --group=thread, --value=total and a --limit above 0 "
+			  "have no meaning there. --value=total is for --group=symbol. --by=max and open can't be "
+			  "normalized, so they aren't compared.\n\n"
 			  "Examples:\n"
 			  "  stint diff before.stint after.stint\n"
 			  "  stint diff a1.stint a2.stint : b1.stint b2.stint\n"
@@ -82,14 +85,15 @@ static error_t split_sides(struct argp_state *state, struct arguments *a)
 	return 0;
 }
 
-/* Folded lines are whole stacks, all of them. */
+/* Folded lines are whole stacks, all of them. What is the default elsewhere may be said all the same. */
 static void check_folded(struct argp_state *state, struct arguments *a)
 {
-	if (a->has_group && a->diff.group != DIFF_STACK)
+	if (a->diff.group == DIFF_THREAD)
 		option_fault(state, "--group=%s has no meaning with --format=folded, which has stacks",
 			     diff_group_names[a->diff.group]);
-	if (a->has_value || a->has_limit)
-		option_fault(state, "--%s has no meaning with --format=folded", a->has_value ? "value" : "limit");
+	if (a->diff.by_total || a->diff.limit)
+		option_fault(state, "--%s has no meaning with --format=folded",
+			     a->diff.by_total ? "value=total" : "limit");
 	a->diff.group = DIFF_FOLDED;
 }
 
@@ -104,8 +108,8 @@ static error_t check(struct argp_state *state, struct arguments *a)
 	option_check_view(state, &a->view, &a->select);
 	if (a->emitter == &diff_folded)
 		check_folded(state, a);
-	else if (a->has_value && d->group != DIFF_SYMBOL)
-		option_fault(state, "--value is for --group=symbol: a %s has only values of its own",
+	else if (d->by_total && d->group != DIFF_SYMBOL)
+		option_fault(state, "--value=total is for --group=symbol: a %s has only values of its own",
 			     diff_group_names[d->group]);
 	if (!a->has_limit)
 		d->limit = a->emitter->default_limit;
@@ -128,11 +132,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_GROUP:
 		d->group = (enum diff_group)option_word(state, "group", arg, diff_group_names);
-		a->has_group = true;
 		return 0;
 	case KEY_VALUE:
 		d->by_total = option_word(state, "value", arg, sides) == 1;
-		a->has_value = true;
 		return 0;
 	case KEY_NORMALIZE:
 		d->normalize = (enum diff_normalize)option_word(state, "normalize", arg, diff_normalize_names);

@@ -17,7 +17,7 @@ struct arguments {
 	struct symbol_spec symbols;
 	const struct report_emitter *emitter;
 	struct report report; /* what of it the options say */
-	bool has_group, has_sort, has_limit;
+	bool has_limit;
 };
 
 enum { KEY_GROUP = 0x500, KEY_SORT, KEY_LIMIT, KEY_CALLERS, KEY_CALLEES, KEY_HISTOGRAM, KEY_FORMAT };
@@ -52,6 +52,9 @@ static const char doc[] = "Show where CPU time went, or where threads were off t
 			  "= 'blocked' (asleep, until woken) + 'runqueue' (runnable, waiting for a CPU). 'self' is "
 			  "what happened in a "
 			  "function itself, 'total' also what happened in the functions that it called.\n\n"
+			  "--group and --sort are of tables: with --callers, --callees or --histogram, only their defaults "
+			  "are taken. --histogram is of one duration: of --by=duration, blocked or runqueue; it is shown "
+			  "whole, whatever --limit says.\n\n"
 			  "Examples:\n"
 			  "  stint report rec.stint\n"
 			  "  stint report --group=process rec.stint\n"
@@ -78,8 +81,6 @@ static void check_histogram(struct argp_state *state, const struct arguments *a)
 		option_fault(state, "--histogram is for --view=off-cpu");
 	if (by != METRIC_DURATION && by != METRIC_BLOCKED && by != METRIC_RUNQUEUE)
 		option_fault(state, "--histogram shows duration, blocked or runqueue, not --by=%s", metric_names[by]);
-	if (a->has_limit)
-		option_fault(state, "--limit has no meaning with --histogram");
 }
 
 /* What only makes sense together is checked once all options are known. */
@@ -90,9 +91,9 @@ static void check(struct argp_state *state, struct arguments *a)
 	r->view = a->view.view;
 	r->by = a->view.by;
 	option_check_view(state, &a->view, &a->select);
-	if ((a->has_group || a->has_sort) && r->shape != SHAPE_TABLE)
+	if (r->shape != SHAPE_TABLE && (r->group != GROUP_SYMBOL || r->by_total))
 		option_fault(state, "--%s has no meaning with --callers, --callees or --histogram",
-			     a->has_group ? "group" : "sort");
+			     r->by_total ? "sort=total" : "group");
 	if (r->view == VIEW_ON_CPU && group_is_of_offcpu(r->group))
 		option_fault(state, "--group=%s is for --view=off-cpu", group_names[r->group]);
 	if (r->shape == SHAPE_HISTOGRAM)
@@ -116,11 +117,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_GROUP:
 		r->group = (enum group_by)option_word(state, "group", arg, group_names);
-		a->has_group = true;
 		return 0;
 	case KEY_SORT:
 		r->by_total = option_word(state, "sort", arg, sides) == 1;
-		a->has_sort = true;
 		return 0;
 	case KEY_CALLERS:
 	case KEY_CALLEES:

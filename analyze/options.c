@@ -215,8 +215,8 @@ static const struct argp_option symbol_options[] = {
 	{.doc = "Symbols:", .group = 20},
 	{"symbols", KEY_SYMBOLS, "DIR", 0,
 	 "Look for symbols here too: a debug root, a .build-id tree or a sysroot (repeatable)", 0},
-	{"debuginfod", KEY_DEBUGINFOD, "URL|none", 0, "Ask this debuginfod server (default: $DEBUGINFOD_URLS, if set)",
-	 0},
+	{"debuginfod", KEY_DEBUGINFOD, "URL|none", 0,
+	 "Ask this debuginfod server (default: $DEBUGINFOD_URLS, if set); 'none' or nothing asks nobody", 0},
 	{"no-inline", KEY_NO_INLINE, NULL, 0, "Show inlined functions as part of the function they stand in", 0},
 	{"demangle", KEY_DEMANGLE, "HOW", 0,
 	 "Show C++ and Rust names 'short' (without parameters; the default), 'full' or 'none' (as "
@@ -256,8 +256,7 @@ static error_t symbol_parser(int key, char *arg, struct argp_state *state)
 	case KEY_SYMBOLS:
 		return add_symbols(state, spec, arg);
 	case KEY_DEBUGINFOD:
-		option_given(state, "--debuginfod: the URL", arg);
-		spec->urls = strcmp(arg, "none") ? arg : NULL;
+		spec->urls = *arg && strcmp(arg, "none") ? arg : NULL;
 		return 0;
 	case KEY_NO_INLINE:
 		spec->options.inlines = false;

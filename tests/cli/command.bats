@@ -109,23 +109,21 @@ fault() {
 	done
 	fault 2 "stint report: --symbols: the name of the directory is empty" report --symbols= "$host"
 	fault 2 "stint annotate: --source: the name of the directory is empty" annotate --source= "$host" f
-	fault 2 "stint report: --debuginfod: the URL is empty" report --debuginfod= "$host"
 	fault 2 "stint report: the name of the function is empty" report --callers= "$host"
 	fault 2 "stint annotate: no function given; 'stint report' lists them" annotate "$host" ""
 }
 
 @test "stint: an option that would do nothing is a usage error" {
 	local off=--view=off-cpu
-	fault 2 "stint report: --sort has no meaning with --callers, --callees or --histogram" report --sort=total --callers=f "$host"
+	fault 2 "stint report: --sort=total has no meaning with --callers, --callees or --histogram" report --sort=total --callers=f "$host"
 	fault 2 "stint report: --group has no meaning with --callers, --callees or --histogram" report --group=line --callees=f "$host"
-	fault 2 "stint report: --sort has no meaning with --callers, --callees or --histogram" report $off --histogram --sort=self "$host"
-	fault 2 "stint report: --limit has no meaning with --histogram" report $off --histogram --limit=3 "$host"
+	fault 2 "stint report: --sort=total has no meaning with --callers, --callees or --histogram" report $off --histogram --sort=total "$host"
 	fault 2 "stint report: --histogram shows duration, blocked or runqueue, not --by=count" report $off --histogram --by=count "$host"
 	"$bin" report $off --histogram --by=blocked "$host" | grep -q 'the bars show blocked'
 	fault 2 "stint diff: --group=thread has no meaning with --format=folded, which has stacks" diff --group=thread --format=folded "$host" "$host"
-	fault 2 "stint diff: --value has no meaning with --format=folded" diff --value=total --format=folded "$host" "$host"
+	fault 2 "stint diff: --value=total has no meaning with --format=folded" diff --value=total --format=folded "$host" "$host"
 	fault 2 "stint diff: --limit has no meaning with --format=folded" diff --limit=1 --format=folded "$host" "$host"
-	fault 2 "stint diff: --value is for --group=symbol: a thread has only values of its own" diff --value=total --group=thread "$host" "$host"
+	fault 2 "stint diff: --value=total is for --group=symbol: a thread has only values of its own" diff --value=total --group=thread "$host" "$host"
 	cmp <("$bin" diff --group=stack --format=folded "$host" "$host") <("$bin" diff --format=folded "$host" "$host")
 	fault 2 "stint replay: --depth has no meaning with --stacks=none" replay --depth=3 --stacks=none "$host"
 	fault 2 "stint annotate: --bytes is for instructions, not for --group=line" annotate --bytes --group=line "$host" f
@@ -135,6 +133,32 @@ fault() {
 	fault 2 "stint annotate: --context is for text: as JSON, all instructions are written, by address" annotate --context=3 --format=json "$host" f
 	fault 2 "stint annotate: --context is for instructions by address" annotate --context=3 --group=line "$host" f
 	fault 2 "stint annotate: --rows is for --group=line or --order=hottest; by address, there is --context" annotate --rows=3 "$host" f
+}
+
+# same ARG... -- ARG...: both write the same.
+same() {
+	local ours=()
+	while [ "$1" != -- ]; do
+		ours+=("$1")
+		shift
+	done
+	shift
+	"$bin" "${ours[@]}" >"$BATS_TEST_TMPDIR/ours"
+	[ -s "$BATS_TEST_TMPDIR/ours" ]
+	"$bin" "$@" | cmp "$BATS_TEST_TMPDIR/ours"
+}
+
+@test "stint: what is the default anyway can be said, and what is harmless" {
+	local off=--view=off-cpu name
+	name=$("$bin" report --format=json "$host" | jq -r '.rows[0].name')
+	same report $off --histogram --limit=0 "$host" -- report $off --histogram "$host"
+	same report $off --histogram --limit=1 --sort=self --group=symbol "$host" -- report $off --histogram "$host"
+	same report "--callers=$name" --sort=self --group=symbol "$host" -- report "--callers=$name" "$host"
+	for option in group=symbol group=stack value=self limit=0; do
+		same diff --format=folded --$option "$host" "$host" -- diff --format=folded "$host" "$host"
+	done
+	same diff --group=thread --value=self "$host" "$host" -- diff --group=thread "$host" "$host"
+	same report --debuginfod= "$host" -- report --debuginfod=none "$host"
 }
 
 @test "stint: output that can't be written is an error" {
