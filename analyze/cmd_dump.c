@@ -9,6 +9,7 @@
 #include "analyze/commands.h"
 #include "analyze/json.h"
 #include "analyze/options.h"
+#include "analyze/text.h"
 #include "format/reader.h"
 
 static error_t parser(int key, char *arg, struct argp_state *state)
@@ -52,8 +53,20 @@ static void put_row(struct json *j, size_t block, const struct stint_rows *rows,
 	json_object_end(j);
 }
 
+/* What a message begins with: the command, and which recording it is about. */
+struct origin {
+	const char *command, *file;
+};
+
+static void say_from(const struct origin *from)
+{
+	fprintf(stderr, "%s: ", from->command);
+	text_print_name(stderr, from->file);
+	fputs(": ", stderr);
+}
+
 /* Says what can't be dumped on standard error, and goes on. Blocks are counted as they are in the file, from 0 on. */
-static int dump(const char *command, const struct stint_reader *reader, struct json *j, bool *ret_whole,
+static int dump(const struct origin *from, const struct stint_reader *reader, struct json *j, bool *ret_whole,
 		struct stint_err *err)
 {
 	const struct stint_file_info *info = stint_reader_info(reader);
@@ -68,20 +81,22 @@ static int dump(const char *command, const struct stint_reader *reader, struct j
 		/* Without an index all rows are read all the same. */
 		if (damage->size_bytes)
 			*ret_whole = false;
-		fprintf(stderr, "%s: %" PRIu64 " bytes at %" PRIu64 ": %s\n", command, damage->size_bytes,
-			damage->file_off, damage->why);
+		say_from(from);
+		fprintf(stderr, "%" PRIu64 " bytes at %" PRIu64 ": %s\n", damage->size_bytes, damage->file_off, damage->why);
 	}
 	for (i = 0; i < info->n_blocks && !ferror(stdout); i++) {
 		const char *row;
 
 		code = stint_reader_decode(reader, i, &rows, err);
 		if (code == STINT_ERR_NOTFOUND) {
-			fprintf(stderr, "%s: block %zu is of the unknown type %u: left out\n", command, i,
+			say_from(from);
+			fprintf(stderr, "block %zu is of the unknown type %u: left out\n", i,
 				stint_reader_block(reader, i)->table);
 			continue;
 		}
 		if (code == STINT_ERR_FORMAT || code == STINT_ERR_LIMIT) {
-			fprintf(stderr, "%s: %s\n", command, err->msg);
+			say_from(from);
+			fprintf(stderr, "%s\n", err->msg);
 			*ret_whole = false;
 			continue;
 		}
@@ -102,14 +117,16 @@ int cmd_dump(int argc, char **argv)
 	struct stint_reader *reader = NULL;
 	struct json *j = json_new(stdout);
 	bool whole = true;
+	struct origin from = {.command = argv[0]};
 	int code, status;
 
 	options_parse(&argp, argc, argv, &file);
+	from.file = strcmp(file, "-") ? file : "standard input";
 	code = j ? stint_reader_open(&reader, file, &err) : stint_err_set(&err, STINT_ERR_NOMEM, 0, -1, "no memory");
 	if (!code)
-		code = dump(argv[0], reader, j, &whole, &err);
+		code = dump(&from, reader, j, &whole, &err);
 	if (code)
-		stint_err_prefix(&err, "%s", strcmp(file, "-") ? file : "standard input");
+		stint_err_prefix(&err, "%s", from.file);
 	status = options_finish(argv[0], code, &err);
 	if (!status && !whole)
 		status = EXIT_STATUS_INPUT;

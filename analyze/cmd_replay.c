@@ -213,9 +213,12 @@ int cmd_replay(int argc, char **argv)
 	if (!code)
 		code = model_failed(m, replay(&o, m, &err), &err);
 	status = options_finish(argv[0], code, &err);
-	if (m && (m->n_damaged_blocks || m->lost_ids))
-		fprintf(stderr, "%s: %" PRIu64 " damaged blocks left out, %" PRIu64 " references into them unknown\n",
-			argv[0], m->n_damaged_blocks, m->lost_ids);
+	if (m && (m->n_damaged_blocks || m->lost_ids)) {
+		fprintf(stderr, "%s: ", argv[0]);
+		text_print_name(stderr, strcmp(o.path, "-") ? o.path : "standard input");
+		fprintf(stderr, ": %" PRIu64 " damaged blocks left out, %" PRIu64 " references into them unknown\n",
+			m->n_damaged_blocks, m->lost_ids);
+	}
 	model_free(m);
 	select_spec_done(&o.select);
 	symbol_spec_done(&o.symbols);

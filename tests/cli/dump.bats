@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 # stint dump: the rows as they stand in the file, as the independent reader in tests/reference prints them.
 
+bats_require_minimum_version 1.5.0
+
 setup() {
 	cd "$BATS_TEST_DIRNAME/../.." || exit 1
 	bin=${STINT_BUILD:-build}/stint
@@ -31,7 +33,14 @@ setup() {
 @test "dump: without a usable index every row is there all the same: that is said, and is no failure" {
 	"$bin" dump testdata/flipped-index.stint >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err"
 	[ -s "$BATS_TEST_TMPDIR/out" ]
-	grep -q '^stint dump: .*index' "$BATS_TEST_TMPDIR/err"
+	grep -q '^stint dump: testdata/flipped-index.stint: .*index' "$BATS_TEST_TMPDIR/err"
+}
+
+@test "dump: messages name the recording" {
+	run -3 --separate-stderr "$bin" dump testdata/bad-blob.stint
+	[[ "$stderr" = "stint dump: testdata/bad-blob.stint: block "* ]]
+	run -3 --separate-stderr "$bin" dump - <testdata/bad-blob.stint
+	[[ "$stderr" = "stint dump: standard input: block "* ]]
 }
 
 @test "dump: standard input" {
