@@ -100,7 +100,7 @@ int notes_file(struct notes *notes, const struct model *m, struct stint_err *err
 	if (reused_code_left_out(m->reused_code) && !code)
 		code = notes_add(notes, err, "reused-code", reused_code_left_out(m->reused_code),
 				 "Stacks and addresses of code compiled at run time that was replaced "
-				 "too often: they show the first functions only");
+				 "too often: they may show a function of another time");
 	return code;
 }
 

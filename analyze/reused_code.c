@@ -189,7 +189,10 @@ static int by_time(const void *a_void, const void *b_void)
 	return a->frame < b->frame ? -1 : a->frame > b->frame;
 }
 
-/* What stood at an address, in order of time; each name once in a row. Returns how many (to: room for all). */
+/*
+ * What stood at an address, in order of time; each name once in a row. Returns how many (to: room for all). Where a limit
+ * ends the search, those that begin nearest to the address, and of these the latest in the file, are found.
+ */
 static uint32_t versions_at(struct reused_code *rc, const struct model *m, uint32_t module, uint64_t addr,
 			    struct version *to)
 {
@@ -205,6 +208,9 @@ static uint32_t versions_at(struct reused_code *rc, const struct model *m, uint3
 		if (addr < piece->end) /* in place of a frame, for now, its place in the file */
 			to[n++] = (struct version){row->from_ns, piece->row, row->name_str};
 	}
+	if (i > 0 && (walked == MAX_WALK || n == REUSED_CODE_MAX_VERSIONS) && rc->pieces[i - 1].module == module &&
+	    rc->pieces[i - 1].max_end > addr)
+		rc->left_out++;
 	rc->n_looks += walked;
 	qsort(to, n, sizeof(*to), by_time);
 	for (k = 0; k < n; k++) {
@@ -281,7 +287,7 @@ static int find_frames(struct reused_code *rc, struct model *m, struct stint_err
 			continue;
 		}
 		n = versions_at(rc, m, row->module, exact ? row->addr : row->addr - 1, found);
-		if (n > REUSED_CODE_MAX_FRAMES - rc->n_versions)
+		if (n > 1 && n > REUSED_CODE_MAX_FRAMES - rc->n_versions)
 			rc->left_out++;
 		else if (n > 1)
 			code = add_versions(rc, m, i, found, n, err);

@@ -12,7 +12,7 @@
 
 #include "base/err.h"
 
-#define REUSED_CODE_MAX_VERSIONS 256u		     /* functions at one address; later ones are left out */
+#define REUSED_CODE_MAX_VERSIONS 256u		     /* functions at one address; others are left out */
 #define REUSED_CODE_MAX_FRAMES	 (1u << 20)	     /* versions of frames; frames beyond it keep their first names */
 #define REUSED_CODE_MAX_LOOKS	 (UINT64_C(1) << 26) /* functions looked at for them; the same beyond it */
 #define REUSED_CODE_MAX_STACKS	 (1u << 20)	     /* twins; stacks beyond it keep their first names */

@@ -327,7 +327,7 @@ static uint64_t left_out_of(struct stint_writer *w, struct stint_buf *bytes)
 /* Whatever might reach over an address has to be looked at, and here that is thousands of functions each time. */
 static void functions_to_look_through_without_end(void **state)
 {
-	enum { N_SMALL = 5000, LOOKS = 4096, N_FRAMES = 20000 };
+	enum { LOOKS = 4096, N_SMALL = LOOKS - 1, N_FRAMES = 20000 };
 	struct stint_buf bytes;
 	uint32_t module, i;
 	struct stint_writer *w = jit_recording(&bytes, &module);
@@ -355,6 +355,27 @@ static void versions_without_end(void **state)
 	assert_int_equal(left_out_of(w, &bytes), N_FRAMES - REUSED_CODE_MAX_FRAMES / REUSED_CODE_MAX_VERSIONS);
 }
 
+/* The functions that a limit leaves out are told of, and nothing is where none is left out. */
+static void functions_left_out_are_counted(void **state)
+{
+	enum { WALK = 4096 };
+	uint32_t n[] = {REUSED_CODE_MAX_VERSIONS, REUSED_CODE_MAX_VERSIONS + 1, WALK - 1, WALK};
+	struct stint_buf bytes;
+	uint32_t module, i, k;
+
+	(void)state;
+	for (k = 0; k < 4; k++) {
+		struct stint_writer *w = jit_recording(&bytes, &module);
+
+		if (k >= 2) /* the only one that reaches to the frame; the others only have to be looked at */
+			add_function(w, module, 0x1000, 0x100000, 1);
+		for (i = 0; i < n[k]; i++)
+			add_function(w, module, k < 2 ? 0x10000 : 0x1001 + i, k < 2 ? 0x10 : 1, 2 + i);
+		add_frames(w, module, 0x10000, 1);
+		assert_int_equal(left_out_of(w, &bytes), k % 2);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,6 +387,7 @@ int main(void)
 		cmocka_unit_test(workers_see_every_block_once),
 		cmocka_unit_test(functions_to_look_through_without_end),
 		cmocka_unit_test(versions_without_end),
+		cmocka_unit_test(functions_left_out_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
