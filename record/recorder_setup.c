@@ -267,7 +267,7 @@ static int snapshot(struct recorder *r, struct stint_err *err)
 static int open_unwind(struct recorder *r, struct stint_err *err)
 {
 	const struct record_options *opt = r->options;
-	struct unwind_tables_options to = {.memory_bytes = opt->unwind_bytes};
+	struct unwind_tables_options to = {.memory_bytes = opt->unwind_bytes, .interrupted = signals_waiting};
 	pid_t pids[OPTIONS_MAX_IDS + 1];
 	int rc;
 

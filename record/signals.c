@@ -111,6 +111,11 @@ void signals_wait(const struct signals *sig, int timeout_ms)
 	(void)poll(&pfd, 1, timeout_ms);
 }
 
+bool signals_waiting(void)
+{
+	return untaken_since_ns != 0;
+}
+
 bool signals_take(struct signals *sig, struct signal_taken *ret)
 {
 	untaken_since_ns = 0;

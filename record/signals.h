@@ -28,6 +28,9 @@ void signals_done(struct signals *sig); /* zeroed is fine */
 /* Waits for a signal, at most this long. */
 void signals_wait(const struct signals *sig, int timeout_ms);
 
+/* Has one that stops come since signals_take was last called? */
+bool signals_waiting(void);
+
 /* The next one that stops; false when there is none. */
 bool signals_take(struct signals *sig, struct signal_taken *ret);
 

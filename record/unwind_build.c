@@ -34,6 +34,7 @@ struct fixed {
 
 struct unwind_build {
 	struct unwind_source source;
+	uint64_t left_bytes; /* the source's */
 	struct unwind_elf elf;
 	const struct unwind_arch *arch;
 	struct cfi cfi[FROM_STUBS]; /* by enum unwind_origin */
@@ -217,8 +218,10 @@ static int hand_on(struct unwind_build *b)
 {
 	uint32_t n = b->n_ready;
 
+	int rc = unwind_source_charge(&b->source, 0, b->err);
+
 	b->n_ready = 0;
-	return n ? b->take(b->context, b->ready, n) : 0;
+	return rc || !n ? rc : b->take(b->context, b->ready, n);
 }
 
 static int push_row(struct unwind_build *b, const struct unwind_row *row)
@@ -432,9 +435,11 @@ int unwind_build_run(struct unwind_build *b, unwind_take_fn *take, void *context
 	b->err = err ? err : &ignored;
 	b->counts.n_rows = b->counts.n_unsupported = 0;
 	b->covered = b->n_ready = b->n_calls = b->n_gaps = 0;
+	b->left_bytes = UNWIND_MAX_READ; /* the same for each run: the second one goes as far as the first one */
 	if (!found)
 		unwind_order_first(&b->order);
 	do {
+		b->cfi[FROM_EH_FRAME].n_cie_reads = b->cfi[FROM_DEBUG_FRAME].n_cie_reads = 0;
 		if (b->order.more)
 			unwind_order_next(&b->order);
 		if (!found)
@@ -480,6 +485,8 @@ int unwind_build_new(struct unwind_build **ret, const struct unwind_source *sour
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for unwind tables");
 	memset(b, 0, offsetof(struct unwind_build, ready)); /* the rest is large, and isn't read before it is written */
 	b->source = *source;
+	b->source.left_bytes = &b->left_bytes;
+	b->left_bytes = UNWIND_MAX_READ;
 	b->err = err ? err : &ignored;
 	rc = find_contents(b);
 	if (rc)

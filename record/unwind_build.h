@@ -15,6 +15,7 @@
 #define UNWIND_MAX_ROWS	    (16u << 20) /* 128 MiB; Chromium has about 3M */
 #define UNWIND_MAX_FDES	    (4u << 20)
 #define UNWIND_MAX_STUBS    (64u << 10)
+#define UNWIND_MAX_READ	    (8ull << 30) /* bytes read of a file in a run, which goes through a large one often */
 #define UNWIND_ROWS_AT_ONCE 4096u
 #define UNWIND_MAX_GAP	    15u /* bytes between functions that the row before them may cover: padding */
 
@@ -33,7 +34,7 @@ typedef int unwind_take_fn(void *context, const struct unwind_row *rows, uint32_
 struct unwind_build;
 
 /*
- * Reads a file's headers. What the source names must outlive the build. Fails with STINT_ERR_FORMAT (not ELF, or its
+ * Reads a file's headers. What the source names must outlive the build; of its left_bytes the build has its own. Fails with STINT_ERR_FORMAT (not ELF, or its
  * headers contradict themselves), _UNSUPPORTED (another machine or class), _LIMIT, _IO, _NOMEM.
  */
 int unwind_build_new(struct unwind_build **ret, const struct unwind_source *source, struct stint_err *err);
@@ -41,7 +42,8 @@ void unwind_build_free(struct unwind_build *build); /* NULL is fine */
 
 /*
  * Makes all rows; can be called again, for the same ones if the file is still the same. Every call of take but the last
- * one has UNWIND_ROWS_AT_ONCE rows. Fails with what take returned, or as above. Malformed entries of single functions
+ * one has UNWIND_ROWS_AT_ONCE rows. Fails with what take returned, STINT_ERR_SYSTEM when the source's stop is asked
+ * for, or as above. Malformed entries of single functions
  * are no failure: see the counts.
  */
 int unwind_build_run(struct unwind_build *build, unwind_take_fn *take, void *context, struct unwind_counts *ret,

@@ -19,7 +19,7 @@ struct unwind_arch;
 struct unwind_section;
 
 #define CFI_MAX_CIE_BYTES   4096u
-#define CFI_MAX_CIE_READS   (256u << 10) /* each FDE may name another CIE, and each is read again when it isn't held */
+#define CFI_MAX_CIE_READS   (256u << 10) /* in a pass: each FDE may name another CIE, which is read when it isn't held */
 #define CFI_CIES	    256u	 /* held: linkers leave a few in a file */
 #define CFI_MAX_ENTRY_BYTES UNWIND_BYTES_MAX
 #define CFI_MAX_REMEMBERED  64u /* DW_CFA_remember_state without a restore */
@@ -93,8 +93,8 @@ struct cfi {
 	struct cfi_section section;
 	const struct unwind_arch *arch;
 	struct cfi_cie *cies; /* those read last, by their offsets' hash; NULL until one is read */
-	uint32_t n_cie_reads;
-	uint64_t n_bad; /* entries left out since they are malformed or of a kind unknown here */
+	uint32_t n_cie_reads; /* since whoever makes passes has begun this one, and has set it to 0 */
+	uint64_t n_bad;	      /* entries left out since they are malformed or of a kind unknown here */
 };
 
 /* The source must outlive cfi. */
@@ -105,7 +105,8 @@ void cfi_done(struct cfi *cfi); /* NULL and zeroed are fine */
 /*
  * Calls each(context, fde) for every FDE in the section's order; bad entries are counted and
  * skipped, and a bad length ends the section. Returns 0, what each returned when that wasn't 0,
- * or with err set what the section's bytes failed with, STINT_ERR_NOMEM, or _LIMIT for more than CFI_MAX_CIE_READS.
+ * or with err set what the section's bytes failed with, STINT_ERR_NOMEM, _LIMIT for more than CFI_MAX_CIE_READS, or as
+ * unwind_source_charge.
  */
 int cfi_each_fde(struct cfi *cfi, int (*each)(void *context, const struct cfi_fde *fde), void *context,
 		 struct stint_err *err);

@@ -355,7 +355,11 @@ void unwind_elf_done(struct unwind_elf *elf)
 void unwind_section_open(struct unwind_bytes *ret, const struct unwind_source *source,
 			 const struct unwind_section *section)
 {
-	const struct unwind_source plain = {.fd = -1, .data = section->plain, .size_bytes = section->size_bytes};
+	const struct unwind_source plain = {.fd = -1,
+					    .data = section->plain,
+					    .size_bytes = section->size_bytes,
+					    .stop = source->stop,
+					    .left_bytes = source->left_bytes};
 
 	if (section->plain)
 		unwind_bytes_init(ret, &plain, 0, section->size_bytes);

@@ -221,6 +221,7 @@ static int cie_at(struct cfi *cfi, uint64_t off, const struct cfi_cie **ret, str
 {
 	struct cfi_cie *cie;
 	uint32_t i;
+	int rc;
 
 	if (!cfi->cies) {
 		cfi->cies = malloc(CFI_CIES * sizeof(*cfi->cies));
@@ -235,6 +236,10 @@ static int cie_at(struct cfi *cfi, uint64_t off, const struct cfi_cie **ret, str
 		return 0;
 	if (cfi->n_cie_reads++ == CFI_MAX_CIE_READS)
 		return stint_err_set(err, STINT_ERR_LIMIT, 0, -1, "more than %u CIEs", CFI_MAX_CIE_READS);
+	/* Its program runs each time, though its bytes may be held. */
+	rc = unwind_source_charge(&cfi->section.bytes.source, CFI_MAX_CIE_BYTES, err);
+	if (rc)
+		return rc;
 	*cie = (struct cfi_cie){.off = off};
 	cie->bad = !read_cie(cfi, off, cie);
 	return 0;

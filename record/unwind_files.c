@@ -94,17 +94,22 @@ struct unwind_file *unwind_files_vdso(struct unwind_files *files)
 	return get(files, &(struct unwind_file){.ino = UNWIND_VDSO_INO});
 }
 
+/* As the kernel has it; a file system may have any time, and any number of seconds is one here. */
+static int64_t mtime_ns(const struct stat *st)
+{
+	return (int64_t)((uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec);
+}
+
 struct unwind_file *unwind_files_get(struct unwind_files *files, uint64_t dev, uint64_t ino, const struct stat *st)
 {
 	const uint64_t *head = stint_map_get(&files->by_id, id_hash(dev, ino));
 	struct unwind_file *file;
 
 	if (st)
-		return get(files,
-			   &(struct unwind_file){.dev = dev,
-						 .ino = ino,
-						 .size_bytes = (uint64_t)st->st_size,
-						 .mtime_ns = st->st_mtim.tv_sec * 1000000000ll + st->st_mtim.tv_nsec});
+		return get(files, &(struct unwind_file){.dev = dev,
+							.ino = ino,
+							.size_bytes = (uint64_t)st->st_size,
+							.mtime_ns = mtime_ns(st)});
 	for (file = head ? (struct unwind_file *)(uintptr_t)*head : NULL; file; file = file->next)
 		if (file->dev == dev && file->ino == ino)
 			return file; /* the newest stands first */
@@ -256,13 +261,14 @@ static int vdso_image(struct unwind_source *ret)
 	return 0;
 }
 
-void unwind_files_read(int fd, struct unwind_prepared *ret, bool *ret_unreadable)
+int unwind_files_read(int fd, const struct unwind_stop *stop, struct unwind_prepared *ret)
 {
 	struct unwind_source source;
 	int rc = fd >= 0 ? unwind_source_of(&source, fd, NULL) : vdso_image(&source);
 
 	*ret = (struct unwind_prepared){0};
-	*ret_unreadable = rc || unwind_prepare(ret, &source, NULL);
+	source.stop = stop;
+	return rc ? rc : unwind_prepare(ret, &source, NULL);
 }
 
 /* Rows that may be the table's: of the same hash. NULL where there are none. */
@@ -375,7 +381,6 @@ bool unwind_files_end(struct unwind_files *files, struct unwind_file *file, cons
 void unwind_files_give_up(struct unwind_files *files, struct unwind_file *file)
 {
 	file->state = UNWIND_FILE_NO_ROWS;
-	files->n_unreadable++;
 	publish_none(files, file);
 }
 

@@ -55,12 +55,12 @@ struct unwind_files {
 	struct stint_map by_id;	  /* hash of dev and ino -> the newest file */
 	struct stint_map by_rows; /* their hash -> struct unwind_rows */
 
-	uint64_t n_loaded;     /* tables made */
-	uint64_t n_shared;     /* of them, those that another file had already */
-	uint64_t n_evicted;    /* tables dropped to make room for others */
-	uint64_t n_refused;    /* tables not loaded for want of room */
-	uint64_t n_unreadable; /* files that couldn't be opened, or aren't ELF */
-	uint64_t load_ns;      /* spent on making tables */
+	uint64_t n_loaded;    /* tables made */
+	uint64_t n_shared;    /* of them, those that another file had already */
+	uint64_t n_evicted;   /* tables dropped to make room for others */
+	uint64_t n_refused;   /* tables not loaded for want of room */
+	uint64_t n_too_large; /* files beyond a limit of unwind_build.h */
+	uint64_t load_ns;     /* spent on making tables */
 
 	/* Called when files were dropped, before their room is used again: nothing may refer to
 	 * their rows any more. */
@@ -83,10 +83,10 @@ struct unwind_file *unwind_files_get(struct unwind_files *files, uint64_t dev, u
 
 /*
  * Makes the rows of an open descriptor (-1: the vDSO of this process), which stays open until they are stored. Takes
- * some time for large files, and touches nothing else: no lock is needed. *ret is empty where there are no rows;
- * *ret_unreadable tells that the file couldn't be read or isn't ELF.
+ * some time for large files, and touches nothing else: no lock is needed. stop outlives *ret, which is empty where there
+ * are no rows: the file has none, or it fails as unwind_prepare, which is no failure of anything else.
  */
-void unwind_files_read(int fd, struct unwind_prepared *ret, bool *ret_unreadable);
+int unwind_files_read(int fd, const struct unwind_stop *stop, struct unwind_prepared *ret);
 
 /* Rows on their way to the store. */
 struct unwind_storing {

@@ -32,6 +32,14 @@ static void changed(struct unwind_tables *t)
 	__atomic_fetch_add(t->version, 1, __ATOMIC_SEQ_CST);
 }
 
+/* Nobody waits for a table that is being made: neither who stops the threads, nor who interrupts the beginning. */
+static bool stop_asked(void *context)
+{
+	const struct unwind_tables *t = context;
+
+	return __atomic_load_n(&t->stopping, __ATOMIC_RELAXED) || (t->interrupted && t->interrupted());
+}
+
 /*
  * Stores a file's rows. The lock is held but for the writing itself. Where they seem to be those of another file and
  * are not, once more.
@@ -61,13 +69,13 @@ static void load_next(struct unwind_tables *t, uint64_t keep_ns)
 	struct pending next = t->pending[0];
 	uint64_t start_ns = clock_now_ns();
 	struct unwind_prepared prepared;
-	bool unreadable;
+	int rc;
 
 	memmove(t->pending, t->pending + 1, --t->n_pending * sizeof(next));
 	pthread_mutex_unlock(&t->lock);
-	unwind_files_read(next.fd, &prepared, &unreadable);
+	rc = unwind_files_read(next.fd, &t->stop, &prepared);
 	pthread_mutex_lock(&t->lock);
-	t->files.n_unreadable += unreadable;
+	t->files.n_too_large += rc == STINT_ERR_LIMIT;
 	store(t, next.file, &prepared, keep_ns);
 	t->files.load_ns += clock_now_ns() - start_ns;
 	if (next.fd >= 0)
@@ -363,11 +371,12 @@ static void load_all(struct unwind_tables *t)
 {
 	pthread_mutex_lock(&t->lock);
 	do {
-		while (t->n_pending)
+		while (t->n_pending && !stop_asked(t))
 			load_next(t, UINT64_MAX);
 		t->now_ns = clock_now_ns();
 		bring_back(t);
-	} while (t->n_pending);
+	} while (t->n_pending && !stop_asked(t));
+	t->interrupted = NULL; /* from now on who starts to record hears of it first */
 	unwind_procs_commit(&t->procs, t->now_ns);
 	pthread_mutex_unlock(&t->lock);
 }
@@ -395,6 +404,8 @@ int unwind_tables_new(struct unwind_tables **ret, const struct unwind_tables_opt
 	pthread_cond_init(&t->work, NULL);
 	t->wake_fd = -1;
 	t->all = options->n_pids == 0;
+	t->stop = (struct unwind_stop){stop_asked, t};
+	t->interrupted = options->interrupted;
 	unwind_files_init(&t->files, &options->maps,
 			  options->memory_bytes ? options->memory_bytes : UNWIND_DEFAULT_MEMORY);
 	t->files.evicted = on_evicted;
@@ -435,8 +446,8 @@ void unwind_tables_free(struct unwind_tables *t)
 {
 	if (!t)
 		return;
+	__atomic_store_n(&t->stopping, true, __ATOMIC_RELAXED); /* whoever reads a file holds no lock */
 	pthread_mutex_lock(&t->lock);
-	t->stopping = true;
 	pthread_cond_signal(&t->work);
 	pthread_mutex_unlock(&t->lock);
 	if (t->started) {
@@ -466,5 +477,6 @@ uint64_t unwind_tables_left_out(const struct unwind_tables *t)
 		return 0;
 	return __atomic_load_n(&t->files.n_evicted, __ATOMIC_RELAXED) +
 	       __atomic_load_n(&t->files.n_refused, __ATOMIC_RELAXED) +
+	       __atomic_load_n(&t->files.n_too_large, __ATOMIC_RELAXED) +
 	       __atomic_load_n(&t->procs.n_left_out, __ATOMIC_RELAXED);
 }

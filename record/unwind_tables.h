@@ -25,15 +25,16 @@ struct unwind_tables_options {
 	struct unwind_map_fds maps; /* they stay the caller's */
 	const pid_t *pids;	    /* these processes and their descendants; all when n_pids is 0 */
 	size_t n_pids;
-	uint64_t memory_bytes; /* for rows; 0 for the default */
+	uint64_t memory_bytes;	   /* for rows; 0 for the default */
+	bool (*interrupted)(void); /* asked while unwind_tables_new is at it; NULL: it never is */
 };
 
 /*
  * Reads the processes there are, prepares their tables and starts the thread. When it returns,
- * walks of processes that ran before are complete. Fails with STINT_ERR_SYSTEM, _NOMEM.
+ * walks of processes that ran before are complete, unless it was interrupted. Fails with STINT_ERR_SYSTEM, _NOMEM.
  */
 int unwind_tables_new(struct unwind_tables **ret, const struct unwind_tables_options *options, struct stint_err *err);
-void unwind_tables_free(struct unwind_tables *tables); /* stops the thread; NULL is fine */
+void unwind_tables_free(struct unwind_tables *tables); /* stops the thread, whatever it is at; NULL is fine */
 
 /*
  * Watches a CPU anew for mappings, after the event there ended with the CPU's going offline. Returns 0, also for NULL,

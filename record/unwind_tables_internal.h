@@ -31,8 +31,11 @@ struct unwind_tables {
 	struct pending pending[MAX_PENDING];
 	uint32_t n_pending;
 	bool all;
-	bool started, loader_started, stopping;
-	int wake_fd; /* an eventfd: stopping, or the watch has a new ring */
+	bool started, loader_started;
+	bool stopping;		   /* read without the lock, too */
+	bool (*interrupted)(void); /* NULL, but while the first tables are made */
+	struct unwind_stop stop;   /* asked while a file is read */
+	int wake_fd;		   /* an eventfd: stopping, or the watch has a new ring */
 	uint64_t now_ns, sweep_ns, n_lost;
 	pthread_t thread, loader;
 	pthread_cond_t work;  /* something is pending, or the loader is to stop */
