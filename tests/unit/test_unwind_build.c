@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "record/unwind_bytes.h"
+#include "record/unwind_cfi.h"
 #include "record/unwind_order.h"
 #include "record/unwind_prepare.h"
 #include "tests/unit/unwind_huge.h"
@@ -201,13 +202,139 @@ static void test_changing_file(void **state)
 	}
 }
 
+/* What this process has read so far. */
+static uint64_t read_so_far(void)
+{
+	FILE *io = fopen("/proc/self/io", "r");
+	unsigned long long n = 0;
+
+	assert_non_null(io);
+	assert_int_equal(fscanf(io, "rchar: %llu", &n), 1);
+	fclose(io);
+	return n;
+}
+
+/* Entries in any order cost a few times their own size, once in each run. */
+static void test_read_bytes(void **state)
+{
+	const uint32_t n_functions = 200000;
+	struct unwind_prepared prepared;
+	struct unwind_source source;
+	struct seen seen = {0};
+	int fd = huge_file(n_functions, 3, true);
+	uint64_t before = read_so_far(), n;
+
+	(void)state;
+	assert_int_equal(unwind_source_of(&source, fd, NULL), 0);
+	assert_int_equal(unwind_prepare(&prepared, &source, NULL), 0);
+	assert_null(prepared.held);
+	assert_int_equal(unwind_prepared_rows(&prepared, see_rows, &seen), 0);
+	n = read_so_far() - before;
+	print_message("%u functions: %llu MiB read\n", n_functions, (unsigned long long)n >> 20);
+	assert_in_range(n, 2 * n_functions * 32u, 2 * n_functions * 2048u);
+	unwind_prepared_done(&prepared);
+	close(fd);
+}
+
+/* Each pass has its own number of CIEs that may be read: what the first run could do, the second one can. */
+static void test_many_cies(void **state)
+{
+	const uint32_t n_functions = 95000, n_states = 10, n_cies = 4 * CFI_CIES;
+	struct unwind_prepared prepared;
+	struct unwind_source source;
+	struct seen seen = {0};
+	int fd = huge_file(1, 2, false);
+
+	(void)state;
+	huge_write_cies(fd, n_functions, n_states, true, false, n_cies);
+	assert_true(3 * n_functions > CFI_MAX_CIE_READS);
+	assert_int_equal(unwind_source_of(&source, fd, NULL), 0);
+	assert_int_equal(unwind_prepare(&prepared, &source, NULL), 0);
+	assert_null(prepared.held);
+	assert_int_equal(unwind_prepared_rows(&prepared, see_rows, &seen), 0);
+	assert_int_equal(seen.n, n_functions * n_states + 1);
+	unwind_prepared_done(&prepared);
+	close(fd);
+}
+
+/* Says so after having been asked a number of times, and counts how often it is asked after that. */
+struct patience {
+	uint32_t left, n_after;
+};
+
+static bool is_over(void *context)
+{
+	struct patience *patience = context;
+
+	if (patience->left)
+		return !--patience->left;
+	patience->n_after++;
+	return true;
+}
+
+/* Whenever an end is asked for, there is one at once: no row is handed on any more. */
+static void test_stop(void **state)
+{
+	struct patience patience = {0};
+	const struct unwind_stop stop = {is_over, &patience};
+	struct unwind_prepared prepared;
+	struct unwind_source source;
+	struct seen seen = {0};
+	int fd = huge_file(150000, 4, true), rc;
+	uint32_t n = 0, left;
+
+	(void)state;
+	assert_int_equal(unwind_source_of(&source, fd, NULL), 0);
+	source.stop = &stop;
+	for (left = 1; left < 200000; left *= 3) {
+		patience = (struct patience){.left = left};
+		rc = unwind_prepare(&prepared, &source, NULL);
+		assert_int_equal(rc, patience.left ? 0 : STINT_ERR_SYSTEM);
+		assert_true(patience.n_after <= 1);
+		unwind_prepared_done(&prepared);
+		n += rc != 0;
+	}
+	assert_true(n > 5);
+	patience = (struct patience){.left = UINT32_MAX};
+	assert_int_equal(unwind_prepare(&prepared, &source, NULL), 0);
+	patience.left = 1000;
+	assert_int_equal(unwind_prepared_rows(&prepared, see_rows, &seen), STINT_ERR_SYSTEM);
+	assert_true(seen.n < 1000 * 4 && patience.n_after <= 1);
+	unwind_prepared_done(&prepared);
+	close(fd);
+}
+
+/* Beyond what may be read of a file there is nothing, in whatever part of it. */
+static void test_read_limit(void **state)
+{
+	uint64_t left = 100000;
+	struct unwind_source source;
+	struct unwind_bytes bytes;
+	int fd = huge_file(10000, 4, false), rc;
+	uint32_t n = 0;
+	uint8_t byte;
+
+	(void)state;
+	assert_int_equal(unwind_source_of(&source, fd, NULL), 0);
+	source.left_bytes = &left;
+	unwind_bytes_init(&bytes, &source, 0, source.size_bytes);
+	while (n < 1000 && unwind_bytes_at(&bytes, n * 100, 100))
+		n++;
+	assert_in_range(n, 500, 999);
+	assert_int_equal(bytes.status, STINT_ERR_LIMIT);
+	rc = unwind_source_read(&source, 0, &byte, 1, NULL);
+	assert_int_equal(rc, STINT_ERR_LIMIT);
+	unwind_bytes_done(&bytes);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_large_tables),
-		cmocka_unit_test(test_changing_file),
+		cmocka_unit_test(test_order),	     cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_large_tables), cmocka_unit_test(test_changing_file),
+		cmocka_unit_test(test_read_bytes),   cmocka_unit_test(test_many_cies),
+		cmocka_unit_test(test_stop),	     cmocka_unit_test(test_read_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

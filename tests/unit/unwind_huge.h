@@ -24,10 +24,10 @@ struct huge_header {
 	uint8_t cie[24];
 };
 
-/* An FDE with addresses of 8 bytes: the states are stack pointers at ever other distances, a byte of code each. */
-static inline size_t huge_fde(uint8_t *to, uint32_t at, uint64_t start, uint32_t n_states, bool other)
+/* An FDE with addresses of 8 bytes, its CIE so many bytes before its own field for that: the states are stack pointers at ever other distances, a byte of code each. */
+static inline size_t huge_fde(uint8_t *to, uint32_t back, uint64_t start, uint32_t n_states, bool other)
 {
-	uint32_t length = 4 + 16 + 1 + 3 * (n_states - 1), back = at + 4, i;
+	uint32_t length = 4 + 16 + 1 + 3 * (n_states - 1), i;
 	uint64_t size = HUGE_FUNCTION_BYTES;
 
 	length = (length + 7) / 8 * 8 + 4;
@@ -48,14 +48,16 @@ static inline size_t huge_fde(uint8_t *to, uint32_t at, uint64_t start, uint32_t
 
 /*
  * n_functions functions with n_states rows each, in the order of their addresses or in another one; with other set, the
- * last row of each is another one. From the beginning of the file on.
+ * last row of each is another one. They have one of n_cies CIEs after the other. From the beginning of the file on.
  */
-static inline void huge_write(int fd, uint32_t n_functions, uint32_t n_states, bool shuffled, bool other)
+static inline void huge_write_cies(int fd, uint32_t n_functions, uint32_t n_states, bool shuffled, bool other,
+				   uint32_t n_cies)
 {
 	/* Version 1, "zR", factors 1 and -8, return address 16, absolute addresses; CFA = rsp + 8, rip at CFA - 8. */
 	static const uint8_t cie[24] = {20, 0,	  0,  0, 0, 0,	  0, 0, 1,    'z', 'R', 0,
 					1,  0x78, 16, 1, 0, 0x0c, 7, 8, 0x90, 1,   0,	0};
-	size_t at = sizeof(struct huge_header), fde = (4 + 16 + 1 + 3 * (n_states - 1) + 7) / 8 * 8 + 8;
+	size_t at = sizeof(struct huge_header) + (n_cies - 1) * sizeof(cie),
+	       fde = (4 + 16 + 1 + 3 * (n_states - 1) + 7) / 8 * 8 + 8;
 	size_t size = at + n_functions * fde + 4, code = (size_t)n_functions * HUGE_FUNCTION_BYTES + 4096;
 	uint8_t *file = calloc(1, size);
 	struct huge_header *h = (struct huge_header *)file;
@@ -77,17 +79,25 @@ static inline void huge_write(int fd, uint32_t n_functions, uint32_t n_states, b
 	h->hdr[0] = 1;
 	h->hdr[1] = 0x1b;
 	memcpy(h->hdr + 4, &to, sizeof(to));
-	memcpy(h->cie, cie, sizeof(cie));
+	for (i = 0; i < n_cies; i++)
+		memcpy(h->cie + i * sizeof(cie), cie, sizeof(cie));
 	for (i = 0; i < n_functions; i++) {
 		/* 7919 is prime, and no number of functions here is a multiple of it. */
 		uint64_t which = shuffled ? (uint64_t)i * 7919 % n_functions : i;
 
-		at += huge_fde(file + at, (uint32_t)(at - offsetof(struct huge_header, cie)),
-			       size + which * HUGE_FUNCTION_BYTES, n_states, other);
+		size_t its_cie = offsetof(struct huge_header, cie) + i % n_cies * sizeof(cie);
+
+		at += huge_fde(file + at, (uint32_t)(at + 4 - its_cie), size + which * HUGE_FUNCTION_BYTES, n_states,
+			       other);
 	}
 	if (pwrite(fd, file, size, 0) != (ssize_t)size || ftruncate(fd, (off_t)(size + code)))
 		abort();
 	free(file);
+}
+
+static inline void huge_write(int fd, uint32_t n_functions, uint32_t n_states, bool shuffled, bool other)
+{
+	huge_write_cies(fd, n_functions, n_states, shuffled, other, 1);
 }
 
 /* A new file without a name. */
