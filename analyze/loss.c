@@ -36,8 +36,11 @@ static const struct {
 		{"window", "stack may be cut short: it came before a file's unwind table, and could not be copied",
 		 "stacks may be cut short: they came before files' unwind tables, and could not be copied"},
 	[STINT_LOSS_UNWIND] =
-		{"unwind", "unwind table was left out for want of memory (--unwind-memory): stacks are cut short",
-		 "unwind tables were left out for want of memory (--unwind-memory): stacks are cut short"},
+		{"unwind",
+		 "unwind table was left out for want of memory (--unwind-memory), or since its file is too large: "
+		 "stacks are cut short",
+		 "unwind tables were left out for want of memory (--unwind-memory), or since their files are too "
+		 "large: stacks are cut short"},
 	[STINT_LOSS_CPU] = {"cpu-came",
 			    "sample, and what processes did, may be missing: a CPU came online (estimated from how "
 			    "long it took to notice)",

@@ -184,7 +184,7 @@ enum stint_loss_cause {
 	STINT_LOSS_MODULE = 9,	   /* modules whose build ID couldn't be read */
 	STINT_LOSS_REPAIRED = 10,  /* rows of a block that a repair left out; blocks where the table is 0 */
 	STINT_LOSS_CUT_OFF = 11,   /* threads already off the CPU at the start whose stack couldn't be read */
-	STINT_LOSS_UNWIND = 12,	   /* unwind tables of files dropped, or not loaded, for want of memory */
+	STINT_LOSS_UNWIND = 12,	   /* unwind tables of files dropped, or not loaded: no memory, or a file too large */
 	STINT_LOSS_WINDOW = 13,	   /* stacks that a file's unwind table came too late for, too many to be copied */
 	STINT_LOSS_CPU = 14,	   /* events of CPUs that came online, until they were recorded, estimated */
 };

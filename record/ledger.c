@@ -45,7 +45,7 @@ const char *ledger_cause_name(enum stint_loss_cause cause)
 		[STINT_LOSS_REPAIRED] = "repaired rows",
 		[STINT_LOSS_CUT_OFF] = "stacks of threads that slept at the start",
 		[STINT_LOSS_WINDOW] = "copies of stacks while unwind tables were being loaded",
-		[STINT_LOSS_UNWIND] = "unwind tables for want of memory",
+		[STINT_LOSS_UNWIND] = "unwind tables: no memory, or files too large",
 		[STINT_LOSS_CPU] = "samples, and what processes did, on CPUs that came online (estimated)",
 	};
 

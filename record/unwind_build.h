@@ -34,8 +34,9 @@ typedef int unwind_take_fn(void *context, const struct unwind_row *rows, uint32_
 struct unwind_build;
 
 /*
- * Reads a file's headers. What the source names must outlive the build; of its left_bytes the build has its own. Fails with STINT_ERR_FORMAT (not ELF, or its
- * headers contradict themselves), _UNSUPPORTED (another machine or class), _LIMIT, _IO, _NOMEM.
+ * Reads a file's headers. What the source names must outlive the build; of its left_bytes the build has its own. Fails
+ * with STINT_ERR_FORMAT (not ELF, or its headers contradict themselves), _UNSUPPORTED (another machine or class),
+ * _LIMIT, _IO, _NOMEM, or _SYSTEM when the source's stop is asked for.
  */
 int unwind_build_new(struct unwind_build **ret, const struct unwind_source *source, struct stint_err *err);
 void unwind_build_free(struct unwind_build *build); /* NULL is fine */

@@ -19,7 +19,7 @@ struct unwind_arch;
 struct unwind_section;
 
 #define CFI_MAX_CIE_BYTES   4096u
-#define CFI_MAX_CIE_READS   (256u << 10) /* in a pass: each FDE may name another CIE, which is read when it isn't held */
+#define CFI_MAX_CIE_READS   (256u << 10) /* in a pass: each FDE may name another CIE, read when it isn't held */
 #define CFI_CIES	    256u	 /* held: linkers leave a few in a file */
 #define CFI_MAX_ENTRY_BYTES UNWIND_BYTES_MAX
 #define CFI_MAX_REMEMBERED  64u /* DW_CFA_remember_state without a restore */

@@ -83,8 +83,8 @@ struct unwind_file *unwind_files_get(struct unwind_files *files, uint64_t dev, u
 
 /*
  * Makes the rows of an open descriptor (-1: the vDSO of this process), which stays open until they are stored. Takes
- * some time for large files, and touches nothing else: no lock is needed. stop outlives *ret, which is empty where there
- * are no rows: the file has none, or it fails as unwind_prepare, which is no failure of anything else.
+ * some time for large files, and touches nothing else: no lock is needed. stop must outlive *ret, which is empty where
+ * there are no rows. Fails as unwind_prepare; such a file has none.
  */
 int unwind_files_read(int fd, const struct unwind_stop *stop, struct unwind_prepared *ret);
 

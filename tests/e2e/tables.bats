@@ -4,9 +4,10 @@
 
 load helpers
 
-# A process that maps a file of 400,000 functions and 800,000 rows, as many as libLLVM has, once it is told to.
+# start_mapper [FUNCTIONS]: a process that maps a file of so many functions and twice as many rows, once it is told to.
+# 400,000 unless said otherwise, as many as libLLVM has.
 start_mapper() {
-	"$build/tools/huge_elf" huge 400000 2
+	"$build/tools/huge_elf" huge "${1:-400000}" 2
 	start mapped /usr/bin/python3 -c 'import mmap, os, time
 print("ready", flush=True)
 while not os.path.exists("go"): time.sleep(0.02)
@@ -31,6 +32,35 @@ until_more() {
 		sleep 0.05
 	done
 	fail "'${*:1:$#-1}' gives $now, still no more than $than"
+}
+
+# How many bytes a process has read, and for how many ticks (10 ms) it has been on a CPU.
+read_by() {
+	local n
+	n=$(awk '$1 == "rchar:" { print $2 }' "/proc/$1/io" 2>/dev/null)
+	echo "${n:-0}"
+}
+
+ticks_of() {
+	sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'
+}
+
+child_of() {
+	pgrep -P "$1" || echo 0
+}
+
+# stop_amid PID: an interrupt while that recorder reads the huge file. It makes no use of the CPU to go on with it.
+stop_amid() {
+	local before ticks
+	before=$(read_by "$1")
+	[ -e go ] || : >go
+	until_more read_by "$1" $((before + 100000000))
+	ticks=$(ticks_of "$1")
+	kill -INT "$1"
+	end_of "$wrapper" && status=0 || status=$?
+	echo "# at the signal: $ticks ticks; recorder: $(jq -c . rss.json)" >&3
+	between "CPU time after the signal, in ms" \
+		"$(jq "(.user_s + .system_s) * 1000 - $ticks * 10 | floor" rss.json)" -20 700
 }
 
 size_of() {
@@ -81,4 +111,27 @@ size_of() {
 	kill -INT "$pid"
 	end_of "$pid" || fail "the recorder exited with $?: $(cat out.err)"
 	"$stint" verify x.stint >verify.out || fail "$(cat verify.out)"
+}
+
+@test "who stops a recording needn't wait for a table that is being prepared" {
+	start_mapper 2000000
+	start out /usr/bin/python3 "$BATS_TEST_DIRNAME/rss.py" rss.json "$recorder" -p "$mapper" -o x.stint
+	local wrapper=$started status
+	wait_for_recorder x.stint
+	stop_amid "$(pgrep -P "$wrapper")"
+	equal "exit status" "$status" 0
+	"$stint" verify x.stint >verify.out || fail "$(cat verify.out)"
+}
+
+@test "nor who stops it before it has begun" {
+	start_mapper 2000000
+	: >go
+	wait_for_line "/proc/$mapper/maps" /huge
+	start out /usr/bin/python3 "$BATS_TEST_DIRNAME/rss.py" rss.json "$recorder" -p "$mapper" -o x.stint
+	local wrapper=$started status
+	until_more child_of "$wrapper" 0
+	stop_amid "$(pgrep -P "$wrapper")"
+	[ "$status" -ne 0 ] || fail "it recorded: $(cat out.err)"
+	grep -q "stopped before recording began" out.err || fail "$(cat out.err)"
+	[ ! -e x.stint ] || fail "it left a file"
 }

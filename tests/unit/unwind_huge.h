@@ -24,7 +24,10 @@ struct huge_header {
 	uint8_t cie[24];
 };
 
-/* An FDE with addresses of 8 bytes, its CIE so many bytes before its own field for that: the states are stack pointers at ever other distances, a byte of code each. */
+/*
+ * An FDE with addresses of 8 bytes; back is how far its CIE is in front of the field for that. The states are stack
+ * pointers at ever other distances, a byte of code each.
+ */
 static inline size_t huge_fde(uint8_t *to, uint32_t back, uint64_t start, uint32_t n_states, bool other)
 {
 	uint32_t length = 4 + 16 + 1 + 3 * (n_states - 1), i;
