@@ -15,6 +15,8 @@ struct addr_hits {
 	uint32_t *first; /* by the digits of an address from shift on: the first address with these or greater ones */
 	uint32_t cap_first;
 	unsigned int shift;
+	uint64_t budget; /* how many more times an address may be looked at; the caller's, kept across starts */
+	bool spent;	 /* that wasn't enough: the answers aren't complete */
 };
 
 /*
@@ -49,15 +51,27 @@ static inline uint32_t addr_hits_from(const struct addr_hits *hits, uint64_t add
 	return low;
 }
 
-/* Offers a range to all addresses in it; returns how many these are. */
-static inline uint32_t addr_hits_offer(struct addr_hits *hits, const struct addr_range *range)
+/* Takes work off the budget. False: there is none left, stop. */
+static inline bool addr_hits_spend(struct addr_hits *hits, uint64_t work)
+{
+	if (work > hits->budget) {
+		hits->budget = 0;
+		hits->spent = true;
+		return false;
+	}
+	hits->budget -= work;
+	return true;
+}
+
+/* Offers a range to all addresses in it. False without budget. */
+static inline bool addr_hits_offer(struct addr_hits *hits, const struct addr_range *range)
 {
 	uint32_t first = addr_hits_from(hits, range->start), i;
 
 	for (i = first; i < hits->n && hits->addrs[i] < range->end; i++)
 		if (!hits->best[i].end || addr_range_wins(range, &hits->best[i]))
 			hits->best[i] = *range;
-	return i - first;
+	return addr_hits_spend(hits, i - first);
 }
 
 #endif

@@ -97,6 +97,8 @@ int dwarf_open(struct dwarf **ret, const struct dwarf_sources *sources, struct s
 		dw->file->alt = dw->alt;
 	if (!rc)
 		rc = map_units(dw, err);
+	if (!rc)
+		dw->batch_budget = dw->file->budget;
 	if (!rc && has_splits(dw->file))
 		open_package(dw);
 	if (rc)
@@ -171,6 +173,16 @@ uint32_t dwarf_lookup(struct dwarf *dw, uint64_t addr, bool inlines, struct dwar
 	funcs = dwarf_unit_funcs(full);
 	func = funcs ? addr_map_find(&funcs->map, addr) : DWARF_NO_FUNC;
 	return dwarf_chain(full, funcs, func, inlines, lines, has_row ? &row : NULL, frames);
+}
+
+bool dwarf_spent(const struct dwarf *dw)
+{
+	bool spent = dw->file->spent || (dw->alt && dw->alt->spent) || (dw->package && dw->package->spent);
+	size_t i;
+
+	for (i = 0; i < dw->n_splits && !spent; i++)
+		spent = dw->splits[i]->spent;
+	return spent;
 }
 
 uint32_t dwarf_missing_splits(const struct dwarf *dw, const char **ret_name)

@@ -62,6 +62,9 @@ typedef bool (*dwarf_take)(void *context, uint32_t value, const struct dwarf_fra
 int dwarf_lookup_all(struct dwarf *dw, struct addr_range *wanted, struct addr_range *spare, size_t n, bool inlines,
 		     dwarf_take take, void *context);
 
+/* True once a lookup needed more work than the size of its file allows: some answers have less than there is. */
+bool dwarf_spent(const struct dwarf *dw);
+
 /* Files that split units name but that weren't found: how many; the first one's name in *ret_name. */
 uint32_t dwarf_missing_splits(const struct dwarf *dw, const char **ret_name);
 

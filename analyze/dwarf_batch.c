@@ -40,6 +40,32 @@ static struct dwarf_funcs *ask_kept(struct batch *b, struct dwarf_unit *full, st
 	return funcs;
 }
 
+/* What reading a unit once may have used up. */
+struct budgets {
+	struct dwarf_file *files[2];
+	uint64_t budget[2];
+	bool spent[2];
+};
+
+static struct budgets keep_budgets(struct dwarf_unit *unit, struct dwarf_unit *full)
+{
+	return (struct budgets){
+		{unit->file,	     full->file		},
+		{unit->file->budget, full->file->budget},
+		{unit->file->spent,  full->file->spent },
+	};
+}
+
+static void restore_budgets(const struct budgets *kept)
+{
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		kept->files[i]->budget = kept->budget[i];
+		kept->files[i]->spent = kept->spent[i];
+	}
+}
+
 /* NULL where there are no functions, also without memory or budget; the caller frees them. */
 static struct dwarf_funcs *read_once(struct batch *b, struct dwarf_unit *full, struct dwarf_lines *lines, uint32_t n)
 {
@@ -76,12 +102,23 @@ static int give(struct batch *b, const struct addr_range *places, struct dwarf_u
 	return 0;
 }
 
+static bool ran_out(const struct batch *b, const struct budgets *before)
+{
+	size_t i;
+
+	for (i = 0; i < 2; i++)
+		if (before->files[i]->spent && !before->spent[i])
+			return true;
+	return b->hits.spent;
+}
+
 static int ask_unit(struct batch *b, const struct addr_range *places, uint32_t n)
 {
 	struct dwarf_unit *unit = dwarf_unit_of(b->dw, (uint32_t)places->start), *full = dwarf_unit_full(b->dw, unit);
 	struct dwarf_lines *lines = dwarf_unit_lines(unit);
-	bool once = !unit->batched && !full->funcs_tried;
-	struct dwarf_funcs *funcs;
+	bool once = !unit->batched && !full->funcs_tried && !b->dw->no_batches;
+	struct budgets budgets = keep_budgets(unit, full);
+	struct dwarf_funcs *funcs = NULL;
 	uint32_t i;
 	int rc;
 
@@ -90,7 +127,17 @@ static int ask_unit(struct batch *b, const struct addr_range *places, uint32_t n
 	if (addr_hits_start(&b->hits, b->addrs, n))
 		return STINT_ERR_NOMEM;
 	unit->batched = true;
-	funcs = once ? read_once(b, full, lines, n) : ask_kept(b, full, lines, n);
+	if (once)
+		funcs = read_once(b, full, lines, n);
+	if (once && ran_out(b, &budgets)) {
+		/* What single lookups would say, with what was left for them; and this happens just once. */
+		restore_budgets(&budgets);
+		dwarf_funcs_free(funcs);
+		b->dw->no_batches = true;
+		once = false;
+	}
+	if (!once)
+		funcs = ask_kept(b, full, lines, n);
 	rc = give(b, places, full, funcs, lines, n);
 	if (once) {
 		dwarf_funcs_free(funcs);
@@ -140,6 +187,7 @@ int dwarf_lookup_all(struct dwarf *dw, struct addr_range *wanted, struct addr_ra
 	b->inlines = inlines;
 	b->take = take;
 	b->context = context;
+	b->hits.budget = dw->batch_budget;
 	b->addrs = malloc((n_once + 1) * sizeof(*b->addrs));
 	b->answers = malloc((n_once + 1) * sizeof(*b->answers));
 	b->rows = malloc((n_once + 1) * 2 * sizeof(*b->rows));
@@ -153,6 +201,7 @@ int dwarf_lookup_all(struct dwarf *dw, struct addr_range *wanted, struct addr_ra
 	addr_ranges_sort(wanted, spare, n);
 	rc = ask_units(b, wanted, n);
 out:
+	dw->batch_budget = b->hits.budget;
 	addr_hits_done(&b->hits);
 	free(b->rows);
 	free(b->answers);

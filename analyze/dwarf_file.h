@@ -106,6 +106,7 @@ struct dwarf_file {
 	struct stint_arena arena;
 	struct dwarf_scratch scratch;
 	uint64_t budget; /* what is left */
+	bool spent;	 /* it wasn't enough: there is more than was read */
 	bool split;	 /* its sections are the .dwo ones */
 };
 
@@ -114,6 +115,7 @@ static inline bool dwarf_spend(struct dwarf_file *file, uint64_t work)
 {
 	if (work > file->budget) {
 		file->budget = 0;
+		file->spent = true;
 		return false;
 	}
 	file->budget -= work;

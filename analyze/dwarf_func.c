@@ -72,8 +72,8 @@ static void hit(struct walk *w, size_t before)
 {
 	size_t i;
 
-	for (i = before; i < w->ranges->n; i++)
-		w->failed |= !dwarf_spend(w->unit->file, addr_hits_offer(w->hits, &w->ranges->at[i]));
+	for (i = before; i < w->ranges->n && !w->failed; i++)
+		w->failed |= !addr_hits_offer(w->hits, &w->ranges->at[i]);
 	w->ranges->n = before;
 }
 

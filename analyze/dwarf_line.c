@@ -251,7 +251,7 @@ static void run_for_hits(struct merging *mg)
 			ok = define_file(mg->lines, &extended);
 		}
 		if (mg->begun && (event == LINE_END || st.addr < last_addr)) { /* as in run_program */
-			ok = ok && dwarf_spend(mg->lines->file, mg->at - mg->first);
+			ok = ok && addr_hits_spend(mg->hits, mg->at - mg->first);
 			mg->begun = false;
 			next_wanted(mg);
 		}

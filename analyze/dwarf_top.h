@@ -14,6 +14,8 @@ struct dwarf {
 	struct dwarf_file **splits;
 	size_t n_splits;
 	struct addr_map map; /* address -> unit of file, counted from the last */
+	uint64_t batch_budget; /* for offering ranges to addresses: what single lookups don't do */
+	bool no_batches;       /* a unit asked for more than that */
 	uint32_t n_missing;
 	const char *missing_name;
 };

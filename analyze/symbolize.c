@@ -555,9 +555,14 @@ static const char *describe_program(struct symbolizer *s, const struct program *
 	const char *name = NULL, *text;
 	uint32_t n = p->dwarf ? dwarf_missing_splits(p->dwarf, &name) : 0;
 
-	if (!n && !p->why)
+	bool spent = p->dwarf && dwarf_spent(p->dwarf);
+
+	if (!n && !p->why && !spent)
 		return p->from;
-	if (n)
+	if (spent)
+		snprintf(s->text, sizeof(s->text), "%s; its DWARF asks for too much work: some of it wasn't read",
+			 p->from);
+	else if (n)
 		snprintf(s->text, sizeof(s->text), "%s; %u split DWARF files not found, such as %s", p->from, n, name);
 	else
 		snprintf(s->text, sizeof(s->text), "%s; %s", p->from, p->why);

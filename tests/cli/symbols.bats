@@ -361,6 +361,66 @@ plt_source() {
 	grep -q 'asks for too much work' err
 }
 
+# Functions that each have the whole text as their code, many times over. usage: flood FUNCTIONS TIMES
+flood() {
+	cat >flood.S <<-EOF
+		.text
+		.globl _start
+		.type _start, @function
+		_start: .fill 8000, 1, 0x90
+		.size _start, . - _start
+		.section .debug_abbrev, "", @progbits
+		.byte 1, 0x11, 1, 0x11, 1, 0x12, 7, 0, 0
+		.byte 2, 0x2e, 0, 3, 8, 0x55, 0x17, 0, 0, 0
+		.section .debug_info, "", @progbits
+		.long 9f - 1f
+		1: .short 5
+		.byte 1, 8
+		.long .debug_abbrev
+		.byte 1
+		.quad _start, 8000
+		.rept $1
+		.byte 2
+		.asciz "f"
+		.long 2f - .debug_rnglists
+		.endr
+		.byte 0
+		9:
+		.section .debug_rnglists, "", @progbits
+		.long 9f - 1f
+		1: .short 5
+		.byte 8, 0
+		.long 0
+		2: .rept $2
+		.byte 4
+		.uleb128 0, 8000
+		.endr
+		.byte 0
+		9:
+	EOF
+	gcc -nostdlib -static flood.S -o flood 2>/dev/null || skip "this assembler is for another machine"
+	seq 0 7999 | awk -v "start=$((16#$(nm flood | awk '$3 == "_start" {print $1}')))" '{printf "%#x\n", start + $1}' >text
+}
+
+@test "DWARF that is too much work for many addresses at once gives the same names as for one" {
+	flood 1 50000
+	(ulimit -t 15 && "$SYMBOLIZE" flood <text >at_once.out 2>err)
+	"$SYMBOLIZE" -1 flood <text >singly.out
+	[ "$(grep -cx f singly.out)" = 8000 ]
+	cmp at_once.out singly.out
+	! grep -q 'too much work' err || false
+}
+
+@test "that DWARF was too much work at a lookup is said" {
+	flood 40 200000
+	head -3 text >three
+	(ulimit -t 30 && "$SYMBOLIZE" flood <three >at_once.out 2>err)
+	"$SYMBOLIZE" -1 flood <three >singly.out
+	grep -q '_start' at_once.out
+	cmp at_once.out singly.out
+	grep -q 'asks for too much work' err
+}
+
 @test "DWARF of more units than fit is given up in less than 1 GB" {
 	cat >units.S <<-'EOF'
 		.text

@@ -59,8 +59,9 @@ static void check_hits(struct addr_hits *hits, const struct addr_range *ranges, 
 			addrs[n_addrs++] = base + i;
 	n_addrs = 1 + (uint32_t)rand() % n_addrs;
 	assert_int_equal(addr_hits_start(hits, addrs, n_addrs), 0);
+	hits->budget = UINT64_MAX;
 	for (i = 0; i < n; i++)
-		addr_hits_offer(hits, &ranges[i]);
+		assert_true(addr_hits_offer(hits, &ranges[i]));
 	for (i = 0; i < n_addrs; i++) {
 		found = hits->best[i].end ? hits->best[i].value : ADDR_MAP_NONE;
 		assert_int_equal(found, slow_find(ranges, n, addrs[i]));
