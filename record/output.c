@@ -82,8 +82,8 @@ static int open_nameless(const char *path)
 }
 
 /*
- * Gives a file a name beside the path, a short one, as the path's own may be as long as can be: the open file itself, or
- * where it can have none, a new one, whose descriptor is *ret_fd. Returns 0 or an errno.
+ * Gives a file a name beside the path, and a short one, as the path's may be as long as can be: the open file itself,
+ * or where it can have none, a new one, whose descriptor is *ret_fd. Returns 0 or an errno.
  */
 static int make_temp(const struct output *out, char temp[OUTPUT_MAX_TEMP], int *ret_fd)
 {
