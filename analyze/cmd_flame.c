@@ -121,7 +121,7 @@ static int write_out(const struct arguments *a, const char *command, const struc
 	struct out_file out;
 	int code;
 
-	code = out_file_open(&out, a->output, err);
+	code = out_file_open(&out, a->output, a->file, err);
 	if (code)
 		return code;
 	code = a->emitter->write(f, text, out.stream, err);

@@ -84,7 +84,7 @@ static int write_packed(const struct pack_arguments *a, struct model *m, struct 
 	struct pack_options what = {.symbols = a->symbols.options, .only_missing = a->only_missing, .code = a->code};
 	struct stint_sink sink;
 	struct out_file out;
-	int code = out_file_open(&out, a->output, err);
+	int code = out_file_open(&out, a->output, a->path, err);
 
 	if (code)
 		return code;

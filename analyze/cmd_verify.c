@@ -189,7 +189,7 @@ static int repair(const struct verify_options *o, const struct stint_reader *rea
 	struct out_file out;
 	int code;
 
-	code = out_file_open(&out, o->output, err);
+	code = out_file_open(&out, o->output, o->path, err);
 	if (code)
 		return code;
 	sink = out_file_sink(&out);

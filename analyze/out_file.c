@@ -15,14 +15,24 @@ static int failed(const char *path, int sys_errno, struct stint_err *err)
 	return stint_err_set(err, STINT_ERR_SYSTEM, sys_errno, -1, "%s", path);
 }
 
-/* A new file beside path, as open as the user's umask allows. */
-static int open_temp(struct out_file *out, struct stint_err *err)
+/* As open as the user's umask allows, and as the recording that it is made of. */
+static mode_t mode_for(const char *from)
 {
-	struct stint_buf name;
 	mode_t mask = umask(0);
-	int fd, code = 0;
+	struct stat st;
 
 	umask(mask);
+	if ((strcmp(from, "-") ? stat(from, &st) : fstat(STDIN_FILENO, &st)) || !S_ISREG(st.st_mode))
+		return 0666 & ~mask;
+	return st.st_mode & 0666 & ~mask;
+}
+
+/* A new file beside path. */
+static int open_temp(struct out_file *out, const char *from, struct stint_err *err)
+{
+	struct stint_buf name;
+	int fd, code = 0;
+
 	stint_buf_init(&name, 1 << 16);
 	stint_buf_printf(&name, "%s.XXXXXX", out->path);
 	stint_buf_u8(&name, '\0');
@@ -42,13 +52,13 @@ static int open_temp(struct out_file *out, struct stint_err *err)
 	if (!out->stream) {
 		code = failed(out->path, errno, err);
 		close(fd);
-	} else if (fchmod(fd, 0666 & ~mask)) {
+	} else if (fchmod(fd, mode_for(from))) {
 		code = failed(out->path, errno, err);
 	}
 	return code;
 }
 
-int out_file_open(struct out_file *out, const char *path, struct stint_err *err)
+int out_file_open(struct out_file *out, const char *path, const char *from, struct stint_err *err)
 {
 	struct stat st;
 	int code;
@@ -63,7 +73,7 @@ int out_file_open(struct out_file *out, const char *path, struct stint_err *err)
 		out->stream = fopen(path, "w");
 		return out->stream ? 0 : failed(path, errno, err);
 	}
-	code = open_temp(out, err);
+	code = open_temp(out, from, err);
 	if (code)
 		out_file_done(out);
 	return code;

@@ -17,9 +17,11 @@ struct out_file {
 
 /*
  * Starts writing path; "-" is standard output. A regular file is written under another name beside it and takes its
- * name in out_file_finish; what else is there already (a device, a pipe) is written as it is. STINT_ERR_SYSTEM.
+ * name in out_file_finish; what else is there already (a device, a pipe) is written as it is. The file is as open as
+ * the umask allows, and no more than from, the recording that it is made of, if that is a regular file.
+ * STINT_ERR_SYSTEM.
  */
-int out_file_open(struct out_file *out, const char *path, struct stint_err *err);
+int out_file_open(struct out_file *out, const char *path, const char *from, struct stint_err *err);
 
 /* For writers of recordings; valid while out is. Its failures are STINT_ERR_SYSTEM. */
 struct stint_sink out_file_sink(struct out_file *out);

@@ -161,6 +161,25 @@ same() {
 	same report --debuginfod= "$host" -- report --debuginfod=none "$host"
 }
 
+@test "stint: what is made of a recording is no more open than the recording" {
+	local in=$BATS_TEST_TMPDIR/in.stint out=$BATS_TEST_TMPDIR/out mode command
+	umask 022
+	cp "$host" "$in"
+	for mode in 600 640 666; do
+		chmod $mode "$in"
+		for command in pack "verify --repair" "flame --format=svg"; do
+			rm -f "$out"
+			"$bin" $command "$in" -o "$out" >/dev/null
+			[ "$(stat -c %a "$out")" = "$(printf '%o' $((0$mode & 0644)))" ] || { echo "$command: $mode"; false; }
+		done
+		"$bin" pack - -o "$out" <"$in" >/dev/null
+		[ "$(stat -c %a "$out")" = "$(printf '%o' $((0$mode & 0644)))" ]
+	done
+	# Of what comes through a pipe, nothing is known.
+	cat "$in" | "$bin" verify - --repair -o "$out" >/dev/null
+	[ "$(stat -c %a "$out")" = 644 ]
+}
+
 @test "stint: output that can't be written is an error" {
 	[ -w /dev/full ] || skip "no /dev/full"
 	for command in report info "diff $host"; do
