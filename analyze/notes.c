@@ -241,7 +241,8 @@ static struct file_count *file_counts_new(const struct model *m)
 /* A note about events, with the files that have the most of them, and why. Files are sorted. */
 struct file_note {
 	enum view view;
-	const char *kind, *what; /* behind how many events it is, and in front of the files */
+	const char *kind;
+	const char *one, *many; /* behind how many events it is (one, or more), and in front of the files */
 	uint64_t all;		 /* of how many */
 	const char *(*why)(const void *context, uint32_t module); /* may give NULL */
 	const void *context;
@@ -274,7 +275,7 @@ static int note_files(struct notes *notes, const struct model *m, const struct f
 	code = stint_buf_status(&buf) ? no_memory(err)
 				      : notes_add(notes, err, note->kind, sum, "%s %s (%s)%s: %s", text_count(sum).s,
 						  event_name(note->view, sum), text_percent(sum, note->all).s,
-						  note->what, (const char *)buf.data);
+						  sum == 1 ? note->one : note->many, (const char *)buf.data);
 	stint_buf_done(&buf);
 	return code;
 }
@@ -294,7 +295,8 @@ int notes_symbols(struct notes *notes, enum view view, const struct tally *tally
 {
 	struct file_note note = {.view = view,
 				 .kind = "unresolved",
-				 .what = " are in functions without a name",
+				 .one = " is in a function without a name",
+				 .many = " are in functions without a name",
 				 .all = n_events(view, &tally->total),
 				 .why = why_unnamed,
 				 .context = functions};
@@ -338,10 +340,12 @@ static uint32_t outermost_module(const struct model *m, uint32_t stack)
 static int notes_windows(struct notes *notes, const struct model *m, enum view view, const struct tally *tally,
 			 struct stint_err *err)
 {
+	static const char what[] = ": user stack not unwound to its end: its memory is in the recording, but "
+				   "the file of its outermost frame so far isn't here";
 	struct file_note note = {.view = view,
 				 .kind = "not-unwound",
-				 .what = ": user stack not unwound to its end: its memory is in the recording, but "
-					 "the file of its outermost frame so far isn't here",
+				 .one = what,
+				 .many = what,
 				 .all = n_events(view, &tally->total),
 				 .why = why_not_unwound,
 				 .context = m};

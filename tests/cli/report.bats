@@ -130,7 +130,7 @@ row() {
 	! report | grep -q 'ring' || false
 	! report --view=off-cpu --from=50ms | grep -q 'ring' || false
 	report | grep -qx '1 sample (6.7%): user stack cut short: code without unwind information.'
-	report | grep -qE '^1 sample \(6\.7%\) are in functions without a name: \[anon\] \(.*\)\.$'
+	report | grep -qE '^1 sample \(6\.7%\) is in a function without a name: \[anon\] \(.*\)\.$'
 	report --group=cpu | grep -qx 'Nothing was lost.'
 }
 
