@@ -11,6 +11,7 @@
 #include "base/map.h"
 
 #define PLT_MAX_NAME   4096u
+#define PLT_MAX_NAMES  (64u << 20) /* bytes of all of them; what is more stays without names */
 #define PLT_STUB_BYTES 16u
 #define BTI_C	       0xd503245fu
 #define BR_X17	       0xd61f0220u
@@ -21,6 +22,8 @@ struct plt {
 	struct stint_map slots;	    /* GOT address -> index in .dynsym, or 0 */
 	struct stint_map resolvers; /* GOT address -> address of the resolver */
 	struct stint_map indirect;  /* address of a resolver -> 1 + index of the function's symbol; 0 without one */
+	struct stint_map named;	    /* address here of a target's name -> that of "NAME@plt" */
+	size_t named_bytes;
 	struct elf_bytes dynsym, names;
 };
 
@@ -107,12 +110,14 @@ static bool slot_aarch64(const uint8_t *at, uint64_t addr, uint64_t *ret_slot)
 static const char *slot_name(const struct plt *plt, uint64_t slot)
 {
 	const uint64_t *index = stint_map_get(&plt->slots, slot), *resolver;
+	const char *target;
 	uint32_t name;
 
 	resolver = index ? NULL : stint_map_get(&plt->resolvers, slot);
 	if (resolver) {
 		index = stint_map_get(&plt->indirect, *resolver);
-		return index && *index ? plt->st->symbols[*index - 1].name : NULL;
+		target = index && *index ? plt->st->symbols[*index - 1].name : NULL;
+		return target && strnlen(target, PLT_MAX_NAME) < PLT_MAX_NAME ? target : NULL;
 	}
 	if (!index || *index >= plt->dynsym.size / sizeof(Elf64_Sym))
 		return NULL;
@@ -124,20 +129,35 @@ static const char *slot_name(const struct plt *plt, uint64_t slot)
 	return (const char *)plt->names.at + name;
 }
 
+/* Stubs of the same target share its name. NULL without memory. */
+static const char *stub_name(struct plt *plt, const char *target)
+{
+	uint64_t *known = stint_map_put(&plt->named, (uint64_t)(uintptr_t)target, NULL);
+	size_t len = strlen(target);
+	char *name;
+
+	if (!known || *known)
+		return known ? (const char *)(uintptr_t)*known : NULL;
+	name = stint_arena_alloc(&plt->st->arena, len + sizeof("@plt"));
+	if (!name)
+		return NULL;
+	memcpy(name, target, len);
+	memcpy(name + len, "@plt", sizeof("@plt"));
+	plt->named_bytes += len + sizeof("@plt");
+	*known = (uint64_t)(uintptr_t)name;
+	return name;
+}
+
 static int name_stub(struct plt *plt, uint64_t slot, uint64_t addr, uint64_t end, struct stint_err *err)
 {
 	struct elf_symbol symbol = {.addr = addr, .end = end, .limit = end, .sized = true};
 	const char *target = slot_name(plt, slot);
-	size_t len = target ? strlen(target) : 0;
-	char *name;
 
-	if (!target)
+	if (!target || plt->named_bytes > PLT_MAX_NAMES)
 		return 0;
-	symbol.name = name = stint_arena_alloc(&plt->st->arena, len + sizeof("@plt"));
-	if (!name)
+	symbol.name = stub_name(plt, target);
+	if (!symbol.name)
 		return stint_err_set(err, STINT_ERR_NOMEM, 0, -1, "no memory for PLT stubs");
-	memcpy(name, target, len);
-	memcpy(name + len, "@plt", sizeof("@plt"));
 	return elf_symtab_put(plt->st, &symbol, err);
 }
 
@@ -226,5 +246,6 @@ int elf_symtab_add_plt(struct elf_symtab *st, const struct elf_file *ef, struct 
 	stint_map_done(&plt.slots);
 	stint_map_done(&plt.resolvers);
 	stint_map_done(&plt.indirect);
+	stint_map_done(&plt.named);
 	return rc;
 }

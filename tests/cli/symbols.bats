@@ -312,6 +312,31 @@ plt_source() {
 	! grep -qv '@plt$' names || false
 }
 
+@test "PLT stubs made to hurt: thousands of them through one slot share its name, and a name without end is none" {
+	local len
+	for len in 4000 20000; do
+		name=$(printf '%*s' $len '' | tr ' ' a)
+		cat >stubs.S <<-EOF
+			.section .plt, "ax", @progbits
+			.rept 100000
+			jmp *slot(%rip)
+			xchg %ax, %ax
+			.endr
+			.section .got.plt, "aw"
+			slot: .quad $name
+			.text
+			.globl $name
+			.type $name, @gnu_indirect_function
+			$name: ret
+			.size $name, 1
+		EOF
+		gcc -shared -nostdlib -Wl,-Bsymbolic stubs.S -o stubs.so 2>/dev/null || skip "this assembler is for another machine"
+		addr=$(readelf -SW stubs.so | sed 's/^ *\[ *[0-9]*\]//' | awk '$1 == ".plt" && !first {first = $3} END {print first}')
+		(ulimit -v 200000 -t 10 && echo "0x$addr" | "$SYMBOLIZE" stubs.so >out 2>err)
+		[ "$(grep -c 'a@plt$' out)" = $((len == 4000)) ]
+	done
+}
+
 @test "PLT stubs of aarch64, with and without branch protection" {
 	need aarch64-linux-gnu-gcc
 	plt_source
