@@ -43,7 +43,10 @@ alone() {
 			set -eu
 			ip link set lo up
 			trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT
-			listening() { for _ in $(seq 100); do (: </dev/tcp/127.0.0.1/8002) 2>/dev/null && return; sleep 0.1; done; }
+			# within COMMAND...: waits for it to succeed, 10 s at most.
+			within() { for _ in $(seq 100); do "$@" && return; sleep 0.1; done; echo "after 10 s, still not: $*"; return 1; }
+			connects() { (: </dev/tcp/127.0.0.1/8002) 2>/dev/null; }
+			listening() { within connects; }
 			lines_of() { "$stint" report --group=stack --format=json "$@" "$rec" | jq -r '.rows[0].frames[-1] | "\(.name) \(.file // "-" | sub(".*/"; ""))"'; }
 			said_of() { "$stint" info --format=json "$@" "$rec" | jq -r '.modules[0].symbols'; }
 		END
@@ -163,16 +166,20 @@ real() {
 
 # A recording whose stack was copied, of a program that isn't here any more.
 copied() {
-	local pid
+	local pid asleep=0 status=0
 	cp "$(command -v sleep)" gone
 	./gone 60 3>&- &
 	pid=$!
-	while ! grep -q gone "/proc/$pid/comm" || [ "$(awk '{print $3}' "/proc/$pid/stat")" != S ]; do sleep 0.05; done
+	for _ in $(seq 200); do
+		grep -q gone "/proc/$pid/comm" && [ "$(awk '{print $3}' "/proc/$pid/stat")" = S ] && asleep=1 && break
+		sleep 0.05
+	done
 	"$BUILD/tools/make_windows" copied.stint $pid || status=$?
 	kill $pid
 	wait $pid || true
 	rm gone
-	[ -z "$status" ] || skip "no process can be traced here"
+	[ $asleep -eq 1 ] || { echo "gone isn't asleep after 10 s"; return 1; }
+	[ $status -eq 0 ] || skip "no process can be traced here"
 }
 
 @test "a server that is dead is waited for once: also for copied stacks, and by diff" {
@@ -186,7 +193,7 @@ copied() {
 		    kept.append(s.accept())
 		    print("connection")' >>connections &
 		listening
-		until [ -s connections ]; do sleep 0.05; done
+		within test -s connections
 		export DEBUGINFOD_TIMEOUT=2
 		for command in "report" "info" "flame --format=folded" "diff --normalize=samples copied.stint"; do
 			: >connections
