@@ -60,12 +60,10 @@ static bool define_file(struct dwarf_lines *lines, struct stint_cursor *operands
 	return operands->bad || dwarf_lines_put_file(lines, name, dir);
 }
 
-/* The program is run from its beginning: the files that it adds aren't there yet. */
+/* The program is run from its beginning: the files that it adds aren't there yet. It adds the same each time. */
 static void forget_files(struct dwarf_lines *lines)
 {
 	lines->n_files = lines->n_listed;
-	free(lines->paths); /* has room for just the files that there were */
-	lines->paths = NULL;
 }
 
 static void run_program(struct marking *mk)

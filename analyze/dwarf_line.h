@@ -45,6 +45,7 @@ struct dwarf_lines {
 	const char **dirs;
 	struct line_file *files;
 	const char **paths; /* of files, as far as they were asked for */
+	uint32_t n_paths;   /* room for that many */
 	uint32_t n_dirs, cap_dirs, n_files, cap_files;
 	uint32_t n_listed; /* of the files: those in the header, which the program may add to */
 	bool marked;	   /* the program was run for marks */

@@ -196,7 +196,7 @@ static const char *join_path(struct dwarf_lines *lines, const struct line_file *
 	size_t len = 0, i, part;
 
 	for (i = 0; i < 3; i++) {
-		part = parts[i] ? strlen(parts[i]) : 0;
+		part = parts[i] ? strnlen(parts[i], sizeof(path)) : 0;
 		if (!part || (i == 1 && parts[1] == parts[0]))
 			continue;
 		if (*parts[i] == '/')
@@ -208,16 +208,26 @@ static const char *join_path(struct dwarf_lines *lines, const struct line_file *
 		memcpy(path + len, parts[i], part);
 		len += part;
 	}
-	return stint_arena_strndup(&lines->file->arena, path, len);
+	return dwarf_spend(lines->file, len) ? stint_arena_strndup(&lines->file->arena, path, len) : file->name;
+}
+
+static bool path_room(struct dwarf_lines *lines)
+{
+	const char **grown = realloc(lines->paths, lines->n_files * sizeof(*grown));
+
+	if (!grown)
+		return false;
+	memset(grown + lines->n_paths, 0, (lines->n_files - lines->n_paths) * sizeof(*grown));
+	lines->paths = grown;
+	lines->n_paths = lines->n_files;
+	return true;
 }
 
 const char *dwarf_lines_path(struct dwarf_lines *lines, uint32_t number)
 {
 	if (number >= lines->n_files || !lines->files[number].name)
 		return NULL;
-	if (!lines->paths)
-		lines->paths = calloc(lines->n_files, sizeof(*lines->paths));
-	if (!lines->paths)
+	if (number >= lines->n_paths && !path_room(lines))
 		return NULL;
 	if (!lines->paths[number])
 		lines->paths[number] = join_path(lines, &lines->files[number]);

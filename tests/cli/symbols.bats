@@ -446,6 +446,51 @@ flood() {
 	grep -q 'asks for too much work' err
 }
 
+@test "units that share a line table share its paths" {
+	cat >paths.S <<-'EOF'
+		.text
+		.globl _start
+		.type _start, @function
+		_start: .fill 320000, 1, 0x90
+		.size _start, . - _start
+		.section .debug_abbrev, "", @progbits
+		.byte 1, 0x11, 0, 0x11, 1, 0x12, 7, 0x10, 0x17, 0, 0, 0
+		.section .debug_info, "", @progbits
+		.set i, 0
+		.rept 20000
+		.long 29
+		.short 5
+		.byte 1, 8
+		.long .debug_abbrev
+		.byte 1
+		.quad _start + i * 16, 16
+		.long 0
+		.set i, i + 1
+		.endr
+		.section .debug_line, "", @progbits
+		.long 9f - 1f
+		1: .short 4
+		.long 3f - 2f
+		2: .byte 1, 1, 1, 0, 1, 10, 0, 1, 1, 1, 1, 0, 0, 0, 1
+		.fill 16000, 1, 0x61
+		.byte 0, 0
+		.asciz "f"
+		.uleb128 1, 0, 0
+		.byte 0
+		3: .byte 0, 9, 2
+		.quad _start
+		.byte 1, 2
+		.uleb128 320000
+		.byte 0, 1, 1
+		9:
+	EOF
+	gcc -nostdlib -static paths.S -o paths 2>/dev/null || skip "this assembler is for another machine"
+	start=$((16#$(nm paths | awk '$3 == "_start" {print $1}')))
+	seq 0 16 319999 | awk -v "start=$start" '{printf "%#x\n", start + $1}' >units
+	(ulimit -v 200000 -t 15 && "$SYMBOLIZE" paths <units >out 2>err)
+	[ "$(grep -c 'aa/f:' out)" = 20000 ]
+}
+
 @test "DWARF of more units than fit is given up in less than 1 GB" {
 	cat >units.S <<-'EOF'
 		.text
