@@ -43,19 +43,20 @@ static const struct argp_option options[] = {
 static const struct argp view_argp =
 	VIEW_ARGP("Compare samples (on-cpu); count, duration (the default), blocked or runqueue (off-cpu)");
 
-static const char doc[] = "Show what changed from A to B. Rows are compared by name, never by address, and sorted by "
-			  "the size of the change; "
-			  "what is equal is left out.\v"
-			  "Each side may be several recordings, which count as one; then a ':' stands between the "
-			  "sides.\n\n"
-			  "--format=folded has whole stacks, all of them: --group=thread, --value=total and a --limit above 0 "
-			  "have no meaning there. --value=total is for --group=symbol. --by=max and open can't be "
-			  "normalized, so they aren't compared.\n\n"
-			  "Examples:\n"
-			  "  stint diff before.stint after.stint\n"
-			  "  stint diff a1.stint a2.stint : b1.stint b2.stint\n"
-			  "  stint diff --view=off-cpu --by=count --group=thread before.stint after.stint\n"
-			  "  stint diff --format=folded a.stint b.stint | flamegraph.pl >diff.svg";
+static const char doc[] =
+	"Show what changed from A to B. Rows are compared by name, never by address, and sorted by "
+	"the size of the change; "
+	"what is equal is left out.\v"
+	"Each side may be several recordings, which count as one; then a ':' stands between the "
+	"sides.\n\n"
+	"--format=folded has whole stacks, all of them: --group=thread, --value=total and a --limit above 0 "
+	"have no meaning there. --value=total is for --group=symbol. --by=max and open can't be "
+	"normalized, so they aren't compared.\n\n"
+	"Examples:\n"
+	"  stint diff before.stint after.stint\n"
+	"  stint diff a1.stint a2.stint : b1.stint b2.stint\n"
+	"  stint diff --view=off-cpu --by=count --group=thread before.stint after.stint\n"
+	"  stint diff --format=folded a.stint b.stint | flamegraph.pl >diff.svg";
 
 /* Two files are the two sides; more need a ':' between them. */
 static error_t split_sides(struct argp_state *state, struct arguments *a)

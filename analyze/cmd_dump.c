@@ -82,7 +82,8 @@ static int dump(const struct origin *from, const struct stint_reader *reader, st
 		if (damage->size_bytes)
 			*ret_whole = false;
 		say_from(from);
-		fprintf(stderr, "%" PRIu64 " bytes at %" PRIu64 ": %s\n", damage->size_bytes, damage->file_off, damage->why);
+		fprintf(stderr, "%" PRIu64 " bytes at %" PRIu64 ": %s\n", damage->size_bytes, damage->file_off,
+			damage->why);
 	}
 	for (i = 0; i < info->n_blocks && !ferror(stdout); i++) {
 		const char *row;

@@ -44,25 +44,26 @@ static const struct argp_option options[] = {
 static const struct argp view_argp =
 	VIEW_ARGP("Sort by samples (on-cpu); count, duration (the default), blocked, runqueue, max or open (off-cpu)");
 
-static const char doc[] = "Show where CPU time went, or where threads were off the CPU and for how long.\v"
-			  "Off-CPU terms: 'count' (SWITCHES) is how many times a thread left the CPU and came back; "
-			  "an interval that is "
-			  "still open at the end counts as 'open' instead. 'duration' is the time from leaving the "
-			  "CPU to being back on it "
-			  "= 'blocked' (asleep, until woken) + 'runqueue' (runnable, waiting for a CPU). 'self' is "
-			  "what happened in a "
-			  "function itself, 'total' also what happened in the functions that it called.\n\n"
-			  "--group and --sort are of tables: with --callers, --callees or --histogram, only their defaults "
-			  "are taken. --histogram is of one duration: of --by=duration, blocked or runqueue; it is shown "
-			  "whole, whatever --limit says.\n\n"
-			  "Examples:\n"
-			  "  stint report rec.stint\n"
-			  "  stint report --group=process rec.stint\n"
-			  "  stint report --view=off-cpu --group=stack --comm=nginx --min=10ms rec.stint\n"
-			  "  stint report --view=off-cpu --by=runqueue --group=thread rec.stint\n"
-			  "  stint report --callers=malloc --from=2s --to=50% rec.stint\n\n"
-			  "Exit status: 0 done; 1 no selected stack has the function of --callers or --callees; 2 "
-			  "usage; 3 bad or unreadable input; 4 the system refused.";
+static const char doc[] =
+	"Show where CPU time went, or where threads were off the CPU and for how long.\v"
+	"Off-CPU terms: 'count' (SWITCHES) is how many times a thread left the CPU and came back; "
+	"an interval that is "
+	"still open at the end counts as 'open' instead. 'duration' is the time from leaving the "
+	"CPU to being back on it "
+	"= 'blocked' (asleep, until woken) + 'runqueue' (runnable, waiting for a CPU). 'self' is "
+	"what happened in a "
+	"function itself, 'total' also what happened in the functions that it called.\n\n"
+	"--group and --sort are of tables: with --callers, --callees or --histogram, only their defaults "
+	"are taken. --histogram is of one duration: of --by=duration, blocked or runqueue; it is shown "
+	"whole, whatever --limit says.\n\n"
+	"Examples:\n"
+	"  stint report rec.stint\n"
+	"  stint report --group=process rec.stint\n"
+	"  stint report --view=off-cpu --group=stack --comm=nginx --min=10ms rec.stint\n"
+	"  stint report --view=off-cpu --by=runqueue --group=thread rec.stint\n"
+	"  stint report --callers=malloc --from=2s --to=50% rec.stint\n\n"
+	"Exit status: 0 done; 1 no selected stack has the function of --callers or --callees; 2 "
+	"usage; 3 bad or unreadable input; 4 the system refused.";
 
 static void set_shape(struct argp_state *state, struct report *r, enum report_shape shape, const char *symbol)
 {

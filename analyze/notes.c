@@ -243,7 +243,7 @@ struct file_note {
 	enum view view;
 	const char *kind;
 	const char *one, *many; /* behind how many events it is (one, or more), and in front of the files */
-	uint64_t all;		 /* of how many */
+	uint64_t all;		/* of how many */
 	const char *(*why)(const void *context, uint32_t module); /* may give NULL */
 	const void *context;
 };
