@@ -27,7 +27,8 @@ int elf_symtab_put(struct elf_symtab *st, const struct elf_symbol *symbol, struc
 		st->symbols = grown;
 		st->cap = cap;
 	}
-	st->symbols[st->n++] = *symbol;
+	st->symbols[st->n] = *symbol;
+	st->symbols[st->n++].name_bytes = (uint16_t)strnlen(symbol->name, ELF_COMPARED_BYTES);
 	return 0;
 }
 
@@ -37,14 +38,16 @@ int elf_symtab_put(struct elf_symtab *st, const struct elf_symbol *symbol, struc
  */
 static uint32_t rank_of(const struct raw_symbol *raw)
 {
-	size_t underscores = strspn(raw->name, "_");
+	size_t underscores = 0;
 	uint32_t rank = raw->bind == STB_LOCAL ? 1u << 16 : 0;
 
+	while (underscores < 255 && raw->name[underscores] == '_')
+		underscores++;
 	if (!strncmp(raw->name, "_Z", 2) || !strncmp(raw->name, "_R", 2) || !strncmp(raw->name, "_D", 2))
 		underscores = 0; /* mangled, not private */
 	if (raw->type == STT_NOTYPE)
 		rank |= 1u << 17;
-	rank |= (uint32_t)(underscores > 255 ? 255 : underscores) << 4;
+	rank |= (uint32_t)underscores << 4;
 	return rank | (raw->bind == STB_WEAK);
 }
 
@@ -172,17 +175,13 @@ bool elf_symbol_value(const struct elf_file *ef, const char *name, uint64_t *ret
 
 int elf_symbol_order(const struct elf_symbol *a, const struct elf_symbol *b)
 {
-	size_t la, lb;
-
 	if (a->sized != b->sized)
 		return a->sized ? -1 : 1; /* a label is only an alias of a function that has a size */
 	if (a->rank != b->rank)
 		return a->rank < b->rank ? -1 : 1;
-	la = strlen(a->name);
-	lb = strlen(b->name);
-	if (la != lb)
-		return la < lb ? -1 : 1;
-	return strcmp(a->name, b->name);
+	if (a->name_bytes != b->name_bytes)
+		return a->name_bytes < b->name_bytes ? -1 : 1;
+	return a->name == b->name ? 0 : strncmp(a->name, b->name, ELF_COMPARED_BYTES);
 }
 
 static int by_addr(const void *a, const void *b)

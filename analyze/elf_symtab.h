@@ -12,7 +12,8 @@
 #include "analyze/elf_file.h"
 #include "base/arena.h"
 
-#define ELF_MAX_SYMBOLS (32u << 20) /* of one program */
+#define ELF_MAX_SYMBOLS	   (32u << 20) /* of one program */
+#define ELF_COMPARED_BYTES 4096u       /* of the names of aliases */
 
 struct elf_symbol {
 	const char *name; /* in the elf_file, or in the symtab's arena */
@@ -22,6 +23,7 @@ struct elf_symbol {
 	uint32_t rank;	/* the lower, the better a name among several for the same code */
 	bool sized;
 	bool indirect; /* an IFUNC: its address is that of the function that chooses one */
+	uint16_t name_bytes; /* of the name, up to ELF_COMPARED_BYTES; elf_symtab_put sets it */
 };
 
 struct elf_symtab {

@@ -491,6 +491,30 @@ flood() {
 	[ "$(grep -c 'aa/f:' out)" = 20000 ]
 }
 
+@test "thousands of aliases that share an endless name are sorted at once" {
+	/usr/bin/python3 - <<-'EOF' || false
+		import struct
+		names = b"\0.shstrtab\0.text\0.symtab\0.strtab\0"
+		strings = b"\0" + b"a" * (4 << 20) + b"\0"
+		n = 20000
+		symbols = bytes(24) + b"".join(struct.pack("<IBBHQQ", 1 + i, 0x12, 0, 1, 0x401000, 16) for i in range(n))
+		code = b"\x90" * 16
+		at, body, rows = 64 + 56, b"", []
+		for name, kind, flags, addr, data, link, info, entry in (
+		        (b".text", 1, 6, 0x401000, code, 0, 0, 0), (b".symtab", 2, 0, 0, symbols, 3, 1, 24),
+		        (b".strtab", 3, 0, 0, strings, 0, 0, 0), (b".shstrtab", 3, 0, 0, names, 0, 0, 0)):
+		    rows.append(struct.pack("<IIQQQQIIQQ", names.index(name + b"\0"), kind, flags, addr, at + len(body),
+		                            len(data), link, info, 8, entry))
+		    body += data + bytes(-len(data) % 8)
+		head = b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0x401000, 64, at + len(body), 0,
+		                                                     64, 56, 1, 64, 5, 4)
+		load = struct.pack("<IIQQQQQQ", 1, 5, at, 0x401000, 0x401000, 16, 16, 8)
+		open("aliases", "wb").write(head + load + body + bytes(64) + b"".join(rows))
+	EOF
+	(ulimit -v 400000 -t 2 && echo 0x401000 | "$SYMBOLIZE" aliases >out 2>err)
+	grep -q 'aaaa' out
+}
+
 @test "DWARF of more units than fit is given up in less than 1 GB" {
 	cat >units.S <<-'EOF'
 		.text
