@@ -50,9 +50,9 @@ struct budgets {
 static struct budgets keep_budgets(struct dwarf_unit *unit, struct dwarf_unit *full)
 {
 	return (struct budgets){
-		{unit->file,	     full->file		},
+		{unit->file, full->file},
 		{unit->file->budget, full->file->budget},
-		{unit->file->spent,  full->file->spent },
+		{unit->file->spent, full->file->spent},
 	};
 }
 

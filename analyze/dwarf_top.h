@@ -13,7 +13,7 @@ struct dwarf {
 	struct elf_bytes package_index; /* its .debug_cu_index */
 	struct dwarf_file **splits;
 	size_t n_splits;
-	struct addr_map map; /* address -> unit of file, counted from the last */
+	struct addr_map map;   /* address -> unit of file, counted from the last */
 	uint64_t batch_budget; /* for offering ranges to addresses: what single lookups don't do */
 	bool no_batches;       /* a unit asked for more than that */
 	uint32_t n_missing;

@@ -22,7 +22,7 @@ struct elf_symbol {
 	uint64_t limit; /* the end of its section */
 	uint32_t rank;	/* the lower, the better a name among several for the same code */
 	bool sized;
-	bool indirect; /* an IFUNC: its address is that of the function that chooses one */
+	bool indirect;	     /* an IFUNC: its address is that of the function that chooses one */
 	uint16_t name_bytes; /* of the name, up to ELF_COMPARED_BYTES; elf_symtab_put sets it */
 };
 
