@@ -215,7 +215,7 @@ struct control {
 	stack_generation; /* goes up whenever the recorder empties the map of sent stacks */
 	EVENT_U64 start_ns;
 	/* Written by the kernel side: */
-	EVENT_U64 n_cpu_steps; /* steps of CPUs to being online or offline */
+	EVENT_U64 n_cpu_arrivals; /* how many times CPUs have come online */
 	EVENT_U64 replaced_ns; /* when code was last mapped in the place of other code, in any process */
 };
 

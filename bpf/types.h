@@ -52,6 +52,11 @@ enum {
 
 #define EBUSY 16
 
+/* Its values differ between kernels: to be asked for with bpf_core_enum_value. */
+enum cpuhp_state {
+	CPUHP_AP_ACTIVE = 1,
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct pt_regs {

@@ -51,22 +51,22 @@ static int reopen(struct recorder *r, int cpu)
 	return sys_errno;
 }
 
-/* It may have been at work from its last step on. Nobody counted what happened there: an estimate. */
-static void note_gap(struct recorder *r, uint64_t step_ns)
+/* It may have been at work since it came. Nobody counted what happened there: an estimate. */
+static void note_gap(struct recorder *r, uint64_t arrival_ns)
 {
 	r->n_cpus_came++;
-	r->cpu_gaps_ns += clock_now_ns() - step_ns;
+	r->cpu_gaps_ns += clock_now_ns() - arrival_ns;
 	tasks_on_lost(r->tasks);
 }
 
 static void follow(struct recorder *r, int cpu)
 {
-	uint64_t now_ns = clock_now_ns(), step_ns = session_cpu_step_ns(r->session, cpu);
+	uint64_t now_ns = clock_now_ns(), arrival_ns = session_cpu_arrival_ns(r->session, cpu);
 	int sys_errno;
 
-	if (step_ns < r->opened_ns[cpu])
+	if (arrival_ns < r->opened_ns[cpu])
 		return;
-	/* With another step from now on, which may end what is opened here, it is done once more. */
+	/* Where it is gone again by now, its next arrival is waited for. */
 	sys_errno = reopen(r, cpu);
 	if (sys_errno == ENODEV)
 		return;
@@ -74,17 +74,17 @@ static void follow(struct recorder *r, int cpu)
 	set_bit(&r->watched, cpu, sys_errno == 0);
 	set_bit(&r->late, cpu, sys_errno != 0);
 	if (sys_errno == 0)
-		note_gap(r, step_ns);
+		note_gap(r, arrival_ns);
 }
 
 void recorder_follow_cpus(struct recorder *r)
 {
-	uint64_t n_steps = session_cpu_steps(r->session);
+	uint64_t n_arrivals = session_cpu_arrivals(r->session);
 	int cpu;
 
-	if (n_steps == r->n_cpu_steps)
+	if (n_arrivals == r->n_cpu_arrivals)
 		return;
-	r->n_cpu_steps = n_steps;
+	r->n_cpu_arrivals = n_arrivals;
 	privileges_borrow(true);
 	for (cpu = 0; cpu < r->n_cpus; cpu++)
 		follow(r, cpu);

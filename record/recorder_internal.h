@@ -36,7 +36,7 @@ struct recorder {
 	struct cpus watched, offline, late;
 	int n_cpus;
 	uint64_t *opened_ns;		   /* by CPU: when what is open there was opened, or a little before */
-	uint64_t n_cpu_steps;		   /* session_cpu_steps, as far as they were followed */
+	uint64_t n_cpu_arrivals;	   /* session_cpu_arrivals, as far as they were followed */
 	uint64_t n_cpus_came, cpu_gaps_ns; /* while recording; for how long they were not recorded, in all */
 	struct stint_err *err;		   /* of the callback that is running */
 	int callback_status;

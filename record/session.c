@@ -168,7 +168,7 @@ static void choose_programs(struct session *s)
 	bpf_program__set_autoload(s->bpf->progs.on_exec, follows || unwinds);
 	bpf_program__set_autoload(s->bpf->progs.on_exit, follows || unwinds);
 	bpf_program__set_autoload(s->bpf->progs.on_cpu_step, s->has_cpu_steps);
-	bpf_map__set_max_entries(s->bpf->maps.cpu_steps, (uint32_t)cpus_n_ids());
+	bpf_map__set_max_entries(s->bpf->maps.cpu_arrivals, (uint32_t)cpus_n_ids());
 	if (!unwinds) {
 		bpf_map__set_autocreate(s->bpf->maps.unwind_segments, false);
 		bpf_map__set_autocreate(s->bpf->maps.unwind_mappings, false);
@@ -415,24 +415,31 @@ int session_attach(struct session *s, const struct sideband *sideband, struct st
 
 int session_reopen(struct session *s, int cpu, const struct sideband *sideband, struct stint_err *err)
 {
+	struct bpf_link *old = s->sample_links[cpu];
+	int rc;
+
 	if (s->options.freq_hz == 0)
 		return 0;
-	bpf_link__destroy(s->sample_links[cpu]);
 	s->sample_links[cpu] = NULL;
-	return attach_sampler(s, cpu, sideband, err);
+	rc = attach_sampler(s, cpu, sideband, err);
+	if (rc)
+		s->sample_links[cpu] = old;
+	else
+		bpf_link__destroy(old);
+	return rc;
 }
 
-uint64_t session_cpu_steps(const struct session *s)
+uint64_t session_cpu_arrivals(const struct session *s)
 {
-	return __atomic_load_n(&s->bpf->bss->control.n_cpu_steps, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&s->bpf->bss->control.n_cpu_arrivals, __ATOMIC_ACQUIRE);
 }
 
-uint64_t session_cpu_step_ns(const struct session *s, int cpu)
+uint64_t session_cpu_arrival_ns(const struct session *s, int cpu)
 {
 	uint32_t key = (uint32_t)cpu;
 	uint64_t ns = 0;
 
-	return bpf_map__lookup_elem(s->bpf->maps.cpu_steps, &key, sizeof(key), &ns, sizeof(ns), 0) ? 0 : ns;
+	return bpf_map__lookup_elem(s->bpf->maps.cpu_arrivals, &key, sizeof(key), &ns, sizeof(ns), 0) ? 0 : ns;
 }
 
 const char *session_source(const struct session *s, const char **ret_unit)

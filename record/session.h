@@ -46,15 +46,15 @@ bool session_targets_left(const struct session *s);
 int session_attach(struct session *s, const struct sideband *sideband, struct stint_err *err);
 
 /*
- * How many steps CPUs have taken to being online or offline since session_new, and when one of them took its last so
- * far; 0 where none did, or where this kernel doesn't tell.
+ * How many times CPUs have come online since session_new, and when one of them did so last; 0 where none did, or where
+ * this kernel doesn't tell.
  */
-uint64_t session_cpu_steps(const struct session *s);
-uint64_t session_cpu_step_ns(const struct session *s, int cpu);
+uint64_t session_cpu_arrivals(const struct session *s);
+uint64_t session_cpu_arrival_ns(const struct session *s, int cpu);
 
 /*
  * Samples a CPU anew, after session_attach: its event ended when it went offline. Needs what session_attach needed.
- * Returns 0 also where the CPU isn't online.
+ * Returns 0 also where the CPU isn't online. After a failure, what was open there still is.
  */
 int session_reopen(struct session *s, int cpu, const struct sideband *sideband, struct stint_err *err);
 
