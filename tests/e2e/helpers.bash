@@ -44,6 +44,12 @@ teardown() {
 	end_started
 }
 
+# For tests that change the whole host: one of them at a time, in any run of them. Held until the test's shell ends.
+lock_host() {
+	exec {host_lock}</sys/devices/system/cpu
+	flock -w $((patience * 5)) "$host_lock" || fail "another test changes the host's CPUs or limits all the time"
+}
+
 end_started() {
 	local pid
 	# All of them before any is waited for: a traced one isn't gone before its tracer is.

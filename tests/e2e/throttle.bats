@@ -9,12 +9,13 @@ limit_file=/proc/sys/kernel/perf_event_max_sample_rate
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return 1
 	require_bpf || return
+	lock_host || return
 	limit=$(cat "$limit_file")
 }
 
 # Whatever happens, the limit is what it was.
 teardown() {
-	[ "$(cat "$limit_file")" = "$limit" ] || echo "$limit" >"$limit_file"
+	[ -z "$limit" ] || [ "$(cat "$limit_file")" = "$limit" ] || echo "$limit" >"$limit_file"
 	end_started
 }
 
