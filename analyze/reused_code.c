@@ -190,8 +190,8 @@ static int by_time(const void *a_void, const void *b_void)
 }
 
 /*
- * What stood at an address, in order of time; each name once in a row. Returns how many (to: room for all). Where a limit
- * ends the search, those that begin nearest to the address, and of these the latest in the file, are found.
+ * What stood at an address, in order of time; each name once in a row. Returns how many (to: room for all). Where a
+ * limit ends the search, those that begin nearest to the address, and of these the latest in the file, are found.
  */
 static uint32_t versions_at(struct reused_code *rc, const struct model *m, uint32_t module, uint64_t addr,
 			    struct version *to)

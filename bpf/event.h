@@ -216,7 +216,7 @@ struct control {
 	EVENT_U64 start_ns;
 	/* Written by the kernel side: */
 	EVENT_U64 n_cpu_arrivals; /* how many times CPUs have come online */
-	EVENT_U64 replaced_ns; /* when code was last mapped in the place of other code, in any process */
+	EVENT_U64 replaced_ns;	  /* when code was last mapped in the place of other code, in any process */
 };
 
 _Static_assert(sizeof(struct event_header) == 16, "ring ABI");
