@@ -38,8 +38,8 @@ void embed_names_done(struct embed_names *en); /* zeroed is fine */
 
 /*
  * An address, as an offset in the file of this module (STINT_MODULE), is in the recording, in a stack of this process;
- * of a return address, the byte before. open_file gives a descriptor of the file, or -1; it is called when one is needed.
- * The descriptor is kept for a while, as the next address may come when the process is gone, and the file with it.
+ * of a return address, the byte before. open_file gives a descriptor of the file, or -1, when one is needed; it is kept
+ * for a while, as the next address may come when the process is gone, and the file with it.
  */
 int embed_names_address(struct embed_names *en, pid_t pid, uint32_t module_row, uint64_t file_off,
 			int (*open_file)(void *context), void *context, struct stint_err *err);

@@ -89,15 +89,13 @@ static int probe_kernel(struct session *s, struct stint_err *err)
 
 	if (!btf)
 		return stint_err_set(err, STINT_ERR_SYSTEM, errno, -1,
-				     "this kernel doesn't describe its types "
-				     "(/sys/kernel/btf/vmlinux): it needs "
+				     "this kernel doesn't describe its types (/sys/kernel/btf/vmlinux): it needs "
 				     "CONFIG_DEBUG_INFO_BTF");
 	id = btf__find_by_name_kind(btf, "btf_trace_sched_switch", BTF_KIND_TYPEDEF);
 	type = id > 0 ? btf__type_by_id(btf, id) : NULL;
 	type = type ? btf__type_by_id(btf, type->type) : NULL; /* the pointer */
 	type = type ? btf__type_by_id(btf, type->type) : NULL; /* the function */
-	/* One parameter is the tracepoint's own: preempt, prev, next and the state are the others.
-	 */
+	/* One parameter is the tracepoint's own: preempt, prev, next and the state are the others. */
 	s->options.config.has_prev_state = type && btf_is_func_proto(type) && btf_vlen(type) >= 5;
 	s->has_interrupts = has_tracepoint(btf, "local_timer_entry") && has_tracepoint(btf, "local_timer_exit") &&
 			    has_tracepoint(btf, "irq_handler_entry") && has_tracepoint(btf, "irq_handler_exit");
@@ -150,11 +148,10 @@ static void choose_programs(struct session *s)
 	bool wakers = opt->off_cpu && opt->config.wakers != WAKERS_NONE;
 	bool interrupts = wakers && s->has_interrupts, softirqs = wakers && s->has_softirqs;
 	bool unwinds = opt->config.unwind == UNWIND_BY_CFI || opt->config.unwind == UNWIND_BY_BOTH;
-	bool maps = unwinds && s->has_map_hook;
 	bool dumps = opt->config.unwind == UNWIND_BY_BOTH || opt->config.unwind == UNWIND_BY_DUMP;
 
 	bpf_program__set_autoload(s->bpf->progs.on_sample, opt->freq_hz > 0);
-	bpf_program__set_autoload(s->bpf->progs.on_map, maps);
+	bpf_program__set_autoload(s->bpf->progs.on_map, unwinds && s->has_map_hook);
 	bpf_program__set_autoload(s->bpf->progs.on_switch, opt->off_cpu);
 	bpf_program__set_autoload(s->bpf->progs.on_waking, opt->off_cpu);
 	bpf_program__set_autoload(s->bpf->progs.list_off_cpu, opt->off_cpu);
