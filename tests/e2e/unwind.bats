@@ -122,13 +122,14 @@ ends_while_copying() {
 }
 
 @test "a stack whose page is being copied at the moment of the sample is walked as soon as it is there" {
-	local ends
+	local ends expected='.complete > 5 and .complete > (.unreadable // 0)'
+	# A kernel that doesn't call back at a return to user mode (before 6.18) leaves them as they are, and they say so.
 	bpftool btf dump file /sys/kernel/btf/vmlinux | grep -q "'bpf_task_work_schedule_resume_impl'" ||
-		skip "the kernel doesn't call back at a return to user mode"
+		expected='.unreadable > 5'
 	record -F 1999 --off-cpu=none -o heir.stint -- "$workloads/heir" 2000
 	ends=$(ends_while_copying heir.stint)
 	echo "$ends" >&2
-	jq -e '.complete > 5 and .complete > (.unreadable // 0)' <<<"$ends" >jq.out || fail "how they ended: $ends"
+	jq -e "$expected" <<<"$ends" >jq.out || fail "how they ended: $ends"
 	"$stint" verify heir.stint
 	exact "$(info heir.stint)"
 }
